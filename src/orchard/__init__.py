@@ -1,0 +1,38 @@
+"""Orchard turns a folder of images into reduced features, on Spark.
+
+    import orchard
+
+    result = orchard.run(orchard.RunConfig(sources=("photos",), output="result"))
+    result.components().to_pandas()
+
+Names are imported on first use: `import orchard` loads neither pyspark nor onnxruntime.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from orchard.config import RunConfig
+    from orchard.errors import OrchardError
+    from orchard.pipeline import run
+    from orchard.result import Result
+    from orchard.spark.session import start_spark
+
+__version__ = "0.1.0"
+__all__ = ["OrchardError", "Result", "RunConfig", "__version__", "run", "start_spark"]
+
+_HOMES = {
+    "OrchardError": "errors",
+    "Result": "result",
+    "RunConfig": "config",
+    "run": "pipeline",
+    "start_spark": "spark.session",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

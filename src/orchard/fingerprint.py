@@ -1,0 +1,98 @@
+"""What makes features comparable: the fields of an embedding, their hash, and a probe image.
+
+The fingerprint names the weights and every choice that changes pixels. Library versions are left
+out of it: an upgrade that changes nothing must not throw a table away. Instead the features of one
+built-in image are stored with a table and computed again before anything is added to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchard.errors import TableError
+from orchard.images.decode import POLICY, Pixels, decode
+from orchard.model import Embedder, Model
+
+PROBE_TOLERANCE = 1e-3  # absolute, of features in [0, 6]; other CPUs differ by some 1e-5
+_LIBRARIES = ("numpy", "onnxruntime", "pillow", "pyarrow", "deltalake", "obstore", "pyspark")
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """fingerprint: 16 hexadecimal digits over `fields`; probe: (dim,) features of the probe."""
+
+    fingerprint: str
+    fields: dict[str, str | int]
+    probe: NDArray[np.float32]
+    versions: dict[str, str]
+
+    @classmethod
+    def of(cls, model: Model) -> Embedding:
+        """Identify a model; runs it once, on the probe image."""
+        fields: dict[str, str | int] = {
+            "weights_sha256": model.weights_sha256,
+            "size": model.size,
+            "dim": model.dim,
+            "normalisation": model.normalisation,
+            "precision": model.precision,
+            "pixels": POLICY,
+        }
+        text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return cls(digest, fields, _probe_features(model), library_versions())
+
+    def card(self) -> dict[str, Any]:
+        return {
+            "fingerprint": self.fingerprint,
+            "fields": self.fields,
+            "versions": self.versions,
+            "probe_features": [float(value) for value in self.probe],
+        }
+
+    def check(self, stored: dict[str, Any], output: str) -> None:
+        """Raise TableError where a table begun under the card `stored` cannot take our rows."""
+        differing = [
+            f"{name} was {stored['fields'].get(name)!r} and is {value!r}"
+            for name, value in self.fields.items()
+            if stored["fields"].get(name) != value
+        ]
+        if differing:
+            raise TableError(
+                f"{output} holds features of another kind: {'; '.join(differing)}. Give another "
+                "OUTPUT, or --replace to compute this one anew"
+            )
+        moved = float(np.abs(self.probe - np.float32(stored["probe_features"])).max())
+        if moved > PROBE_TOLERANCE:
+            changed = [
+                f"{name} {stored['versions'].get(name)} → {now}"
+                for name, now in self.versions.items()
+                if stored["versions"].get(name) != now
+            ]
+            raise TableError(
+                f"{output}: the features of the probe image moved by {moved:.2g} (at most "
+                f"{PROBE_TOLERANCE:g}) since the table was begun; changed since: "
+                f"{', '.join(changed) or 'nothing that is recorded'}. Go back to those versions, "
+                "give another OUTPUT, or --replace to compute this one anew"
+            )
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that take part in the numbers."""
+    libraries = {name: version(name) for name in _LIBRARIES}
+    return {"python": platform.python_version(), "machine": platform.machine(), **libraries}
+
+
+def _probe_features(model: Model) -> NDArray[np.float32]:
+    data = (files("orchard.model") / "probe.jpg").read_bytes()
+    pixels = decode(data, model.size)
+    assert isinstance(pixels, Pixels), "the probe image is intact"
+    return Embedder(model)(pixels.array[None])[0]

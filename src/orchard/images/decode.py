@@ -1,0 +1,250 @@
+"""Bytes in, RGB pixels of the network's input size out, or the reason why not.
+
+The bytes are untrusted. Each format goes straight to Pillow's reader for it, chosen by the first
+bytes and never by a name, so that no other of Pillow's readers can be reached and no error is lost
+on the way. Size is checked from the header before a pixel is decoded, and only the first frame or
+page is. `decode` returns a `Failure` for whatever Pillow may raise.
+
+What "truncated" means: pixels are missing. At every cut of every format Pillow either complains or
+returns the same pixels, with one exception: of a JPEG that was cut and then filled up, with zeros
+say, it reads the filling. So a JPEG must have its end mark; what follows the mark, as phones append
+videos, is ignored. A PNG or GIF that has lost only its end mark is whole, and is read. What no
+reader can see is damage inside the data of a format without checksums (JPEG, WebP, GIF, BMP).
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import threading
+import warnings
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from orchard.images import colour, headers
+from orchard.images.headers import sniff
+from orchard.records import Failure, Reason
+
+__all__ = ["DEFAULT_MAX_PIXELS", "POLICY", "Pixels", "decode", "sniff"]
+
+DEFAULT_MAX_PIXELS = 100_000_000
+"""Pixels an image may have. Pillow holds one in 4 bytes, and turning, blending or 16-bit grey take
+further copies: at 100 million a decode was measured to peak at 0.8 to 1.2 GB, which a task slot
+has. They are twice what the 50-megapixel cameras of phones give."""
+
+MAX_SIDE = 1_000_000
+"""Pixels a side may have, whatever the other is: resizing allocates 32 bytes for each."""
+
+POLICY = (
+    "first frame; exif orientation applied; colour profiles ignored; alpha over white; "
+    "16-bit grey / 257; pillow bicubic on the full decode"
+)
+
+_RLE_SHARE = 10  # Pillow expands run-length BMP in Python, some ten times slower than the rest
+_MAX_PASSES = 32  # times max_pixels, over all scans of a JPEG; encoders write 1 to about 12 scans
+
+_READERS: dict[str, type[ImageFile.ImageFile]] = {
+    "jpeg": JpegImageFile,
+    "png": PngImageFile,
+    "webp": WebPImageFile,
+    "bmp": BmpImageFile,
+    "gif": GifImageFile,
+    "tiff": TiffImageFile,
+}
+_BMP_RUN_LENGTH = (1, 2)
+_JPEG_END = b"\xff\xd9"
+_EXIF_ORIENTATION = 0x0112
+_TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 322, 323
+_TRANSPOSITIONS = {  # CIPA DC-008 (Exif), tag Orientation: what undoes each value
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_UNSUPPORTED = re.compile(
+    r"unsupported|not (yet )?supported|cannot handle|unknown pixel mode", re.I
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """A decoded image, at the network's input size."""
+
+    array: NDArray[np.uint8]  # (size, size, 3) RGB, read-only
+    width: int  # of the whole image, after orientation
+    height: int
+
+
+def decode(data: bytes, size: int, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Pixels | Failure:
+    """Turn the bytes of an image file into (size, size, 3) uint8 RGB, or say why not.
+
+    JPEG, PNG, WebP, BMP, GIF (first frame) and TIFF (first page) are read. EXIF orientation is
+    applied, broken EXIF and colour profiles are ignored, transparency is blended over white,
+    16-bit grey is divided by 257 (65535 = 255 · 257). Resizing is Pillow's bicubic on the full
+    decode, to a square, so that for an ordinary photo the result equals, bit for bit,
+    `Image.open(f).convert("RGB").resize((size, size))`, as Keras' users prepare images;
+    TensorFlow's own resize differs and was not taken.
+
+    No bytes make this raise; a `size` below 1 does (`ValueError`). Threads may call it together.
+    """
+    if size < 1:
+        raise ValueError(f"size={size}: expected a number of pixels, at least 1")
+    if not data:
+        return Failure(Reason.EMPTY, "0 bytes")
+    kind = sniff(data)
+    if kind is None:
+        known = ", ".join(_READERS)
+        return Failure(Reason.NOT_AN_IMAGE, f"begins with {data[:12]!r}; expected one of {known}")
+    try:
+        with _PillowSettings(max_pixels):
+            return _decode_as(kind, data, size, max_pixels)
+    except _RejectedError as rejected:
+        return Failure(rejected.reason, rejected.detail)
+    except colour.UndefinedColourError as error:
+        return Failure(Reason.UNSUPPORTED, str(error))
+    except Exception as error:  # Pillow's readers raise over a dozen types on damaged files
+        return Failure(_reason(error, kind, data), f"{type(error).__name__}: {error}"[:200])
+
+
+class _RejectedError(Exception):
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def _decode_as(kind: str, data: bytes, size: int, max_pixels: int) -> Pixels:
+    image = _open(kind, data, max_pixels)
+    image.load()
+    rgb = _oriented(image, colour.to_rgb(image))
+    width, height = rgb.size
+    if rgb.size != (size, size):
+        rgb = rgb.resize((size, size), Image.Resampling.BICUBIC)
+    return Pixels(np.asarray(rgb), width, height)
+
+
+def _open(kind: str, data: bytes, max_pixels: int) -> ImageFile.ImageFile:
+    """Read the header and check every size it announces, before anything is decoded."""
+    if kind == "webp":
+        _check_size(headers.webp_size(data), max_pixels)
+    if kind == "png":
+        data = headers.png_without_text(data)
+    image = _READERS[kind](BytesIO(data))
+    _check_size(image.size, max_pixels)
+    if isinstance(image, BmpImageFile) and image.info["compression"] in _BMP_RUN_LENGTH:
+        _check_size(image.size, max_pixels // _RLE_SHARE)
+    if isinstance(image, TiffImageFile):
+        tile = image.tag_v2.get(_TIFF_TILE_WIDTH), image.tag_v2.get(_TIFF_TILE_LENGTH)
+        if isinstance(tile[0], int) and isinstance(tile[1], int):
+            _check_size((tile[0], tile[1]), max_pixels)  # one tile may be larger than the image
+        image.info.pop("xmp", None)  # Pillow would take an orientation from it: only EXIF counts
+    if isinstance(image, JpegImageFile):
+        _check_scans(data, image.size, max_pixels)
+        if not data.endswith(_JPEG_END) and headers.is_cut(data, kind):
+            raise _RejectedError(Reason.TRUNCATED, "no end-of-image mark (FF D9)")
+    if isinstance(image, PngImageFile):
+        colour.scale_transparent_sample(image)
+    return image
+
+
+def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        announced = f"{width} x {height} = {width * height} pixels"
+        detail = f"{announced}; expected at most {max_pixels} (raise max_pixels to read it)"
+        raise _RejectedError(Reason.TOO_MANY_PIXELS, detail)
+    if max(size) > MAX_SIDE:
+        detail = f"{width} x {height} pixels; expected sides of at most {MAX_SIDE}"
+        raise _RejectedError(Reason.TOO_MANY_PIXELS, detail)
+
+
+def _check_scans(data: bytes, size: tuple[int, int], max_pixels: int) -> None:
+    n_passes = _MAX_PASSES * max_pixels // (size[0] * size[1])
+    # Counting bytes is quick and never too low; a video appended to a photo may make it too high.
+    if data.count(b"\xff\xda") > n_passes and (n_scans := headers.jpeg_scans(data)) > n_passes:
+        detail = f"{n_scans} scans of {size[0]} x {size[1]} pixels; expected at most {n_passes}"
+        raise _RejectedError(Reason.TOO_MANY_PIXELS, detail)
+
+
+def _oriented(image: ImageFile.ImageFile, rgb: Image.Image) -> Image.Image:
+    # Pillow turns TIFF pages by itself, and keeps no block of EXIF for them.
+    transposition = _TRANSPOSITIONS.get(_orientation(image.info.get("exif")))
+    return rgb if transposition is None else rgb.transpose(transposition)
+
+
+def _orientation(exif_block: bytes | None) -> int:
+    if not exif_block:
+        return 1
+    exif = Image.Exif()
+    try:
+        exif.load(exif_block)
+        value = exif.get(_EXIF_ORIENTATION, 1)
+    except Exception:  # whatever is wrong with the EXIF, the pixels are none the worse
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _reason(error: Exception, kind: str, data: bytes) -> Reason:
+    cause = error.__cause__ or error  # ImageFile.__init__ wraps what `_open` raised
+    if isinstance(error, Image.DecompressionBombError | MemoryError):
+        return Reason.TOO_MANY_PIXELS
+    if headers.is_cut(data, kind):
+        return Reason.TRUNCATED
+    if kind != "png" and (
+        isinstance(cause, struct.error | IndexError | EOFError) or "truncated" in str(error).lower()
+    ):
+        return Reason.TRUNCATED
+    if isinstance(cause, KeyError) or _UNSUPPORTED.search(str(error)):
+        return Reason.UNSUPPORTED
+    return Reason.CORRUPT
+
+
+class _PillowSettings:
+    """Pillow's process-wide settings as `decode` needs them, while any thread is decoding.
+
+    The user's own `LOAD_TRUNCATED_IMAGES` would let grey filling pass, their `MAX_IMAGE_PIXELS` is
+    another cap than ours, and Pillow warns about damaged EXIF. Another thread's own use of Pillow
+    sees these settings meanwhile; the first decode to enter saves them, the last to leave restores.
+    """
+
+    _lock = threading.Lock()
+    _n_decoding = 0
+    _saved: tuple[int | None, bool] = (None, False)
+    _warnings: warnings.catch_warnings[None]
+
+    def __init__(self, max_pixels: int) -> None:
+        self.limit = (max_pixels + 1) // 2  # Pillow raises above twice its limit
+
+    def __enter__(self) -> None:
+        shared = _PillowSettings
+        with shared._lock:
+            if shared._n_decoding == 0:
+                shared._saved = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
+                shared._warnings = warnings.catch_warnings()
+                shared._warnings.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+                Image.MAX_IMAGE_PIXELS = 0
+                ImageFile.LOAD_TRUNCATED_IMAGES = False
+            shared._n_decoding += 1
+            Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, self.limit)
+
+    def __exit__(self, *_: object) -> None:
+        shared = _PillowSettings
+        with shared._lock:
+            shared._n_decoding -= 1
+            if shared._n_decoding == 0:
+                Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = shared._saved
+                shared._warnings.__exit__(None, None, None)

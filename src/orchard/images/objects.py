@@ -1,0 +1,64 @@
+"""Images in object stores: the objects below a URL, and the bytes of one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import obstore
+from obstore.exceptions import (
+    BaseError,
+    NotFoundError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+)
+
+from orchard.records import Failure, Found, Reason
+from orchard.storage import Storage, list_objects, one_line, split
+
+BAD_KEY = "the key has an empty, . or .. segment, or a control character: rename the object"
+
+
+def walk(
+    url: str, storage: Storage, skip: str | None
+) -> Iterator[tuple[str, str, Found | Failure]]:
+    """(URL, key below the source, what was found) for every object that is not hidden.
+
+    Objects that stand for folders (their key ends in "/") are none, nor are those below the URL
+    `skip`. Raises SourceError where the bucket cannot be listed.
+    """
+    root, prefix = split(url.rstrip("/"))
+    for found in list_objects(url, storage):
+        path = f"{root}/{found.key}"
+        relative = found.key[len(prefix) :].lstrip("/") or found.key.rpartition("/")[2]
+        hidden = any(part.startswith(".") for part in relative.split("/"))
+        if found.key.endswith("/") or hidden or (skip and path.startswith(f"{skip}/")):
+            continue
+        if _is_readable(found.key):
+            yield path, relative, Found(found.size, found.modified, found.etag)
+        else:
+            yield path, relative, Failure(Reason.BAD_NAME, BAD_KEY)
+
+
+def read(url: str, storage: Storage, *, max_bytes: int) -> bytes | Failure:
+    """The bytes of an object by one GET, or why not; never raises."""
+    root, key = split(url)
+    try:
+        found = obstore.get(storage.store(root), key)
+        if found.meta["size"] > max_bytes:
+            return Failure(
+                Reason.TOO_MANY_BYTES, f"{found.meta['size']} bytes; at most {max_bytes} are read"
+            )
+        return bytes(found.bytes())
+    except (NotFoundError, FileNotFoundError):
+        return Failure(Reason.VANISHED, "no such object")
+    except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
+        return Failure(Reason.FORBIDDEN, one_line(error))
+    except (BaseError, OSError) as error:
+        return Failure(Reason.IO_ERROR, one_line(error))
+
+
+def _is_readable(key: str) -> bool:
+    """What obstore can name: no empty, "." or ".." segment, no control character."""
+    segments = key.split("/")
+    return not re.search(r"[\x00-\x1f\x7f]", key) and not {"", ".", ".."} & set(segments)

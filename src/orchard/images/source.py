@@ -1,0 +1,229 @@
+"""Where images come from: list them once on the driver, fetch them in the workers.
+
+Listing opens no file. What a file is is decided later, by its bytes: whatever is regular and not
+hidden is listed, and a stray text file ends as a row of the errors table, unless `--exclude` names
+it.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from orchard.config import RunConfig
+from orchard.errors import SourceError
+from orchard.images import local, objects
+from orchard.records import LISTING, Failure, Found, Reason
+from orchard.storage import DEFAULT, Storage, is_remote
+
+DEFAULT_MAX_BYTES = 512 * 1024 * 1024  # of one file: far above a photo, bounds a worker's memory
+IN_FLIGHT = 32  # requests of one task: hides 100 ms of latency behind 300 images/s
+BYTES_IN_FLIGHT = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """images: LISTING rows in the order of their paths' bytes. failures: (path, Failure) of what
+    could not be listed: a folder without permission, a name that is not UTF-8."""
+
+    images: pa.Table
+    failures: tuple[tuple[str, Failure], ...]
+
+    @property
+    def n_listed(self) -> int:
+        return self.images.num_rows + len(self.failures)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which files below a source count, and how they are labelled (see RunConfig)."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    label: re.Pattern[str] | str = "parent"
+    limit: int | None = None
+    skip: str | None = None
+
+    @classmethod
+    def of(cls, config: RunConfig) -> Selection:
+        """What a run's settings select; OUTPUT inside a source is not read."""
+        return cls(
+            config.include,
+            config.exclude,
+            config.label_pattern or config.label,
+            config.limit,
+            config.output_root,
+        )
+
+    def admits(self, relative: str) -> bool:
+        """Whether a file counts; a folder, told by its last "/", is only ever excluded."""
+        is_file = not relative.endswith("/")
+        if is_file and self.include and not any(_matches(relative, g) for g in self.include):
+            return False
+        return not any(_matches(relative, g) for g in self.exclude)
+
+    def expects(self, sources: tuple[str, ...]) -> Callable[[str], bool]:
+        """Whether a path, were its image there, would be listed from these sources."""
+        buckets = [source.rstrip("/") for source in sources if is_remote(source)]
+        folders = [local.namer(source) for source in sources if not is_remote(source)]
+
+        def expected(path: str) -> bool:
+            if is_remote(path):
+                return any(
+                    path == root
+                    or (path.startswith(f"{root}/") and self.admits(path[len(root) + 1 :]))
+                    for root in buckets
+                )
+            return any(self.admits(name) for below in folders for name in below(path))
+
+        return expected
+
+    def label_of(self, path: str) -> str | None:
+        if isinstance(self.label, re.Pattern):
+            found = self.label.search(path)
+            return found.group(1) if found else None
+        return Path(path).parent.name if self.label == "parent" else None
+
+
+def list_images(
+    sources: tuple[str, ...],
+    selection: Selection | None = None,
+    storage: Storage | None = None,
+) -> Listing:
+    """List the images in folders, files, glob patterns and buckets, each path once.
+
+    The result depends on the names, never on the storage's order or the order of the sources. Links
+    are followed, a link back to a folder it lies in is not. Raises SourceError where a source does
+    not exist or cannot be listed, or nothing is left to read.
+    """
+    selection = selection or Selection()
+    rows = _Rows()
+    failures: dict[str, Failure] = {}
+    for source in sources:
+        for path, relative, found in _walk(source, selection, storage or DEFAULT):
+            if not selection.admits(relative):
+                continue
+            if isinstance(found, Failure):
+                failures[os.fsencode(path).decode("utf-8", "backslashreplace")] = found
+            else:
+                rows.add(path, selection.label_of(path), found)
+    images = rows.table()
+    if not images.num_rows and not failures:
+        raise SourceError(f"no image in {', '.join(sources)}{_why_none(selection)}")
+    kept = tuple(sorted(failures.items()))
+    if selection.limit is not None:
+        images = images.slice(0, selection.limit)
+        kept = kept[: selection.limit - images.num_rows]
+    return Listing(images, kept)
+
+
+def read(
+    path: str, storage: Storage | None = None, *, max_bytes: int = DEFAULT_MAX_BYTES
+) -> bytes | Failure:
+    """The bytes of a listed image, or why not; never raises."""
+    if is_remote(path):
+        return objects.read(path, storage or DEFAULT, max_bytes=max_bytes)
+    return local.read(path, max_bytes=max_bytes)
+
+
+def fetch(images: pa.Table, storage: Storage | None = None) -> Iterator[bytes | Failure]:
+    """`read` of each image, in order; of objects many are in flight, up to BYTES_IN_FLIGHT.
+
+    Raises SourceError where the storage fails for IN_FLIGHT objects in a row: it is gone.
+    """
+    paths = images["path"].to_pylist()
+    if not any(map(is_remote, paths)):
+        yield from map(read, paths)
+        return
+    n_failed = 0
+    for path, content in zip(paths, _fetch_objects(images, storage), strict=True):
+        failed = isinstance(content, Failure) and content.reason is Reason.IO_ERROR
+        n_failed = n_failed + 1 if failed else 0
+        if isinstance(content, Failure) and n_failed == IN_FLIGHT:
+            raise SourceError(
+                f"{n_failed} objects in a row cannot be read; {path}: {content.detail}"
+            )
+        yield content
+
+
+def _fetch_objects(images: pa.Table, storage: Storage | None) -> Iterator[bytes | Failure]:
+    paths = images["path"].to_pylist()
+    pending: deque[tuple[Future[bytes | Failure], int]] = deque()
+    n_bytes = 0
+    pool = ThreadPoolExecutor(IN_FLIGHT)
+    try:
+        for path, size in zip(paths, images["size"].to_pylist(), strict=True):
+            while pending and (len(pending) >= IN_FLIGHT or n_bytes + size > BYTES_IN_FLIGHT):
+                first, first_size = pending.popleft()
+                yield first.result()
+                n_bytes -= first_size
+            pending.append((pool.submit(read, path, storage), size))
+            n_bytes += size
+        yield from (future.result() for future, _ in pending)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@dataclass(slots=True)
+class _Rows:
+    """LISTING rows under construction; full chunks go to Arrow, where a row costs its bytes."""
+
+    CHUNK = 65536
+
+    chunks: list[pa.Table] = field(default_factory=list)
+    rows: list[tuple[str, str | None, int, int, str | None]] = field(default_factory=list)
+
+    def add(self, path: str, label: str | None, found: Found) -> None:
+        self.rows.append((path, label, found.size, found.modified, found.etag))
+        if len(self.rows) == self.CHUNK:
+            self._flush()
+
+    def table(self) -> pa.Table:
+        """All rows in the order of their paths, each path once."""
+        self._flush()
+        rows = pa.concat_tables(self.chunks).sort_by("path").combine_chunks()
+        self.chunks.clear()
+        if rows.num_rows < 2:
+            return rows
+        paths = rows["path"].combine_chunks()
+        repeated = pc.equal(paths.slice(1), paths.slice(0, len(paths) - 1))
+        if not pc.any(repeated).as_py():
+            return rows
+        first = np.concatenate([[True], ~repeated.to_numpy(zero_copy_only=False)])
+        return rows.filter(pa.array(first))
+
+    def _flush(self) -> None:
+        columns = list(zip(*self.rows, strict=True)) or [()] * len(LISTING)
+        self.chunks.append(pa.table([list(column) for column in columns], schema=LISTING))
+        self.rows.clear()
+
+
+def _walk(
+    source: str, selection: Selection, storage: Storage
+) -> Iterator[tuple[str, str, Found | Failure]]:
+    if is_remote(source):
+        yield from objects.walk(source, storage, selection.skip)
+        return
+    for base in local.expand(source):
+        yield from local.walk(base, selection.skip)
+
+
+def _matches(relative: str, pattern: str) -> bool:
+    subject = relative if "/" in pattern else relative.rpartition("/")[2]
+    return fnmatch.fnmatchcase(subject, pattern)
+
+
+def _why_none(selection: Selection) -> str:
+    if selection.include or selection.exclude:
+        return ": the --include and --exclude globs leave none"
+    return ": expected at least one file that is not hidden"

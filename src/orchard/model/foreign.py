@@ -1,0 +1,200 @@
+"""Any ONNX file with one image in and one vector out, as a Model."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, external_data_helper
+
+from orchard.errors import ConfigError, WeightsError
+from orchard.model.embedder import one_line, open_session, to_input
+from orchard.model.onnx_model import MAX_BYTES, InputSpec, Layout, Model
+from orchard.model.preprocessing import Settings, normalisation, settings_for
+
+DEFAULT_SIZE = 224
+ASSUMED = (1 / 127.5,), (-1.0,), "x / 127.5 - 1"
+
+
+def load_onnx(path: Path, size: int | None = None) -> Model:
+    """The network in `path`, tried once on black images. size: where its graph leaves it free.
+
+    Raises WeightsError where the file is not valid ONNX, its input not one image of three colours
+    in float32 or uint8, or its output not one finite float32 vector for each image; ConfigError
+    where the graph fixes another size.
+    """
+    graph, sha256 = _read(path)
+    try:
+        settings = settings_for(path, {e.key: e.value for e in graph.metadata_props})
+        spec, side = _input(graph, settings, size)
+        return Model.describe(
+            graph,
+            name=settings.get("name", path.stem),
+            weights_sha256=sha256,
+            size=side,
+            dim=_probe(graph, spec, side),
+            input=spec,
+            notice=_notice(settings, spec, path),
+        )
+    except (WeightsError, ConfigError) as error:
+        raise type(error)(f"{path}: {error}") from None
+
+
+def _read(path: Path) -> tuple[onnx.ModelProto, str]:
+    """The graph with all its tensors inside, and the sha256 over its files."""
+    try:
+        content = _read_capped(path)
+        sha = hashlib.sha256(content)
+        graph = onnx.load_from_string(content)
+        for file in _inline(graph, path.parent):
+            sha.update(_read_capped(file))
+        onnx.checker.check_model(graph)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from None
+    except OSError as error:
+        raise WeightsError(
+            f"{path}: cannot read {error.filename or 'its tensors'}: {error.strerror or error}"
+        ) from None
+    except Exception as error:  # protobuf's and the checker's errors have no common base
+        raise WeightsError(f"{path}: not a valid ONNX file: {one_line(error)}") from None
+    return graph, sha.hexdigest()
+
+
+def _read_capped(file: Path) -> bytes:
+    if file.stat().st_size > MAX_BYTES:
+        raise WeightsError(f"{file.name}: expected at most {MAX_BYTES:,} bytes")
+    return file.read_bytes()
+
+
+def _inline(graph: onnx.ModelProto, folder: Path) -> list[Path]:
+    """Load the tensors kept in other files; returns those files, sorted.
+
+    A graph may name any path of the machine: only files in its own folder are read.
+    """
+    files = set()
+    for tensor in _tensors(graph):
+        if tensor.data_location != TensorProto.EXTERNAL:
+            continue
+        location = next((e.value for e in tensor.external_data if e.key == "location"), "")
+        file = (folder / location).resolve()
+        if not location or Path(location).is_absolute() or folder.resolve() not in file.parents:
+            raise WeightsError(
+                f"tensor {tensor.name!r} is kept in {location!r}, expected a file in the folder of "
+                "the network or below"
+            )
+        external_data_helper.load_external_data_for_tensor(tensor, str(folder))
+        tensor.data_location = TensorProto.DEFAULT
+        del tensor.external_data[:]
+        files.add(file)
+    return sorted(files)
+
+
+def _tensors(message: Any) -> Iterator[onnx.TensorProto]:
+    """Every tensor of a graph: initializers, attributes, subgraphs, functions."""
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        for child in [value] if hasattr(value, "ListFields") else value:
+            if isinstance(child, TensorProto):
+                yield child
+            else:
+                yield from _tensors(child)
+
+
+def _input(graph: onnx.ModelProto, settings: Settings, size: int | None) -> tuple[InputSpec, int]:
+    """What the graph takes, and its side in pixels."""
+    initialised = {tensor.name for tensor in graph.graph.initializer}
+    inputs = [i for i in graph.graph.input if i.name not in initialised]
+    if len(inputs) != 1 or len(graph.graph.output) != 1:
+        raise WeightsError(
+            f"{len(inputs)} inputs and {len(graph.graph.output)} outputs, expected one image in "
+            "and one vector out"
+        )
+    tensor = inputs[0].type.tensor_type
+    dims = [dim.dim_value or None for dim in tensor.shape.dim]
+    layout = _layout(dims, settings)
+    side = _side(dims[1:3] if layout == "NHWC" else dims[2:4], settings, size)
+    stated = normalisation(settings)
+    if tensor.elem_type == TensorProto.FLOAT:
+        scale, offset, words = stated or ASSUMED
+        return InputSpec(layout, "float32", words, scale, offset, dims[0]), side
+    if tensor.elem_type != TensorProto.UINT8 or stated:
+        raise WeightsError(
+            f"input of {TensorProto.DataType.Name(tensor.elem_type)}"
+            f"{' with a normalisation stated' if stated else ''}, expected float32, or uint8 with "
+            "the normalisation in the graph"
+        )
+    return InputSpec(layout, "uint8", "in the graph", batch=dims[0]), side
+
+
+def _layout(dims: list[int | None], settings: Settings) -> Layout:
+    if len(dims) == 4:
+        candidates: list[Layout] = []
+        if dims[3] in (3, None):
+            candidates.append("NHWC")
+        if dims[1] in (3, None):
+            candidates.append("NCHW")
+        # A free dimension may be three; one that says 3 is the colours.
+        sure = [c for c in candidates if dims[3 if c == "NHWC" else 1] == 3] or candidates
+        sure = [c for c in candidates if c == settings["layout"]] if "layout" in settings else sure
+        if len(sure) == 1:
+            return sure[0]
+        if candidates:
+            raise WeightsError(
+                f"input of {_shape(dims)} tells not which dimension is the colours; state it as "
+                '"layout" in the file\'s .json'
+            )
+    raise WeightsError(
+        f"input of {_shape(dims)}, expected (N, size, size, 3) or (N, 3, size, size)"
+    )
+
+
+def _side(sides: list[int | None], settings: Settings, size: int | None) -> int:
+    fixed = {side for side in sides if side is not None}
+    if len(fixed) > 1:
+        raise WeightsError(f"input of {sides[0]} × {sides[1]} pixels, expected a square")
+    if not fixed:
+        return size or int(settings.get("size", DEFAULT_SIZE))
+    (side,) = fixed
+    if size not in (None, side):
+        raise ConfigError(f"--size {size}: this network takes {side} alone; leave --size out")
+    return side
+
+
+def _probe(graph: onnx.ModelProto, spec: InputSpec, side: int) -> int:
+    """The length of the vector that comes out, seen by running the network."""
+    n = spec.batch or 2
+    session = open_session(graph.SerializeToString(), threads=1)
+    pixels = to_input(np.zeros((n, side, side, 3), np.uint8), spec)
+    try:
+        (output,) = session.run(None, {session.get_inputs()[0].name: pixels})
+    except Exception as error:  # ONNX Runtime's own errors derive from Exception alone
+        raise WeightsError(f"fails on {n} images of {side} × {side}: {one_line(error)}") from None
+    shape = tuple(np.shape(output))
+    dim = max(shape[1:], default=0)
+    if shape not in ((n, dim), (n, dim, 1, 1), (n, 1, 1, dim)) or output.dtype != np.float32:
+        raise WeightsError(
+            f"output of {getattr(output, 'dtype', type(output).__name__)} {shape} for {n} images, "
+            f"expected a vector each: float32 ({n}, d); cut the network after its global pooling"
+        )
+    if dim == 0 or not np.isfinite(output).all():
+        raise WeightsError("its features of a black image are none, NaN or infinite")
+    return dim
+
+
+def _notice(settings: Settings, spec: InputSpec, path: Path) -> str | None:
+    said = [settings["notice"]] if settings.get("notice") else []
+    if spec.dtype == "float32" and normalisation(settings) is None:
+        said.append(
+            f"no normalisation is stated for {path.name}: {ASSUMED[2]} assumed; state it in "
+            f"{path.name}.json"
+        )
+    return "; ".join(said) or None
+
+
+def _shape(dims: list[int | None]) -> str:
+    return f"({', '.join('?' if dim is None else str(dim) for dim in dims)})"

@@ -1,0 +1,103 @@
+"""A network ready to run: one ONNX file in memory that carries its own description.
+
+`Model.onnx` is all of it. Everything else is read back from the file's metadata, so a model
+travels as plain bytes (Spark broadcast, a file, a cache) and nothing of ours is pickled.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+from onnx import ModelProto, helper, load_from_string
+
+from orchard.errors import WeightsError
+
+METADATA_KEY = "orchard.model"
+Layout = Literal["NHWC", "NCHW"]
+MAX_BYTES = 1 << 30  # half of what protobuf can serialise
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """What the graph's one input takes.
+
+    layout: order of its axes. dtype: "uint8" takes pixels as they are; for "float32" the embedder
+    computes x * scale + offset from pixels x in 0..255. scale, offset: one value, or one for each
+    of red, green, blue. batch: images per call where the graph fixes it, None where it is free.
+    normalisation: the same in words, wherever it happens.
+    """
+
+    layout: Layout
+    dtype: Literal["uint8", "float32"]
+    normalisation: str
+    scale: tuple[float, ...] = (1.0,)
+    offset: tuple[float, ...] = (0.0,)
+    batch: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A network from size × size RGB pixels to `dim` features.
+
+    weights_sha256: of the file that the weights came from; of names and values where they were
+    generated. notice: what must be said wherever results are shown, or None.
+    """
+
+    name: str
+    onnx: bytes
+    weights_sha256: str
+    size: int
+    dim: int
+    input: InputSpec
+    notice: str | None = None
+    precision: str = "float32"
+
+    @property
+    def normalisation(self) -> str:
+        return self.input.normalisation
+
+    @classmethod
+    def describe(
+        cls,
+        graph: ModelProto,
+        *,
+        name: str,
+        weights_sha256: str,
+        size: int,
+        dim: int,
+        input: InputSpec,
+        notice: str | None = None,
+    ) -> Model:
+        """Write the description into `graph`'s metadata and serialise it.
+
+        Raises WeightsError where the graph is larger than a gigabyte.
+        """
+        draft = cls(name, b"", weights_sha256, size, dim, input, notice)
+        fields = asdict(draft)
+        del fields["onnx"]
+        kept = {entry.key: entry.value for entry in graph.metadata_props}
+        helper.set_model_props(graph, kept | {METADATA_KEY: json.dumps(fields)})
+        if graph.ByteSize() > MAX_BYTES:
+            raise WeightsError(
+                f"{name}: {graph.ByteSize():,} bytes of weights, expected at most {MAX_BYTES:,}; "
+                "use a smaller network"
+            )
+        return replace(draft, onnx=graph.SerializeToString())
+
+    @classmethod
+    def from_onnx(cls, data: bytes) -> Model:
+        """The model whose `.onnx` these bytes are. Raises WeightsError where they are not."""
+        try:
+            graph = load_from_string(data)
+            text = next(e.value for e in graph.metadata_props if e.key == METADATA_KEY)
+            fields = json.loads(text)
+            spec = fields.pop("input")
+            spec |= {key: tuple(spec[key]) for key in ("scale", "offset")}
+            return cls(onnx=data, input=InputSpec(**spec), **fields)
+        except Exception as error:  # protobuf's DecodeError is of no stable type
+            raise WeightsError(
+                f"{len(data):,} bytes that are no model of Orchard's ({error or 'no metadata'}); "
+                "make one with load_model"
+            ) from None

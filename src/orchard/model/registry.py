@@ -1,0 +1,112 @@
+"""The networks Orchard knows by name, as data, and the way from `--weights` to a Model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchard.config import MAX_SIZE, MIN_SIZE
+from orchard.errors import ConfigError, WeightsError
+from orchard.model import mobilenet_v2
+from orchard.model.foreign import load_onnx
+from orchard.model.keras_file import read_keras
+from orchard.model.mobilenet_v2 import Weights
+from orchard.model.onnx_model import InputSpec, Model
+from orchard.model.untrained import SEED, digest, untrained_weights
+from orchard.model.weights import cached_weights
+
+UNTRAINED_NOTICE = "untrained weights: seeded random numbers, for demonstration only"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A network by name. source: the address of its weights, None where they are built in.
+
+    sizes: pixels per side that it admits. licence: SPDX identifier, of the weights.
+    """
+
+    name: str
+    summary: str
+    licence: str
+    notes: str
+    source: str | None = None
+    file_name: str | None = None
+    notice: str | None = None
+    dim: int = mobilenet_v2.DIM
+    default_size: int = 224
+    sizes: range = range(MIN_SIZE, MAX_SIZE + 1)
+
+
+_KERAS_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
+
+CARDS = {
+    card.name: card
+    for card in (
+        Card(
+            name="imagenet",
+            summary="MobileNetV2, width 1.0, trained on ImageNet by Keras' authors",
+            licence="Apache-2.0",
+            # keras/src/applications/mobilenet_v2.py, BASE_WEIGHT_PATH
+            source=f"https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/{_KERAS_FILE}",
+            file_name=_KERAS_FILE,
+            notes="9 MB, downloaded once and kept in the cache",
+        ),
+        Card(
+            name="untrained",
+            summary="MobileNetV2, width 1.0, of random weights: the whole chain without a download",
+            licence="Apache-2.0",
+            notice=UNTRAINED_NOTICE,
+            notes=f"made in memory from seed {SEED}; its features tell colours and textures apart",
+        ),
+    )
+}
+
+
+def load_model(weights: str, size: int | None = None) -> Model:
+    """The network that `weights` names, for images of size × size pixels.
+
+    weights: a name in `CARDS`; a path to MobileNetV2's weights as Keras saves them (`.h5`); or a
+    path to any network from one image to one vector (`.onnx`, see `orchard.model.preprocessing`).
+    size: default the network's own. Raises WeightsError, and ConfigError on a size it does not
+    admit.
+    """
+    if card := CARDS.get(weights):
+        return _from_card(card, size)
+    path = Path(weights).expanduser()
+    suffix = path.suffix.lower()
+    if suffix not in (".h5", ".hdf5", ".onnx"):
+        raise WeightsError(
+            f"--weights {weights}: expected {', '.join(CARDS)}, or a path to a .h5 or .onnx file"
+        )
+    if not path.is_file():
+        raise WeightsError(f"--weights {weights}: there is no such file")
+    if suffix == ".onnx":
+        return load_onnx(path, size)
+    return _mobilenet_v2(path.stem, *read_keras(path), size or 224)
+
+
+def _from_card(card: Card, size: int | None) -> Model:
+    if card.source and card.file_name:
+        weights, sha256 = cached_weights(card.source, card.file_name)
+    else:
+        weights = untrained_weights()
+        sha256 = digest(weights)
+    return _mobilenet_v2(card.name, weights, sha256, size or card.default_size, card.notice)
+
+
+def _mobilenet_v2(
+    name: str, weights: Weights, sha256: str, size: int, notice: str | None = None
+) -> Model:
+    if not MIN_SIZE <= size <= MAX_SIZE:
+        raise ConfigError(
+            f"--size {size}: expected a whole number of pixels from {MIN_SIZE} to {MAX_SIZE}"
+        )
+    return Model.describe(
+        mobilenet_v2.build(weights, size),
+        name=name,
+        weights_sha256=sha256,
+        size=size,
+        dim=mobilenet_v2.DIM,
+        input=InputSpec("NHWC", "uint8", mobilenet_v2.NORMALISATION),
+        notice=notice,
+    )

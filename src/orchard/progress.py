@@ -1,0 +1,116 @@
+"""What long work shows while it runs: a bar in terminals and notebooks, plain lines elsewhere.
+
+All of it goes to standard error; results go to standard output.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+POLL_SECONDS = 0.2
+LINE_SECONDS = 10.0  # between plain lines
+
+Done = Callable[[], tuple[int, int]]  # images done, of which errors
+
+
+class Reporter:
+    """Tells a person what a run does. `quiet` keeps only warnings."""
+
+    def __init__(self, console: Console | None = None, *, quiet: bool = False) -> None:
+        self.console = console or Console(stderr=True)
+        self.quiet = quiet
+
+    def say(self, text: str) -> None:
+        if not self.quiet:
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def warn(self, text: str) -> None:
+        self.console.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
+
+    @contextmanager
+    def track(self, total: int, done: Done, check: Callable[[int], None]) -> Iterator[None]:
+        """Show (images done, errors) as `done` returns them until the block ends.
+
+        check: called with the number of errors at every look; may stop the work.
+        """
+        if total == 0:
+            yield
+            return
+        animated = self.console.is_terminal or self.console.is_jupyter
+        show = _bar if animated else _lines
+        finished = threading.Event()
+
+        def watch(update: Callable[[int, int], None]) -> None:
+            while not finished.wait(POLL_SECONDS):
+                images, errors = done()
+                check(errors)
+                update(images, errors)
+            update(*done())
+
+        with show(self, total) as update:
+            watcher = threading.Thread(target=watch, args=(update,), daemon=True)
+            watcher.start()
+            try:
+                yield
+            finally:
+                finished.set()
+                watcher.join()
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("– images/s" if speed is None else f"{speed:,.0f} images/s", "cyan")
+
+
+@contextmanager
+def _bar(reporter: Reporter, total: int) -> Iterator[Callable[[int, int], None]]:
+    columns: list[ProgressColumn] = [
+        SpinnerColumn(),
+        TextColumn("embedding"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TextColumn("{task.fields[errors]} errors"),
+        TimeRemainingColumn(),
+    ]
+    with Progress(*columns, console=reporter.console, disable=reporter.quiet) as progress:
+        task = progress.add_task("embed", total=total, errors=0)
+        yield lambda images, errors: progress.update(task, completed=images, errors=errors)
+
+
+@contextmanager
+def _lines(reporter: Reporter, total: int) -> Iterator[Callable[[int, int], None]]:
+    started = shown = time.monotonic()
+    last = -1
+
+    def update(images: int, errors: int) -> None:
+        nonlocal shown, last
+        now = time.monotonic()
+        over = images == total
+        if images == last or (now - shown < LINE_SECONDS and not over):
+            return
+        shown, last = now, images
+        rate = images / max(now - started, 1e-9)
+        left = f", {(total - images) / rate:.0f} s left" if rate and not over else ""
+        reporter.say(
+            f"embedding: {images}/{total} images, {rate:.0f} images/s, {errors} errors{left}"
+        )
+
+    yield update

@@ -1,0 +1,94 @@
+"""The rows that travel through Orchard, and the Arrow schemas of the tables they end in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import pyarrow as pa
+
+
+class Reason(str, Enum):
+    """Why an image has no feature row."""
+
+    EMPTY = "empty"  # zero bytes
+    NOT_AN_IMAGE = "not_an_image"  # the bytes are of no image format Orchard reads
+    TRUNCATED = "truncated"  # the file ends before the image does
+    CORRUPT = "corrupt"  # the decoder rejects the bytes
+    TOO_MANY_PIXELS = "too_many_pixels"  # header announces more than the cap; nothing was decoded
+    TOO_MANY_BYTES = "too_many_bytes"  # larger than the file size cap; nothing was read
+    UNSUPPORTED = "unsupported"  # an image, in a colour space or depth with no defined RGB
+    FORBIDDEN = "forbidden"  # no permission to read
+    VANISHED = "vanished"  # listed, and gone when it was to be read
+    IO_ERROR = "io_error"  # the storage failed
+    BAD_NAME = "bad_name"  # the file's name is not valid UTF-8
+
+    @property
+    def can_pass(self) -> bool:
+        """Whether the same file may succeed on a later try, its bytes unchanged."""
+        return self in (Reason.FORBIDDEN, Reason.VANISHED, Reason.IO_ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An image that could not become a feature row."""
+
+    reason: Reason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a listing says of an image. modified: microseconds since 1970, UTC."""
+
+    size: int
+    modified: int
+    etag: str | None = None
+
+
+LISTING = pa.schema(
+    [
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("label", pa.string()),
+        pa.field("size", pa.int64()),
+        pa.field("modified", pa.timestamp("us", tz="UTC")),
+        pa.field("etag", pa.string()),
+    ]
+)
+
+FEATURES = pa.schema(
+    [
+        *LISTING,
+        pa.field("sha256", pa.string()),
+        pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()),
+        pa.field("features", pa.list_(pa.field("element", pa.float32(), nullable=False))),
+        pa.field("fingerprint", pa.string()),
+        pa.field("run_id", pa.string()),
+    ]
+)
+
+ERRORS = pa.schema(
+    [
+        *LISTING,
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("detail", pa.string()),
+        pa.field("run_id", pa.string()),
+    ]
+)
+
+GONE = pa.schema(
+    [
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("run_id", pa.string()),
+    ]
+)
+
+COMPONENTS = pa.schema(
+    [
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("label", pa.string()),
+        pa.field("components", pa.list_(pa.field("element", pa.float32(), nullable=False))),
+        pa.field("pca_id", pa.string()),
+    ]
+)

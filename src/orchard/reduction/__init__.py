@@ -1,0 +1,6 @@
+"""Standardisation and PCA from streamed moments: plain functions on NumPy arrays."""
+
+from orchard.reduction.moments import Moments, merge, update
+from orchard.reduction.pca import PCA, components_for, fit
+
+__all__ = ["PCA", "Moments", "components_for", "fit", "merge", "update"]

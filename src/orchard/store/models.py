@@ -1,0 +1,164 @@
+"""What a result was computed with: the embedding's card and the fitted PCA models.
+
+    models/embedding/<fingerprint>.json     fields, library versions, features of the probe image
+    models/pca/<pca_id>/model.safetensors   mean, scale, components, explained_variance
+    models/pca/<pca_id>/card.json           n_samples, n_components, fingerprint
+    models/moments.safetensors              count, mean, scatter, and the files they are of
+    explained_variance.csv                  the present PCA's full spectrum
+
+A model is written before any row names it and never changed after.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load, save
+
+from orchard.reduction import PCA, Moments
+from orchard.store import tables
+from orchard.store.output import Output
+
+VARIANCE_CSV = "explained_variance.csv"
+
+
+_MOMENTS = "models/moments.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMoments:
+    """Moments and the feature files they are of: what a refit need not read again."""
+
+    moments: Moments
+    files: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PCACard:
+    """How a PCA came about. requested: `--components` as given; n_components: what it came to."""
+
+    pca_id: str
+    requested: int | float
+    n_components: int
+    n_features: int
+    n_samples: int
+    standardize: bool
+    fingerprint: str
+    notice: str | None
+
+
+def save_pca(
+    output: Output,
+    pca: PCA,
+    *,
+    requested: int | float,
+    standardize: bool,
+    fingerprint: str,
+    notice: str | None,
+) -> PCACard:
+    """Store a model under the hash of its content."""
+    data = save(
+        {
+            "mean": pca.mean,
+            "scale": pca.scale,
+            "components": pca.components,
+            "explained_variance": pca.explained_variance,
+        }
+    )
+    card = PCACard(
+        pca_id=hashlib.sha256(data).hexdigest()[:16],
+        requested=requested,
+        n_components=pca.n_components,
+        n_features=pca.n_features,
+        n_samples=pca.n_samples,
+        standardize=standardize,
+        fingerprint=fingerprint,
+        notice=notice,
+    )
+    output.put(f"models/pca/{card.pca_id}/model.safetensors", data)
+    output.put_json(f"models/pca/{card.pca_id}/card.json", asdict(card))
+    return card
+
+
+def load_pca(output: Output, pca_id: str) -> tuple[PCA, PCACard]:
+    """A stored model and its card. Raises TableError where it is missing."""
+    arrays = load(bytes(output.get(f"models/pca/{pca_id}/model.safetensors")))
+    card = PCACard(**output.get_json(f"models/pca/{pca_id}/card.json"))
+    return PCA(**arrays, n_samples=card.n_samples), card
+
+
+def save_moments(output: Output, moments: Moments, files: Iterable[str]) -> None:
+    data = save(
+        {"mean": moments.mean, "scatter": moments.scatter},
+        {"n_samples": str(moments.n_samples), "files": json.dumps(sorted(files))},
+    )
+    output.put(_MOMENTS, data)
+
+
+def load_moments(output: Output) -> StoredMoments | None:
+    """The moments of the last fit; None where there are none."""
+    if _MOMENTS not in output.paths("models"):
+        return None
+    data = bytes(output.get(_MOMENTS))
+    arrays, described = load(data), _metadata(data)
+    moments = Moments(int(described["n_samples"]), arrays["mean"], arrays["scatter"])
+    return StoredMoments(moments, frozenset(json.loads(described["files"])))
+
+
+def forget_moments(output: Output) -> None:
+    """What was erased must not live on in sums: the next fit reads all features anew."""
+    output.delete([path for path in output.paths("models") if path == _MOMENTS])
+
+
+def save_projected(output: Output, pca_id: str, files: Iterable[str]) -> None:
+    """Note whose projections the components table holds; written after its commit."""
+    output.put_json(f"models/pca/{pca_id}/projected.json", sorted(files))
+
+
+def load_projected(output: Output, pca_id: str) -> frozenset[str]:
+    path = f"models/pca/{pca_id}/projected.json"
+    known = path in output.paths(f"models/pca/{pca_id}")
+    return frozenset(output.get_json(path)) if known else frozenset()
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """The text fields of a safetensors file: its header is JSON behind 8 bytes of length."""
+    length = int.from_bytes(data[:8], "little")
+    found: dict[str, str] = json.loads(data[8 : 8 + length])["__metadata__"]
+    return found
+
+
+def current_pca(output: Output) -> PCACard | None:
+    """The card of the PCA that the components table was made with; None without a table."""
+    stored = tables.files(output, "components")
+    if not stored:
+        return None
+    rows = tables.read_file(output, stored[0].path, ["pca_id"])
+    return load_pca(output, rows["pca_id"][0].as_py())[1]
+
+
+def write_variance(output: Output, pca: PCA) -> None:
+    """`explained_variance.csv`: component (from 1), variance, ratio, cumulative ratio."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["component", "variance", "ratio", "cumulative_ratio"])
+    ratio = pca.explained_variance_ratio
+    rows = zip(pca.explained_variance, ratio, np.cumsum(ratio), strict=True)
+    for number, row in enumerate(rows, start=1):
+        writer.writerow([number, *(repr(float(value)) for value in row)])
+    output.put(VARIANCE_CSV, text.getvalue().encode())
+
+
+def save_embedding(output: Output, fingerprint: str, card: dict[str, Any]) -> None:
+    output.put_json(f"models/embedding/{fingerprint}.json", card)
+
+
+def load_embedding(output: Output, fingerprint: str) -> dict[str, Any]:
+    return dict(output.get_json(f"models/embedding/{fingerprint}.json"))

@@ -1,0 +1,55 @@
+"""A table's rows by path, read file by file: a result too large for memory is walked in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from orchard.store import tables
+from orchard.store.output import Output
+
+FILES_IN_MEMORY = 4
+
+
+class RowIndex:
+    """Where each path's row lies. paths: sorted. Memory: the paths and 12 bytes a row."""
+
+    def __init__(self, output: Output, table: str) -> None:
+        self._output, self._table = output, table
+        self._files = [file.path for file in tables.files(output, table)]
+        columns = [tables.read_file(output, path, ["path"])["path"] for path in self._files]
+        lengths = [len(column) for column in columns]
+        paths = pa.chunked_array(columns, pa.string()).combine_chunks()
+        order = pc.sort_indices(paths).to_numpy().astype(np.int64)
+        self.paths = paths.take(order)
+        self._file = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)[order]
+        first = np.cumsum([0, *lengths[:-1]]) if lengths else np.zeros(0, np.int64)
+        self._row = order - first[self._file] if lengths else first
+        self._read = lru_cache(FILES_IN_MEMORY)(self._read_file)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def take(self, positions: NDArray[np.int64], columns: tuple[str, ...]) -> pa.Table:
+        """Rows by their position in `paths`, in the order asked for."""
+        schema = pa.schema([tables.SCHEMAS[self._table].field(name) for name in columns])
+        parts, places = [schema.empty_table()], []
+        for number in np.unique(self._file[positions]):
+            chosen = np.flatnonzero(self._file[positions] == number)
+            parts.append(self._read(int(number), columns).take(self._row[positions[chosen]]))
+            places.append(chosen)
+        back = np.argsort(np.concatenate(places)) if places else np.zeros(0, np.int64)
+        return pa.concat_tables(parts).take(back)
+
+    def batches(self, columns: tuple[str, ...], size: int = 8192) -> Iterator[pa.Table]:
+        """All rows in the order of their paths."""
+        for start in range(0, len(self), size):
+            yield self.take(np.arange(start, min(start + size, len(self))), columns)
+
+    def _read_file(self, number: int, columns: tuple[str, ...]) -> pa.Table:
+        return tables.read_file(self._output, self._files[number], list(columns)).combine_chunks()

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+from PIL import Image
+from rich.console import Console
+
+import orchard
+from orchard.progress import Reporter
+
+# A busy machine is no reason to fail.
+settings.register_profile("orchard", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("orchard")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real photos, weights and golden features kept beside the checkout; absent for most users."""
+    path = Path(os.environ.get("ORCHARD_SHARED", ROOT.parent / "shared"))
+    if not (path / "data").is_dir():
+        pytest.skip("real photos are not on this machine (set ORCHARD_SHARED)")
+    return path
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[Any]:
+    """One local Spark for the whole suite; `orchard.run` uses the session it finds."""
+    from orchard.config import RunConfig
+    from orchard.spark.session import spark_session
+
+    with spark_session(RunConfig(sources=("-",), output="-", master="local[2]")) as session:
+        yield session
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty small pictures in four folders, no two alike."""
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(7)
+    for label in ("apple", "lemon", "plum", "sweet pepper"):
+        (folder / label).mkdir()
+        for number in range(10):
+            coarse = rng.integers(0, 256, (5, 5, 3), np.uint8)
+            image = Image.fromarray(coarse).resize((40, 40), Image.Resampling.BICUBIC)
+            image.save(folder / label / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def run(spark: Any) -> Callable[..., orchard.Result]:
+    """`orchard.run` with the untrained network at its smallest size."""
+
+    def run(source: Path | tuple[Path, ...], output: Path, **settings: Any) -> orchard.Result:
+        sources = source if isinstance(source, tuple) else (source,)
+        defaults = {"weights": "untrained", "size": 32, "components": 5}
+        config = orchard.RunConfig(
+            sources=tuple(map(str, sources)), output=str(output), **(defaults | settings)
+        )
+        return orchard.run(config, settings.get("reporter") or silent())
+
+    return run
+
+
+def silent() -> Reporter:
+    return Reporter(Console(file=io.StringIO()), quiet=True)

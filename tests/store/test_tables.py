@@ -1,0 +1,280 @@
+"""A commit is one transaction: all of it is seen or none, once, by every reader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from orchard.errors import TableError
+from orchard.records import COMPONENTS, ERRORS, FEATURES
+from orchard.store import tables
+from orchard.store.output import Output
+from orchard.store.tables import TableFile
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Output:
+    return Output.at(tmp_path / "out")
+
+
+def feature_rows(paths: Iterable[str], value: float = 1.0) -> pa.Table:
+    rows = [
+        {
+            "path": path,
+            "label": "plum",
+            "size": 10,
+            "modified": datetime(2026, 1, 1, tzinfo=timezone.utc),
+            "features": [value, 2.0],
+            "fingerprint": "f",
+            "run_id": "r",
+        }
+        for path in paths
+    ]
+    return pa.Table.from_pylist(rows, schema=FEATURES)
+
+
+def error_rows(paths: Iterable[str]) -> pa.Table:
+    rows = [{"path": path, "reason": "empty", "run_id": "r"} for path in paths]
+    return pa.Table.from_pylist(rows, schema=ERRORS)
+
+
+def commit(output: Output, run_id: str, *parts: str, value: float = 1.0, **options: Any) -> None:
+    """Stage one file of feature rows for each word, a letter a path, and commit them."""
+    staged = [
+        tables.stage(output, run_id, "features", str(n), feature_rows(part, value))
+        for n, part in enumerate(parts)
+    ]
+    if "superseded" in options:
+        options["superseded"] = pa.array(list(options["superseded"]), pa.string())
+    tables.commit(output, run_id, "features", staged, **options)
+
+
+def plain(output: Output, table: str = "features") -> list[str]:
+    """The paths that a reader of plain Parquet sees."""
+    return sorted(pd.read_parquet(f"{output.root}/{table}")["path"])
+
+
+def paths(output: Output) -> list[str]:
+    return tables.read(output, "features", ["path"])["path"].to_pylist()
+
+
+def snapshot(output: Output) -> dict[str, bytes]:
+    root = Path(output.root)
+    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+def test_without_a_table_there_are_no_rows(output: Output) -> None:
+    assert tables.version(output, "features") == -1
+    assert tables.files(output, "features") == []
+    assert tables.count(output, "features") == 0
+    assert tables.read(output, "features").schema == FEATURES
+    assert not Path(output.root).exists(), "looking creates nothing"
+
+
+def test_staged_rows_are_seen_by_no_reader_until_they_are_committed(output: Output) -> None:
+    commit(output, "r1", "ab")
+    staged = [tables.stage(output, "r2", "features", "0", feature_rows("c"))]
+    assert plain(output) == paths(output) == ["a", "b"]
+    assert tables.staged(output, "features") == [staged[0].path]
+    assert tables.describe(output, staged[0].path) == staged[0]
+    tables.commit(output, "r2", "features", staged)
+    assert plain(output) == paths(output) == ["a", "b", "c"]
+    assert tables.staged(output, "features") == []
+
+
+def test_each_commit_is_one_version(output: Output) -> None:
+    commit(output, "r1", "ab", "cd")
+    first = tables.version(output, "features")
+    commit(output, "r2", "ef")
+    assert tables.version(output, "features") == first + 1
+    assert paths(output) == list("abcdef")
+    assert tables.count(output, "features") == 6
+
+
+def test_superseded_rows_leave_with_the_commit_that_brings_the_new_ones(output: Output) -> None:
+    commit(output, "r1", "abc", "de", "f")
+    first = tables.version(output, "features")
+    commit(output, "r2", "cxf", value=7, superseded="cf")
+    assert tables.version(output, "features") == first + 1
+    assert plain(output) == paths(output) == list("abcdefx")
+    values = {
+        row["path"]: row["features"][0] for row in tables.read(output, "features").to_pylist()
+    }
+    assert values == dict.fromkeys("abde", 1.0) | dict.fromkeys("cfx", 7.0)
+    names = {file.path for file in tables.files(output, "features")}
+    assert {f"features/{p.name}" for p in Path(output.root, "features").glob("*.parquet")} == names
+
+
+def test_overwriting_leaves_the_new_rows_only(output: Output) -> None:
+    commit(output, "r1", "abc", "de")
+    first = tables.version(output, "features")
+    commit(output, "r2", "xy", overwrite=True)
+    assert tables.version(output, "features") == first + 1
+    assert plain(output) == paths(output) == ["x", "y"]
+
+
+def test_the_history_names_the_runs(output: Output) -> None:
+    commit(output, "r1", "a")
+    commit(output, "r2", "b", superseded="a")
+    history = DeltaTable(f"{output.root}/features").history()
+    assert [entry.get("orchard.run_id") for entry in history][:2] == ["r2", "r1"]
+
+
+def test_committing_a_run_again_changes_nothing(output: Output) -> None:
+    commit(output, "r1", "ab")
+    commit(output, "r2", "c", superseded="a")
+    before = snapshot(output)
+    for run_id, options in (("r1", {}), ("r2", {"superseded": "b"}), ("r2", {"overwrite": True})):
+        commit(output, run_id, "xyz", **options)
+        tables.discard_staged(output)
+        assert snapshot(output) == before
+
+
+def test_nothing_to_commit_is_no_version(output: Output) -> None:
+    commit(output, "r1", "ab")
+    before = snapshot(output)
+    commit(output, "r2", superseded="xyz")
+    commit(output, "r3")
+    assert snapshot(output) == before
+
+
+@pytest.mark.parametrize("table", tables.SCHEMAS)
+def test_an_empty_table_can_be_read(output: Output, table: str) -> None:
+    tables.commit(output, "r1", table, [])
+    assert tables.count(output, table) == 0
+    assert plain(output, table) == []
+    assert pq.read_table(f"{output.root}/{table}").schema.equals(tables.SCHEMAS[table])
+    delta = pa.table(DeltaTable(f"{output.root}/{table}").to_pyarrow_table())
+    assert delta.num_rows == 0
+
+
+@pytest.mark.parametrize("options", [{"superseded": pa.array(["a", "b"])}, {"overwrite": True}])
+def test_a_table_that_lost_its_last_row_can_be_read(output: Output, options: Any) -> None:
+    staged = [tables.stage(output, "r1", "errors", "0", error_rows("ab"))]
+    tables.commit(output, "r1", "errors", staged)
+    tables.commit(output, "r2", "errors", [], **options)
+    assert plain(output, "errors") == tables.read(output, "errors")["path"].to_pylist() == []
+    staged = [tables.stage(output, "r3", "errors", "0", error_rows("c"))]
+    tables.commit(output, "r3", "errors", staged)
+    assert plain(output, "errors") == ["c"]
+
+
+def test_files_of_killed_writers_are_swept(output: Output) -> None:
+    commit(output, "r1", "ab")
+    version = tables.version(output, "features")
+    orphan = Path(output.root, "features", "part-r0-000000-00000000.parquet")
+    pq.write_table(feature_rows("z"), orphan)
+    assert plain(output) == ["a", "b", "z"]
+    tables.sweep(output)
+    assert plain(output) == ["a", "b"]
+    assert tables.version(output, "features") == version
+
+
+def test_files_of_a_writer_killed_before_its_first_commit_are_swept_by_the_next(
+    output: Output,
+) -> None:
+    orphan = Path(output.root, "features", "part-r0-000000-00000000.parquet")
+    orphan.parent.mkdir(parents=True)
+    pq.write_table(feature_rows("a"), orphan)
+    commit(output, "r1", "ab")
+    assert plain(output) == paths(output) == ["a", "b"]
+
+
+def test_what_is_staged_is_discarded_as_a_whole(output: Output) -> None:
+    commit(output, "r1", "a")
+    tables.stage(output, "r2", "features", "0", feature_rows("b"))
+    tables.discard_staged(output)
+    assert not Path(output.root, "_staging").exists()
+    assert paths(output) == ["a"]
+
+
+def interrupted_by(output: Output, monkeypatch: pytest.MonkeyPatch, action: Any) -> None:
+    """Let `action` happen when a commit has moved its files and not yet written the log."""
+    add_action = tables._add_action
+
+    def then(file: TableFile) -> Any:
+        monkeypatch.setattr(tables, "_add_action", add_action)
+        action()
+        return add_action(file)
+
+    monkeypatch.setattr(tables, "_add_action", then)
+
+
+def test_a_commit_that_meets_another_writer_leaves_that_ones_table(
+    output: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(output, "r1", "ab")
+    theirs = feature_rows("xy").cast(tables.SCHEMAS["features"])
+    location = f"{output.root}/features"
+    interrupted_by(output, monkeypatch, lambda: write_deltalake(location, theirs, mode="overwrite"))
+    with pytest.raises(TableError, match=r"^cannot commit to .*/features: .*run the same command"):
+        commit(output, "r2", "c", superseded="a")
+    assert paths(output) == ["x", "y"]
+    assert len(tables.staged(output, "features")) == 2, "the new row, and the kept one"
+    tables.sweep(output)
+    assert plain(output) == ["x", "y"]
+
+
+@pytest.mark.parametrize("before", [(), ("ab",)])
+def test_a_commit_that_is_interrupted_leaves_the_table_and_keeps_what_was_staged(
+    output: Output, monkeypatch: pytest.MonkeyPatch, before: tuple[str, ...]
+) -> None:
+    if before:
+        commit(output, "r1", *before)
+
+    def parquet() -> list[str]:
+        return [name for name in snapshot(output) if name.startswith("features/part")]
+
+    kept = parquet()
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    interrupted_by(output, monkeypatch, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        commit(output, "r2", "c", "d")
+    assert paths(output) == sorted("".join(before))
+    assert parquet() == kept
+    staged = [tables.describe(output, path) for path in tables.staged(output, "features")]
+    tables.commit(output, "r3", "features", staged)
+    assert plain(output) == paths(output) == sorted([*"".join(before), "c", "d"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["two words", "Früchte", "cafe\u0301", "a#b", "50%", "100 % ?", "[x]*", "'q\"", "~a", "a&b"],
+)
+def test_the_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    output = Output.at(tmp_path / name / "out")
+    commit(output, "r1", "ab")
+    commit(output, "r2", "bc", superseded="b")
+    assert plain(output) == paths(output) == ["a", "b", "c"]
+    assert [p.name for p in tmp_path.iterdir()] == [name], "and no other folder is made"
+
+
+def test_rows_are_read_in_the_order_of_their_paths_with_the_columns_asked_for(
+    output: Output,
+) -> None:
+    commit(output, "r1", "db", "ca")
+    assert paths(output) == list("abcd")
+    assert tables.read(output, "features", ["label", "size"]).column_names == ["label", "size"]
+    files = tables.files(output, "features")
+    assert [file.n_rows for file in files] == [2, 2]
+    assert [file.n_bytes for file in files] == [
+        Path(output.root, file.path).stat().st_size for file in files
+    ]
+    batches = list(tables.iter_batches(output, files[0].path, ["path"], 1))
+    assert [batch.num_rows for batch in batches] == [1, 1]
+
+
+def test_rows_of_another_schema_are_refused(output: Output) -> None:
+    with pytest.raises(ValueError, match="schema"):
+        tables.stage(output, "r", "features", "0", COMPONENTS.empty_table())

@@ -1,0 +1,93 @@
+"""What imports what: the package is light, its core knows no engine, its names are pinned."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pkgutil import walk_packages
+
+import pytest
+
+import orchard
+
+HEAVY = (
+    *("pyspark", "onnxruntime", "onnx", "h5py", "deltalake", "PIL", "matplotlib", "rich", "pandas"),
+    *("boto3", "botocore"),
+)
+ENGINES = ("pyspark", "py4j", "boto3", "botocore", "deltalake")
+LIBRARIES = """boto3 click deltalake h5py matplotlib.figure numpy obstore.store onnx onnxruntime
+    PIL.Image pyarrow.compute pyarrow.csv pyarrow.parquet pyspark.sql rich.progress rich.table
+    safetensors.numpy"""
+MODULES = sorted(module.name for module in walk_packages(orchard.__path__, "orchard."))
+
+ALONE = """
+import importlib, os, sys
+for name in {libraries!r}.split():
+    importlib.import_module(name)  # once for all, so that each child only imports Orchard
+for name in {modules!r}:
+    child = os.fork()
+    if child == 0:
+        try:
+            importlib.import_module(name)
+            os._exit(0)
+        except BaseException as error:
+            print(name, repr(error), flush=True)
+            os._exit(1)
+    os.waitpid(child, 0)
+"""
+
+
+def in_a_new_python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def loaded_by(code: str, names: tuple[str, ...]) -> set[str]:
+    """Which of the modules are there after running the code in a new Python."""
+    last = in_a_new_python(
+        f"{code}\nimport sys; print(*(n for n in {names!r} if n in sys.modules))"
+    )
+    return set(last.splitlines()[-1].split())
+
+
+def test_the_public_names_are_these() -> None:
+    assert orchard.__all__ == [
+        "OrchardError",
+        "Result",
+        "RunConfig",
+        "__version__",
+        "run",
+        "start_spark",
+    ]
+    assert all(getattr(orchard, name) is not None for name in orchard.__all__)
+    with pytest.raises(AttributeError, match="module 'orchard' has no attribute 'walk'"):
+        _ = orchard.walk
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import orchard",
+        "import orchard; orchard.RunConfig(sources=('a',), output='b')",
+        "import orchard.errors, orchard.records",
+        "from orchard.cli import main; main(['--help'], standalone_mode=False)",
+        "from orchard.cli import main; main(['run', '--help'], standalone_mode=False)",
+    ],
+)
+def test_importing_and_asking_for_help_loads_nothing_heavy(code: str) -> None:
+    assert loaded_by(code, HEAVY) == set()
+
+
+@pytest.mark.parametrize("package", ["orchard.images", "orchard.model", "orchard.reduction"])
+def test_the_core_loads_no_engine(package: str) -> None:
+    modules = [name for name in MODULES if name == package or name.startswith(f"{package}.")]
+    assert len(modules) > 1
+    assert loaded_by(f"import {', '.join(modules)}", ENGINES) == set()
+    assert loaded_by("import orchard.spark.session", ENGINES) == {"pyspark", "py4j"}
+
+
+def test_every_module_can_be_imported_first() -> None:
+    assert "orchard.steps" in MODULES
+    code = ALONE.format(libraries=LIBRARIES, modules=MODULES)
+    assert in_a_new_python(code) == ""

@@ -1,0 +1,222 @@
+"""A result over time: a PCA that is kept or refitted, images that go, erasure, small files."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from rich.console import Console
+
+from orchard.cli import main
+from orchard.extraction import vectors_of
+from orchard.progress import Reporter
+from orchard.store import models, tables
+from orchard.store.erase import erase
+from orchard.store.output import Output
+
+
+@pytest.fixture
+def source(photos: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(photos, tmp_path / "photos")
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Output:
+    return Output.at(tmp_path / "out")
+
+
+def add_pictures(folder: Path, n: int, *, flat: bool = False) -> None:
+    rng = np.random.default_rng(n)
+    folder.mkdir(exist_ok=True)
+    for number in range(n):
+        shape = (2, 2, 3) if flat else (40, 40, 3)
+        image = Image.fromarray(rng.integers(0, 256, shape, np.uint8))
+        image.resize((40, 40)).save(folder / f"added{number}.png")
+
+
+def test_a_few_new_images_are_projected_on_the_pca_that_is_there(run, source, output):
+    first = run(source, output.root).record["pca"]
+    add_pictures(source / "apple", 3)
+    second = run(source, output.root)
+    assert second.record["pca"]["pca_id"] == first["pca_id"]
+    assert second.record["pca"]["n_samples"] == 40
+    assert second.components().num_rows == 43
+    pca, _ = models.load_pca(output, first["pca_id"])
+    expected = pca.transform(vectors_of(second.features()["features"]))
+    found = vectors_of(second.components()["components"])
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_many_new_images_refit_and_only_they_are_read(run, source, output):
+    first = run(source, output.root)
+    add_pictures(source / "apple", 5)
+    second = run(source, output.root)
+    assert second.record["pca"]["pca_id"] != first.record["pca"]["pca_id"]
+    assert second.record["moments_read"] == 5
+    fresh = run(source, f"{output.root}-fresh")
+    for ours, theirs in zip(
+        models.load_pca(output, second.record["pca"]["pca_id"])[0].explained_variance,
+        models.load_pca(Output.at(fresh.output), fresh.record["pca"]["pca_id"])[
+            0
+        ].explained_variance,
+        strict=True,
+    ):
+        assert ours == pytest.approx(theirs, abs=1e-9)
+    assert models.load_pca(output, first.record["pca"]["pca_id"]), "older models stay readable"
+
+
+def test_refit_and_keep_do_as_they_say(run, source, output):
+    first = run(source, output.root).record["pca"]["pca_id"]
+    add_pictures(source / "apple", 30)
+    assert run(source, output.root, pca="keep").record["pca"]["pca_id"] == first
+    refitted = run(source, output.root, pca="refit").record["pca"]
+    assert refitted["pca_id"] != first
+    assert refitted["n_samples"] == 70
+
+
+def test_a_kept_pca_that_explains_clearly_less_is_said_to_with_a_figure(run, source, output):
+    run(source, output.root, components=0.9)
+    add_pictures(source / "noise", 20)
+    said = io.StringIO()
+    reporter = Reporter(Console(file=said, width=300))
+    from orchard import RunConfig
+    from orchard import run as run_now
+
+    config = RunConfig(
+        sources=(str(source),),
+        output=output.root,
+        weights="untrained",
+        size=32,
+        components=0.9,
+        pca="keep",
+    )
+    record = run_now(config, reporter).record["pca"]
+    assert record["variance_kept_of_new"] < record["variance_kept"] - 0.05
+    assert f"explains {record['variance_kept_of_new']:.1%} of the new" in said.getvalue()
+
+
+def test_a_changed_image_is_projected_anew_under_a_kept_pca(run, source, output):
+    run(source, output.root)
+    add_pictures(source / "apple", 1)
+    (source / "apple/added0.png").replace(source / "apple/0.png")
+    again = run(source, output.root, pca="keep")
+    pca, _ = models.load_pca(output, again.record["pca"]["pca_id"])
+    expected = pca.transform(vectors_of(again.features()["features"]))
+    found = vectors_of(again.components()["components"])
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    plain = pd.read_parquet(f"{output.root}/components")
+    assert sorted(plain["path"]) == again.components()["path"].to_pylist()
+
+
+def test_what_disappeared_is_marked_until_it_is_back(run, source, output):
+    run(source, output.root)
+    lost = source / "plum/3.png"
+    data = lost.read_bytes()
+    lost.unlink()
+    counts = run(source, output.root).record["counts"]
+    assert (counts["gone"], counts["already_there"]) == (1, 39)
+    assert tables.read(output, "gone")["path"].to_pylist() == [str(lost)]
+    assert tables.count(output, "features") == 40, "its features stay"
+    lost.write_bytes(data)
+    assert run(source, output.root).record["counts"]["gone"] == 0
+    assert tables.read(output, "gone").num_rows == 0
+
+
+def test_what_a_run_does_not_look_at_is_not_gone(run, source, output):
+    run(source, output.root)
+    only = run(source / "plum", output.root)
+    assert only.record["counts"]["gone"] == 0
+    assert run(source, output.root, exclude=("0.png",)).record["counts"]["gone"] == 0
+    assert run(source, output.root, limit=5).record["counts"]["gone"] == 0
+
+
+def everything_under(folder: str) -> bytes:
+    return b"".join(p.read_bytes() for p in Path(folder).rglob("*") if p.is_file())
+
+
+def test_erasure_leaves_no_trace_of_the_path_or_the_features(run, source, output):
+    result = run((source, source / "plum/3.png"), output.root)
+    person = str(source / "plum/3.png")
+    CliRunner().invoke(main, ["export", output.root, "--format", "csv", "--features"])
+    assert person.encode() in everything_under(output.root)
+    done = CliRunner().invoke(main, ["erase", output.root, "--path", person])
+    assert done.exit_code == 0, done.output
+    assert "1 of features" in done.output
+    left = everything_under(output.root)
+    assert person.encode() not in left
+    hashed = result.features().filter(
+        np.array([p == person for p in result.features()["path"].to_pylist()])
+    )
+    assert hashed.num_rows == 0
+    for table in ("features", "components"):
+        assert person not in tables.read(output, table)["path"].to_pylist()
+        files = sorted(Path(output.root, table).glob("*.parquet"))
+        assert {f"{table}/{f.name}" for f in files} == {f.path for f in tables.files(output, table)}
+    audit = [
+        json.loads(x) for x in Path(output.root, "erasure/audit.jsonl").read_text().split("\n") if x
+    ]
+    assert audit[0]["rows"]["features"] == audit[0]["rows"]["components"] == 1
+
+
+def test_an_erased_image_stays_away_and_the_pca_is_fitted_without_it(run, source, output):
+    before = run(source, output.root).record["pca"]
+    erase(output, [str(source / "plum/3.png")], [str(source / "lemon")])
+    after = run(source, output.root)
+    assert after.record["counts"]["suppressed"] == 11
+    assert after.record["pca"]["n_samples"] == 29
+    assert after.record["pca"]["pca_id"] != before["pca_id"]
+    assert after.features().num_rows == after.components().num_rows == 29
+    assert run(source, output.root).record["counts"]["already_there"] == 29
+
+
+def test_erasing_needs_a_result_and_something_to_erase(run, source, output, tmp_path):
+    none = CliRunner().invoke(main, ["erase", str(tmp_path), "--path", "x"])
+    assert none.exit_code == 5
+    assert "expected the OUTPUT of a run" in none.output
+    run(source, output.root)
+    nothing = CliRunner().invoke(main, ["erase", output.root])
+    assert nothing.exit_code == 2
+    assert "--from-file" in nothing.output
+
+
+def test_paths_to_erase_come_from_a_file_too(run, source, output, tmp_path):
+    run(source, output.root)
+    listed = tmp_path / "paths.txt"
+    listed.write_text(f"{source}/plum/1.png\n{source}/plum/2.png\n", encoding="utf-8")
+    done = CliRunner().invoke(main, ["erase", output.root, "--from-file", str(listed)])
+    assert done.exit_code == 0
+    assert tables.count(output, "features") == 38
+
+
+def test_vacuum_deletes_what_no_table_names(run, source, output):
+    run(source, output.root)
+    Path(output.root, "features/orphan.parquet").write_bytes(b"left by a killed driver")
+    Path(output.root, "_staging/run/features").mkdir(parents=True)
+    Path(output.root, "_staging/run/features/part.parquet").write_bytes(b"x")
+    done = CliRunner().invoke(main, ["vacuum", output.root])
+    assert (done.exit_code, done.output) == (0, "2 files deleted\n")
+    assert pd.read_parquet(f"{output.root}/features").shape[0] == 40
+
+
+def test_optimize_merges_small_files_and_changes_no_row(run, source, output, monkeypatch):
+    monkeypatch.setattr("orchard.planning.MIN_IMAGES", 5)
+    before = run(source, output.root)
+    rows = {name: getattr(before, name)() for name in ("features", "components")}
+    assert len(tables.files(output, "features")) == 8
+    done = CliRunner().invoke(main, ["optimize", output.root])
+    assert done.exit_code == 0, done.output
+    assert len(tables.files(output, "features")) == 1
+    for name, expected in rows.items():
+        assert getattr(before, name)().to_pylist() == expected.to_pylist()
+    assert sorted(pd.read_parquet(f"{output.root}/features")["path"]) == sorted(
+        rows["features"]["path"].to_pylist()
+    )
+    counts = run(source, output.root).record["counts"]
+    assert counts["already_there"] == 40, "compaction is no change"

@@ -1,0 +1,51 @@
+"""Every code block of the README runs, in order, in one empty folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchard.images.sample import write_sample
+from tests.conftest import ROOT
+
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("readme")
+    write_sample(folder / "photos", 130)
+    return folder
+
+
+def blocks() -> list[tuple[str, str]]:
+    found = BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert {kind for kind, _ in found} <= {"bash", "python", "text"}
+    return [(kind, text) for kind, text in found if kind != "text"]
+
+
+def here(command: str) -> str:
+    """The same command where there is no network and no second test run inside the first."""
+    if command.startswith("make "):
+        return f"make -n -C '{ROOT}' {command[5:]}"
+    if command.startswith("orchard run") and "--help" not in command:
+        return f"{command} --weights untrained --size 64"
+    return command
+
+
+@pytest.mark.parametrize(("kind", "text"), blocks())
+def test_the_block_runs(folder: Path, kind: str, text: str) -> None:
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    if kind == "bash":
+        script = "set -e\n" + "\n".join(here(line) for line in text.splitlines())
+        command = ["bash", "-c", script]
+    else:
+        text = text.replace('output="result"', 'output="api", weights="untrained", size=64')
+        command = [sys.executable, "-c", text]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
