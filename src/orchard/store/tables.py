@@ -207,6 +207,8 @@ def _open(output: Output, table: str) -> DeltaTable | None:
         return DeltaTable(output.url(table), storage_options=output.delta_options)
     except TableNotFoundError:
         return None
+    except (DeltaError, OSError) as error:
+        raise TableError(f"cannot read {output.uri(table)}: {one_line(error)}") from error
 
 
 def _create(output: Output, table: str) -> DeltaTable:

@@ -1,0 +1,59 @@
+"""The command line: parse, call, render errors. No logic lives here.
+
+Heavy modules are imported inside the commands, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import click
+
+from orchard import __version__
+from orchard.cli.command import INTERRUPTED
+from orchard.cli.models import models_command
+from orchard.cli.result import (
+    compare_command,
+    erase_command,
+    export_command,
+    optimize_command,
+    vacuum_command,
+)
+from orchard.cli.run import run_command
+from orchard.cli.sample import sample_command
+
+__all__ = ["EXIT_CODES", "INTERRUPTED", "main"]
+
+EXIT_CODES = """\b
+Exit codes:
+  0  done                          5  OUTPUT cannot be read, written or mixed
+  1  anything else                 6  no such PCA exists for these features
+  2  a setting is wrong            7  too many images failed
+  3  nothing to read               8  the counts do not close
+  4  weights missing or wrong      9  compare: the results differ
+                                 130  interrupted; what was embedded is kept
+"""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
+@click.version_option(__version__, prog_name="orchard")
+def main() -> None:
+    """Turn a folder of images into reduced features, on Spark.
+
+    \b
+    Try it:
+      orchard sample fruits               render 494 pictures of fruit
+      orchard run fruits result           features, PCA, tables in result/
+      orchard export result --format csv  the components as one CSV
+    """
+
+
+for command in (
+    run_command,
+    compare_command,
+    export_command,
+    erase_command,
+    vacuum_command,
+    optimize_command,
+    models_command,
+    sample_command,
+):
+    main.add_command(command)

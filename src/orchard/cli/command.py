@@ -1,0 +1,65 @@
+"""What the commands share: errors in one line, the options of a bucket, printing."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from orchard.errors import OrchardError
+
+if TYPE_CHECKING:
+    from orchard.store.output import Output
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+class Command(click.Command):
+    """A command whose OrchardErrors end in one line and their exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OrchardError as error:
+            _fail(str(error), error.exit_code)
+        except KeyboardInterrupt:
+            _fail("interrupted; the same command goes on from there", INTERRUPTED)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(f"orchard: {message}", err=True)
+    sys.exit(code)
+
+
+def storage_options(command: Any) -> Any:
+    """--endpoint-url and --region, of every command that may reach into a bucket."""
+    for option in (
+        click.option("--region", help="Of the bucket; default what AWS' environment says."),
+        click.option(
+            "--endpoint-url", metavar="URL", help="Of an S3-compatible server, for s3:// paths."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def existing_result(output: str, endpoint_url: str | None, region: str | None) -> Output:
+    """An OUTPUT that holds a result."""
+    from orchard.errors import TableError
+    from orchard.storage import Storage
+    from orchard.store import tables
+    from orchard.store.output import Output
+
+    place = Output.at(output, Storage(endpoint_url, region))
+    if tables.version(place, "features") < 0:
+        raise TableError(f"{output} holds no features; expected the OUTPUT of a run")
+    return place
+
+
+def show(*parts: Any) -> None:
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 100, soft_wrap=True)
+    for part in parts:
+        console.print(part, highlight=False)

@@ -1,0 +1,125 @@
+"""The commands on a result: compare, export, erase, vacuum, optimize."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orchard.cli.command import Command, existing_result, show, storage_options
+from orchard.errors import ConfigError, ResultsDiffer
+
+
+@click.command("compare", cls=Command, short_help="Prove two results equal.")
+@click.argument("a", metavar="A", type=click.Path(exists=True, file_okay=False))
+@click.argument("b", metavar="B", type=click.Path(exists=True, file_okay=False))
+@click.option(
+    "--tolerance", default=1e-4, show_default=True, help="Largest absolute feature difference."
+)
+@click.option(
+    "--component-tolerance",
+    default=1e-3,
+    show_default=True,
+    help="Largest difference of a component, in its standard deviations.",
+)
+def compare_command(a: str, b: str, tolerance: float, component_tolerance: float) -> None:
+    """Prove the results A and B equal: same images, features, components up to sign."""
+    from orchard.report.summary import comparison_table
+    from orchard.store.compare import compare
+    from orchard.store.output import Output
+
+    found = compare(
+        Output.at(a), Output.at(b), tolerance=tolerance, component_tolerance=component_tolerance
+    )
+    show(comparison_table(found))
+    if not found.is_equal:
+        raise ResultsDiffer(f"{a} and {b} differ")
+    click.echo("equal")
+
+
+@click.command("export", cls=Command, short_help="Write a result as CSV, NumPy or Parquet.")
+@click.argument("output", metavar="OUTPUT", type=click.Path(exists=True, file_okay=False))
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["parquet", "csv", "npy"]),
+    default="parquet",
+    show_default=True,
+    help="npy: an array, and its rows' paths as CSV.",
+)
+@click.option("--to", metavar="DIR", help="Where to; default OUTPUT/export.")
+@click.option("--features", is_flag=True, help="The 1280 features as well as the components.")
+def export_command(output: str, file_format: str, to: str | None, features: bool) -> None:
+    """Write a result as single files: components with path and label, variances, errors."""
+    from orchard.store.export import export
+    from orchard.store.output import Output
+
+    folder = Path(to) if to else Path(output) / "export"
+    for path in export(Output.at(output), folder, file_format, features=features):
+        click.echo(path)
+
+
+@click.command("erase", cls=Command, short_help="Erase images from a result for good.")
+@click.argument("output", metavar="OUTPUT")
+@click.option("--path", "paths", multiple=True, help="An image's path, as in the tables.")
+@click.option("--prefix", "prefixes", multiple=True, help="All images whose path begins so.")
+@click.option("--from-file", type=click.File("r", encoding="utf-8"), help="Paths, one a line.")
+@storage_options
+def erase_command(
+    output: str,
+    paths: tuple[str, ...],
+    prefixes: tuple[str, ...],
+    from_file: Any,
+    endpoint_url: str | None,
+    region: str | None,
+) -> None:
+    """Erase images from every table of OUTPUT, and keep them out of later runs.
+
+    The files that held their rows are rewritten and deleted; exports are deleted. The PCA that was
+    fitted on them stays until the next run fits another. A salted hash of each path is kept, and a
+    line in erasure/audit.jsonl that says how many rows went.
+    """
+    from orchard.store.erase import erase
+
+    lines = [line.rstrip("\r\n") for line in from_file or ()]
+    wanted = [*paths, *filter(None, lines)]
+    if not wanted and not prefixes:
+        raise ConfigError("nothing to erase: give --path, --prefix or --from-file")
+    done = erase(existing_result(output, endpoint_url, region), wanted, prefixes)
+    rows = ", ".join(f"{count} of {table}" for table, count in done.rows.items())
+    click.echo(f"rows erased: {rows}; {done.suppressed} paths are kept out of later runs")
+    click.echo("run `orchard run` again to fit a PCA without them")
+
+
+@click.command("vacuum", cls=Command, short_help="Delete what killed runs left behind.")
+@click.argument("output", metavar="OUTPUT")
+@storage_options
+def vacuum_command(output: str, endpoint_url: str | None, region: str | None) -> None:
+    """Delete files of OUTPUT that no table names, staged ones too.
+
+    What an interrupted run has embedded is among them: to keep it, run the same command again
+    instead.
+    """
+    from orchard.store import tables
+
+    place = existing_result(output, endpoint_url, region)
+    with place.lock():
+        click.echo(f"{tables.vacuum(place)} files deleted")
+
+
+@click.command("optimize", cls=Command, short_help="Merge small files of a result.")
+@click.argument("output", metavar="OUTPUT")
+@click.option("--target-mb", default=32, show_default=True, help="Size of a merged file.")
+@storage_options
+def optimize_command(
+    output: str, target_mb: int, endpoint_url: str | None, region: str | None
+) -> None:
+    """Merge the small files that many runs leave into larger ones; rows stay as they are."""
+    from orchard.store import tables
+
+    place = existing_result(output, endpoint_url, region)
+    with place.lock():
+        for table in tables.SCHEMAS:
+            n_fewer = tables.compact(place, table, target_mb * 1024 * 1024)
+            click.echo(f"{table}: {n_fewer} files fewer")

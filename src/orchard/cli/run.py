@@ -1,0 +1,123 @@
+"""`orchard run`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from orchard.cli.command import Command, show, storage_options
+from orchard.errors import ConfigError
+
+
+@click.command("run", cls=Command, short_help="Embed and reduce the images of a folder.")
+@click.argument("paths", metavar="SOURCE... OUTPUT", nargs=-1, required=True)
+@click.option(
+    "--weights",
+    default="imagenet",
+    show_default=True,
+    metavar="NAME|PATH",
+    help="A model that `orchard models` lists, a Keras .h5 file, or any .onnx with one image in "
+    "and one vector out.",
+)
+@click.option("--size", type=int, metavar="PIXELS", help="Input side; default the model's own.")
+@click.option(
+    "--components",
+    default="0.95",
+    show_default=True,
+    metavar="N|FRACTION",
+    help="How many components: a whole number, or the share of the variance they must explain.",
+)
+@click.option(
+    "--no-standardize",
+    is_flag=True,
+    help="Only centre the features before the PCA; by default each is divided by its standard "
+    "deviation too.",
+)
+@click.option(
+    "--pca",
+    default="auto",
+    show_default=True,
+    metavar="auto|refit|keep",
+    help="On a later run: fit the PCA anew, or project new images on the one that is there; auto "
+    "refits once more than a tenth of the features are new.",
+)
+@click.option(
+    "--label",
+    default="parent",
+    show_default=True,
+    metavar="parent|none|REGEX",
+    help="The name of an image's folder, nothing, or the first group of a regular expression "
+    "searched in its path.",
+)
+@click.option("--include", multiple=True, metavar="GLOB", help="Read only these; repeatable.")
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="GLOB",
+    help="Leave these out; repeatable. A glob with a / is held against the path below SOURCE, "
+    "others against the file's name.",
+)
+@click.option("--limit", type=int, metavar="N", help="Only the first N images by path.")
+@click.option(
+    "--master",
+    default="local[*]",
+    show_default=True,
+    metavar="URL",
+    help="Where Spark runs: local[*], local[N], spark://HOST:PORT or yarn.",
+)
+@click.option(
+    "--broadcast/--no-broadcast",
+    default=True,
+    show_default=True,
+    help="Send the network to the workers once, or let each worker read --weights itself.",
+)
+@click.option(
+    "--max-errors",
+    default="100%",
+    show_default=True,
+    metavar="N|PERCENT",
+    help="Stop when more images than this fail. A failed image is a row of errors/.",
+)
+@storage_options
+@click.option("--retry-errors", is_flag=True, help="Try all again that failed before.")
+@click.option("--replace", is_flag=True, help="Compute OUTPUT anew.")
+@click.option("--dry-run", is_flag=True, help="List, plan and estimate; write nothing.")
+@click.option("--event-log", metavar="DIR", help="Keep a log for Spark's history server here.")
+@click.option("--quiet", is_flag=True, help="Show warnings only.")
+def run_command(paths: tuple[str, ...], quiet: bool, **options: Any) -> None:
+    """Embed the images in SOURCE and reduce the features into OUTPUT.
+
+    SOURCE is a folder, a file or a glob; several may be given. Run again, and only what is new or
+    changed is embedded.
+
+    \b
+    OUTPUT holds
+      features/    a row an image: path, label, 1280 features   (Parquet, Delta Lake)
+      components/  a row an image: path, label, k components
+      errors/      a row for each image that failed, and why
+      models/      the fitted standardisation and PCA
+      report/      pictures;  runs/  a record of each run;  explained_variance.csv
+
+    \b
+    Examples:
+      orchard run photos result
+      orchard run photos more/*.jpg result --components 50 --weights my_model.onnx
+      orchard run photos result --label '/([^/_]+)_[0-9]+[.]jpg$' --exclude '*.txt'
+      orchard run photos result --dry-run
+    """
+    from orchard.config import RunConfig, parse_components
+    from orchard.pipeline import run
+    from orchard.progress import Reporter
+    from orchard.report.summary import tables_of
+
+    if len(paths) < 2:
+        raise ConfigError("give at least one SOURCE and, last, OUTPUT; see orchard run --help")
+    options["standardize"] = not options.pop("no_standardize")
+    options["components"] = parse_components(options["components"])
+    config = RunConfig(sources=paths[:-1], output=paths[-1], **options)
+    result = run(config, Reporter(quiet=quiet))
+    if not quiet:
+        show(*tables_of(result))
+    if not config.dry_run:
+        click.echo(f"Result: {result.output}")
