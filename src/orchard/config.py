@@ -22,6 +22,7 @@ class RunConfig:
     - weights: a name that `orchard models` lists, or a path to `.h5` or `.onnx`.
     - size: input pixels per side, default the model's own.
     - precision: of the network's arithmetic, "float32" or "bfloat16".
+    - decode: "full", or "scaled": large JPEGs at a fraction of their size.
     - components: a whole number, or a fraction of the variance in (0, 1).
     - pca: "refit", "keep" the stored one, or "auto": refit once a tenth of the features are new.
     - standardize: divide by the standard deviation before the PCA.
@@ -44,6 +45,7 @@ class RunConfig:
     weights: str = "imagenet"
     size: int | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
+    decode: Literal["full", "scaled"] = "full"
     components: int | float = 0.95
     pca: str = "auto"
     standardize: bool = True
@@ -83,6 +85,8 @@ class RunConfig:
             )
         if self.precision not in ("float32", "bfloat16"):
             raise ConfigError(f"--precision {self.precision}: expected float32 or bfloat16")
+        if self.decode not in ("full", "scaled"):
+            raise ConfigError(f"--decode {self.decode}: expected full or scaled")
         _check_components(self.components)
         if self.pca not in ("auto", "refit", "keep"):
             raise ConfigError(f"--pca {self.pca}: expected auto, refit or keep")
@@ -98,6 +102,10 @@ class RunConfig:
     @property
     def is_local(self) -> bool:
         return self.master.startswith("local")
+
+    @property
+    def is_scaled(self) -> bool:
+        return self.decode == "scaled"
 
     @property
     def output_root(self) -> str:

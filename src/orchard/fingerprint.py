@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchard.errors import TableError
-from orchard.images.decode import POLICY, Pixels, decode
+from orchard.images.decode import POLICY, SCALED_POLICY, Pixels, decode
 from orchard.model import Embedder, Model
 
 PROBE_TOLERANCE = 1e-3  # absolute, of features in [0, 6]; other CPUs differ by some 1e-5
@@ -37,15 +37,15 @@ class Embedding:
     versions: dict[str, str]
 
     @classmethod
-    def of(cls, model: Model) -> Embedding:
-        """Identify a model; runs it once, on the probe image."""
+    def of(cls, model: Model, *, scaled: bool = False) -> Embedding:
+        """Identify a model and how images are decoded; runs it once, on the probe image."""
         fields: dict[str, str | int] = {
             "weights_sha256": model.weights_sha256,
             "size": model.size,
             "dim": model.dim,
             "normalisation": model.normalisation,
             "precision": model.precision,
-            "pixels": POLICY,
+            "pixels": SCALED_POLICY if scaled else POLICY,
         }
         text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]

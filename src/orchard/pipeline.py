@@ -27,7 +27,7 @@ def run(config: RunConfig, reporter: Reporter | None = None) -> Result:
             listing = list_images(config.sources, Selection.of(config), config.storage)
         with run.log.stage("load model"):
             model = load_model(config.weights, config.size, config.precision)
-            embedding = Embedding.of(model)
+            embedding = Embedding.of(model, scaled=config.is_scaled)
         with run.log.stage("plan"):
             plan = steps.plan(run, listing, model, embedding)
         if config.dry_run:

@@ -105,7 +105,12 @@ def embed(
     started = time.perf_counter()
     try:
         with run.reporter.track(plan.images.num_rows, lambda: job.done, check):
-            reports = job.run(tasks, fingerprint=embedding.fingerprint, run_id=run.log.run_id)
+            reports = job.run(
+                tasks,
+                fingerprint=embedding.fingerprint,
+                run_id=run.log.run_id,
+                scaled=run.config.is_scaled,
+            )
     except OrchardError:
         _check_errors(plan, job.reasons, allowed)
         raise

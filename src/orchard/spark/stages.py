@@ -124,7 +124,9 @@ class EmbedJob:
     def cancel(self) -> None:
         self._context.cancelAllJobs()
 
-    def run(self, tasks: Sequence[pa.Table], *, fingerprint: str, run_id: str) -> list[EmbedReport]:
+    def run(
+        self, tasks: Sequence[pa.Table], *, fingerprint: str, run_id: str, scaled: bool = False
+    ) -> list[EmbedReport]:
         work = partial(
             _embed,
             source=self._source,
@@ -132,6 +134,7 @@ class EmbedJob:
             done=self._done,
             fingerprint=fingerprint,
             run_id=run_id,
+            scaled=scaled,
         )
         return _distribute(self._context, work, list(enumerate(tasks)))
 
@@ -171,6 +174,7 @@ def _embed(
     done: Accumulator[Counter[str]],
     fingerprint: str,
     run_id: str,
+    scaled: bool,
 ) -> EmbedReport:
     number, images = task
     embedder, load_seconds = embedder_for(source.key, source.load)
@@ -180,6 +184,7 @@ def _embed(
         fingerprint=fingerprint,
         run_id=run_id,
         fetch=partial(fetch, storage=output.storage),
+        scaled=scaled,
     )
     started = time.perf_counter()
     staged = [
