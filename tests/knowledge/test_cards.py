@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import doctest
 import json
 import re
 from importlib.resources import files
+from pathlib import Path
 from urllib.parse import urlparse
 
 import pytest
@@ -142,3 +144,10 @@ def test_a_card_becomes_json_as_it_is() -> None:
         plain = json.loads(json.dumps(dataclasses.asdict(one)))
         assert plain["species"]["binomial"] == one.species.binomial
         assert hash(one) == hash(dataclasses.replace(one))
+
+
+def test_the_page_about_the_knowledge_says_what_it_gives() -> None:
+    page = Path(__file__).parents[2] / "docs" / "explanation" / "knowledge.md"
+    done = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
+    assert done.attempted > 5
+    assert done.failed == 0
