@@ -1,7 +1,7 @@
 # make demo   install, render some fruit, run the whole chain on it, offline from there on
 # make test   the tests; make test-cluster and make test-s3 run the long ones
 # make lint   formatting, types, layers, generated pages
-# make bench  the benchmarks of benchmarks/
+# make bench  everything speed is held against, into benchmarks/RESULTS.md
 
 # A Python that every dependency supports, and that starts: a version manager may leave names on
 # PATH that do not. `make PYTHON=/path/to/python` overrides it.
@@ -35,9 +35,13 @@ lint: $(INSTALLED)
 	$(BIN)/lint-imports
 	$(BIN)/python docs/reference.py --check
 
-bench: $(INSTALLED)
-	$(BIN)/python benchmarks/embedding.py
-	$(BIN)/python benchmarks/reduction.py
+bench: $(INSTALLED) .venv-bench/notebook_chain/installed .venv-bench/peers/installed
+	$(BIN)/python benchmarks/bench.py $(if $(PHOTOS),--photos $(PHOTOS)) $(if $(WEIGHTS),--weights $(WEIGHTS))
+
+.venv-bench/%/installed: benchmarks/%.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "make: no Python found; install Python 3.10 to 3.13" >&2; exit 1; }
@@ -54,4 +58,4 @@ lock:
 	  --group dev pyproject.toml --output-file requirements.lock
 
 clean:
-	rm -rf .venv demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
