@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 from orchard import __version__
+from orchard.cli.cluster import cluster_group
 from orchard.cli.command import INTERRUPTED
 from orchard.cli.models import models_command
 from orchard.cli.result import (
@@ -55,5 +56,6 @@ for command in (
     optimize_command,
     models_command,
     sample_command,
+    cluster_group,
 ):
     main.add_command(command)
