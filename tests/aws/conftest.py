@@ -13,13 +13,9 @@ import boto3
 import pytest
 from click.testing import CliRunner, Result
 from moto import mock_aws
-from moto.core.common_models import CloudFormationModel
-from moto.ec2.models import ec2_backends
-from moto.ec2.models.route_tables import RouteTable
-from moto.emr.models import SecurityConfiguration, emr_backends
-from moto.emrserverless.models import emrserverless_backends
 from rich.console import Console
 
+from aws import moto_gaps
 from orchard import storage
 from orchard.aws import follow
 from orchard.aws.account import Account
@@ -29,67 +25,6 @@ from orchard.cli import main
 from orchard.progress import Reporter
 
 REGION = "eu-west-3"
-
-
-class Application(CloudFormationModel):
-    """What moto's CloudFormation lacks: a stack's application, in moto's own EMR Serverless."""
-
-    def __init__(self, made: Any) -> None:
-        self.made = made
-
-    @property
-    def physical_resource_id(self) -> str:
-        return str(self.made.id)
-
-    @staticmethod
-    def cloudformation_name_type() -> str:
-        return "Name"
-
-    @staticmethod
-    def cloudformation_type() -> str:
-        return "AWS::EMRServerless::Application"
-
-    @classmethod
-    def create_from_cloudformation_json(  # type: ignore[override]
-        cls,
-        resource_name: str,
-        cloudformation_json: Any,
-        account_id: str,
-        region_name: str,
-        **_: Any,
-    ) -> Application:
-        wanted = cloudformation_json["Properties"]
-        backend = emrserverless_backends[account_id][region_name]
-        return cls(
-            backend.create_application(
-                name=wanted["Name"],
-                release_label=wanted["ReleaseLabel"],
-                application_type=wanted["Type"],
-                client_token="",
-                initial_capacity="",
-                maximum_capacity=wanted["MaximumCapacity"],
-                tags={},
-                auto_start_configuration="",
-                auto_stop_configuration="",
-                network_configuration=None,
-            )
-        )
-
-    @classmethod
-    def update_from_cloudformation_json(  # type: ignore[override]
-        cls, original_resource: Any, *_: Any, **__: Any
-    ) -> Any:
-        return original_resource
-
-    @classmethod
-    def delete_from_cloudformation_json(  # type: ignore[override]
-        cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
-    ) -> None:
-        backend = emrserverless_backends[account_id][region_name]
-        for made in backend.applications.values():
-            if made.id == resource_name:
-                backend.stop_application(made.id)
-                backend.delete_application(made.id)
 
 
 @pytest.fixture(autouse=True)
@@ -111,31 +46,12 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Non
     storage._session_of.cache_clear()
 
 
-def _delete_routes(
-    cls: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
-) -> None:
-    """moto's CloudFormation deletes no route tables, and then cannot delete their network."""
-    backend = ec2_backends[account_id][region_name]
-    backend.route_tables[resource_name].associations.clear()
-    backend.delete_route_table(resource_name)
-
-
-def _delete_encryption(
-    cls: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
-) -> None:
-    """moto's CloudFormation looks for a security configuration by a name that is still a !Sub."""
-    emr_backends[account_id][region_name].delete_security_configuration(resource_name)
-
-
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """moto's AWS, empty. It warns of resource types that it does not know."""
-    monkeypatch.setattr(RouteTable, "delete_from_cloudformation_json", classmethod(_delete_routes))
-    monkeypatch.setattr(
-        SecurityConfiguration, "delete_from_cloudformation_json", classmethod(_delete_encryption)
-    )
+def aws() -> Iterator[None]:
+    """moto's AWS, empty."""
+    moto_gaps.fill()
     with mock_aws(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Tried to parse AWS::(S3::BucketPolicy|Budgets::Budget)")
+        moto_gaps.be_silent()
         yield
 
 

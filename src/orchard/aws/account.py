@@ -46,7 +46,9 @@ class Account:
             self._clients[service] = self._session.client(
                 service,
                 region_name=PRICING_REGION if service == "pricing" else self.region,
-                config=Config(retries=retries, connect_timeout=5, read_timeout=60),
+                config=Config(
+                    retries=retries, connect_timeout=5, read_timeout=60, max_pool_connections=16
+                ),
             )
         return self._clients[service]
 

@@ -106,7 +106,9 @@ class DistantReporter(Reporter):
         self._event(f"warning: {text}")
 
     @contextmanager
-    def track(self, total: int, done: Done, check: Callable[[int], None]) -> Iterator[None]:
+    def track(
+        self, total: int, done: Done, check: Callable[[int], None], doing: str = "embedding"
+    ) -> Iterator[None]:
         self.state["total"] = total
 
         def looked() -> tuple[int, int]:
@@ -114,7 +116,7 @@ class DistantReporter(Reporter):
             self._tell()
             return found
 
-        with super().track(total, looked, check):
+        with super().track(total, looked, check, doing):
             yield
         self._tell(now=True)
 

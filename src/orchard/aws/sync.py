@@ -58,7 +58,7 @@ def send(account: Account, upload: Upload, reporter: Reporter) -> None:
             done[0] += 1
 
     with (
-        reporter.track(len(upload.missing), lambda: (done[0], 0), lambda _: None),
+        reporter.track(len(upload.missing), lambda: (done[0], 0), lambda _: None, "upload"),
         ThreadPoolExecutor(THREADS) as pool,
     ):
         try:

@@ -58,7 +58,8 @@ def cluster_options(command: Any) -> Any:
             ),
             click.option(
                 "--release",
-                help="emr-7.13.0 (default, Spark 3.5) or emr-spark-8.0.0 (Spark 4.0).",
+                type=click.Choice(["emr-7.13.0", "emr-spark-8.0.0"]),
+                help="Of EMR: with Spark 3.5 (default), or with Spark 4.0.",
             ),
             click.option("--workers", type=int, help="serverless: of 4 vCPUs, 12 GB; default 4."),
             click.option(
