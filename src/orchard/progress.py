@@ -49,7 +49,8 @@ class Reporter:
     ) -> Iterator[None]:
         """Show (images done, errors) as `done` returns them until the block ends.
 
-        doing: what is done to the images. check: called with the number of errors at every look; may stop the work.
+        check: called with the number of errors at every look; may stop the work. doing: what is
+        done to the images, in a word.
         """
         if total == 0:
             yield

@@ -11,6 +11,7 @@ from orchard import __version__
 from orchard.cli.cluster import cluster_group
 from orchard.cli.command import INTERRUPTED
 from orchard.cli.models import models_command
+from orchard.cli.privacy import privacy_command
 from orchard.cli.result import (
     compare_command,
     erase_command,
@@ -57,5 +58,6 @@ for command in (
     models_command,
     sample_command,
     cluster_group,
+    privacy_command,
 ):
     main.add_command(command)
