@@ -219,7 +219,9 @@ def test_an_instance_is_paid_for_at_least_a_minute(ec2: Ec2) -> None:
 
 def test_the_history_server_is_asked_for_its_address(ec2: Ec2) -> None:
     with Stubber(ec2._emr) as stub:
-        stub.add_response("describe_cluster", {"Cluster": {"ClusterArn": f"arn:aws:emr:{REGION}:1:cluster/j-1"}})
+        stub.add_response(
+            "describe_cluster", {"Cluster": {"ClusterArn": f"arn:aws:emr:{REGION}:1:cluster/j-1"}}
+        )
         stub.add_response("create_persistent_app_ui", {"PersistentAppUIId": "p-1"}, ANY_ARN)
         stub.add_response(
             "get_persistent_app_ui_presigned_url",

@@ -14,7 +14,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.emr import emr_backends
 
 from aws.conftest import REGION, keys, orchard
-from orchard.aws import stack, sync
+from orchard.aws import on_upload, stack, sync, teardown
 from orchard.aws.account import Account
 from orchard.aws.cluster import Cluster
 from orchard.config import RunConfig
@@ -242,3 +242,31 @@ def test_a_source_bucket_may_be_read_by_jobs(cluster: Cluster) -> None:
         RoleName=f"orchard-{REGION}-job", PolicyName="sources"
     )["PolicyDocument"]
     assert policy["Statement"][1]["Resource"] == ["arn:aws:s3:::mine/*"]
+
+
+def test_new_images_start_a_run_by_themselves(cluster: Cluster, photos: Path) -> None:
+    """moto has no state machine in CloudFormation with our !Ref: the stack is made and removed."""
+    backend = cluster.deploy()
+    code = cluster.upload_code()
+    assert on_upload.install(cluster, backend, run_of(photos), code) == "orchard-on-upload"
+    described = cluster.account.client("s3").get_object(
+        Bucket=BUCKET, Key="jobs/on-upload/job.json"
+    )
+    assert json.loads(described["Body"].read())["run"]["exclude"] == ["_READY"]
+    cloud = cluster.account.client("cloudformation")
+    found = stack.describe(cloud, "orchard-on-upload")
+    assert found is not None
+    parameters = {p["ParameterKey"]: p["ParameterValue"] for p in found["Parameters"]}
+    assert parameters["Job"] == f"s3://{BUCKET}/jobs/on-upload"
+    assert parameters["EntryPoint"] == f"s3://{BUCKET}/code/main.py"
+    durable = stack.describe(cloud, "orchard")
+    assert durable is not None
+    notify = {p["ParameterKey"]: p["ParameterValue"] for p in durable["Parameters"]}["Notify"]
+    assert notify == "true", "the bucket tells EventBridge"
+    assert teardown.remove_all(cluster.account, "orchard", lambda _: None) == []
+
+
+def test_on_upload_does_not_keep_a_cluster(ec2_cluster: Cluster, photos: Path) -> None:
+    backend = ec2_cluster.deploy()
+    with pytest.raises(ConfigError, match="--on-upload: runs on --backend serverless"):
+        on_upload.install(ec2_cluster, backend, run_of(photos), "s3://b/c.zip")

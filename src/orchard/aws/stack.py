@@ -54,7 +54,10 @@ def deploy(
     sources: other buckets that jobs may read.
     """
     arns = _arns(sources)
-    outputs = ensure(account, config.name, "durable", _durable(account, config) | arns, say=say)
+    wanted = _durable(account, config) | arns
+    if describe(account.client("cloudformation"), upload_name(config.name)):
+        wanted["Notify"] = "true"
+    outputs = ensure(account, config.name, "durable", wanted, say=say)
     if not config.is_serverless:
         own = {"Stack": config.name, "SshFrom": config.ssh_cidr or ""}
         outputs |= ensure(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import click
@@ -80,9 +81,12 @@ def estimate_command(
 @cluster_group.command("up", cls=CloudCommand, short_help="Make the stack; on EC2 a cluster too.")
 @click.option("--source-bucket", multiple=True, help="Another bucket that jobs may read.")
 @click.option("--print-cli", is_flag=True, help="Show the aws command for the cluster, start none.")
+@click.option("--as-json", is_flag=True, help="With it: RunJobFlow's parameters, as Airflow wants.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @cluster_options
-def up_command(source_bucket: tuple[str, ...], print_cli: bool, yes: bool, **options: Any) -> None:
+def up_command(
+    source_bucket: tuple[str, ...], print_cli: bool, as_json: bool, yes: bool, **options: Any
+) -> None:
     """Make or update what lasts (bucket, roles, logs, budget); on EC2 also start a cluster.
 
     Interrupted, it goes on where it was. The cluster ends by itself when idle and when its
@@ -101,7 +105,8 @@ def up_command(source_bucket: tuple[str, ...], print_cli: bool, yes: bool, **opt
     if print_cli:
         outputs = context.known_outputs()
         request = run_job_flow(config, outputs)
-        click.echo(aws_command("emr", "RunJobFlow", request, config.region))
+        line = aws_command("emr", "RunJobFlow", request, config.region)
+        click.echo(json.dumps(request, indent=1) if as_json else line)
         return
     context.confirm(f"Make the stack {config.name} in {config.region}?", yes)
     backend = cluster.deploy(source_bucket)
@@ -114,13 +119,21 @@ def up_command(source_bucket: tuple[str, ...], print_cli: bool, yes: bool, **opt
 @cluster_group.command("submit", cls=CloudCommand, short_help="Send a run to what `up` made.")
 @click.argument("paths", metavar="SOURCE... OUTPUT", nargs=-1, required=True)
 @click.option("--print-cli", is_flag=True, help="Show the aws command, send nothing.")
+@click.option(
+    "--on-upload",
+    is_flag=True,
+    help="Not now, but whenever an object named images/..._READY is put into the bucket.",
+)
 @run_options
 @cluster_options
-def submit_command(paths: tuple[str, ...], print_cli: bool, **options: Any) -> None:
+def submit_command(
+    paths: tuple[str, ...], print_cli: bool, on_upload: bool, **options: Any
+) -> None:
     """Send a run to what `up` made, and return; `status` and `logs` tell how it goes on.
 
     SOURCE and OUTPUT are as in `orchard cluster run`.
     """
+    from orchard.aws.on_upload import install
     from orchard.aws.print_cli import aws_command
 
     context = context_of(options)
@@ -139,6 +152,10 @@ def submit_command(paths: tuple[str, ...], print_cli: bool, **options: Any) -> N
     backend = cluster.backend()
     code = cluster.upload_code()
     cluster.upload_images(uploads)
+    if on_upload:
+        name = install(cluster, backend, run, code)
+        click.echo(f"{name}: runs whenever s3://{cluster.bucket}/images/..._READY is put")
+        return
     made = cluster.submit(backend, run, code, alone=False, expected=expected)
     click.echo(f"{made.id}: job {made.job} on {made.cluster}")
 
