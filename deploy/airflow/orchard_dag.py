@@ -63,6 +63,7 @@ with DAG("orchard_emr", **COMMON) as emr:
     start = EmrCreateJobFlowOperator(
         task_id="start",
         job_flow_overrides=variable("orchard_run_job_flow"),
+        emr_conn_id=None,  # everything is in the parameters
         region_name=REGION,
     )
     ended = EmrJobFlowSensor(
