@@ -1,5 +1,5 @@
 # make demo   install, render some fruit, run the whole chain on it, offline from there on
-# make test   the tests; make test-cluster and make test-s3 run the long ones
+# make test   the tests; make test-cluster, test-s3 and test-airflow run the long ones
 # make lint   formatting, types, layers, generated pages
 # make bench  everything speed is held against, into benchmarks/RESULTS.md
 
@@ -10,7 +10,7 @@ PYTHON ?= $(shell for v in 3.12 3.11 3.13 3.10 3; do \
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test test-cluster test-s3 lint bench lock clean
+.PHONY: demo test test-cluster test-s3 test-airflow lint bench lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/orchard sample demo/fruits
@@ -27,6 +27,18 @@ test-cluster: $(INSTALLED)
 
 test-s3: $(INSTALLED)
 	$(BIN)/pytest -m s3
+
+# Airflow in an environment of its own; the requests that its DAG sends are Orchard's.
+AIRFLOW := .venv-airflow
+test-airflow: $(INSTALLED)
+	test -d $(AIRFLOW) || { $(PYTHON) -m venv $(AIRFLOW) && \
+	  $(AIRFLOW)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  -r deploy/airflow/requirements.txt; }
+	AWS_ACCESS_KEY_ID=none AWS_SECRET_ACCESS_KEY=none \
+	  $(BIN)/python deploy/airflow/example_requests.py > $(AIRFLOW)/requests.json
+	ORCHARD_REQUESTS=$(CURDIR)/$(AIRFLOW)/requests.json \
+	  $(AIRFLOW)/bin/python -m pytest deploy/airflow -c /dev/null --rootdir deploy/airflow \
+	  -p no:cacheprovider -q
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -23,7 +23,18 @@ from orchard.store import tables
 from orchard.store.output import Output
 
 SMALL = ("--weights", "untrained", "--size", "32")
-COMMANDS = {"orchard": main} | {f"orchard {name}": c for name, c in main.commands.items()}
+
+
+def all_commands(name: str, command: click.Command) -> dict[str, click.Command]:
+    """A command and, of a group, all below it, by what one types."""
+    below = command.commands if isinstance(command, click.Group) else {}
+    found = {name: command}
+    for word, inner in below.items():
+        found |= all_commands(f"{name} {word}", inner)
+    return found
+
+
+COMMANDS = all_commands("orchard", main)
 REFERENCE = Path(__file__).parent.parent / "docs/reference.md"
 NOTICE = re.compile(r"\Awarning: .*untrained.*\n\Z")
 

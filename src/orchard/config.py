@@ -30,7 +30,8 @@ class RunConfig:
       whose first group is the label.
     - include, exclude: globs, on the file name, or on the path below the source where they hold a
       "/". limit: the first N images by path.
-    - master: Spark's master URL. event_log: a folder for Spark's history server.
+    - master: Spark's master URL; "submitted" under `spark-submit`, which knows it.
+      event_log: a folder for Spark's history server.
     - broadcast: send the model by Spark broadcast; else every worker reads `weights` itself.
     - max_errors: a number of images ("12"), or a share of them ("5%"), that may fail.
     - endpoint_url, region: of S3, where they are not what the environment says.
@@ -92,9 +93,10 @@ class RunConfig:
             raise ConfigError(f"--pca {self.pca}: expected auto, refit or keep")
         if self.limit is not None and self.limit < 1:
             raise ConfigError(f"--limit {self.limit}: expected a whole number of at least 1")
-        if not re.fullmatch(r"local(\[(\*|[1-9]\d*)\])?|spark://.+|yarn", self.master):
+        if not re.fullmatch(r"local(\[(\*|[1-9]\d*)\])?|spark://.+|yarn|submitted", self.master):
             raise ConfigError(
-                f"--master {self.master}: expected local[*], local[N], spark://HOST:PORT or yarn"
+                f"--master {self.master}: expected local[*], local[N], spark://HOST:PORT or yarn, "
+                "or submitted under spark-submit"
             )
         _label_pattern(self.label)
         self.allowed_errors(1)

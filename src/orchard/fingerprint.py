@@ -12,6 +12,7 @@ import json
 import platform
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from typing import Any
@@ -88,7 +89,7 @@ class Embedding:
 
 def library_versions() -> dict[str, str]:
     """Versions of Python and of the libraries that take part in the numbers."""
-    libraries = {name: version(name) for name in _LIBRARIES}
+    libraries = {name: _version(name) for name in _LIBRARIES}
     with suppress(PackageNotFoundError):
         libraries["openvino"] = version("openvino")
     return {"python": platform.python_version(), "machine": platform.machine(), **libraries}
@@ -99,3 +100,11 @@ def _probe_features(model: Model) -> NDArray[np.float32]:
     pixels = decode(data, model.size)
     assert isinstance(pixels, Pixels), "the probe image is intact"
     return Embedder(model)(pixels.array[None])[0]
+
+
+def _version(library: str) -> str:
+    """As installed; of a cluster's own Spark, which nobody installed by pip, as it says itself."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return str(getattr(import_module(library), "__version__", "unknown"))

@@ -48,7 +48,8 @@ ATTEMPTS, PAUSE_SECONDS = 5, 0.2  # of what obstore does not repeat by itself
 class Storage:
     """How S3 is reached where it is not AWS' own address; a plain value that travels to workers.
 
-    endpoint_url: of an S3-compatible server. region: default that of the credential chain.
+    endpoint_url: of an S3-compatible server; default AWS_ENDPOINT_URL, as boto3 has it. region:
+    default that of the credential chain.
     """
 
     endpoint_url: str | None = None
@@ -66,11 +67,17 @@ class Storage:
         if not url.startswith("s3://"):
             return {}
         options = {"AWS_REGION": self.region_name()}
-        if self.endpoint_url:
-            options["AWS_ENDPOINT_URL"] = self.endpoint_url
-            options["AWS_ALLOW_HTTP"] = str(self.endpoint_url.startswith("http:")).lower()
+        if endpoint := self.endpoint:
+            options["AWS_ENDPOINT_URL"] = endpoint
+            options["AWS_ALLOW_HTTP"] = str(endpoint.startswith("http:")).lower()
         keys = _keys(_found_credentials())
         return options | (keys or {"AWS_SKIP_SIGNATURE": "true"})
+
+    @property
+    def endpoint(self) -> str | None:
+        """Where S3 is; None for AWS' own address."""
+        names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+        return self.endpoint_url or next(filter(None, map(os.environ.get, names)), None)
 
     def region_name(self) -> str:
         return self.region or _session().region_name or "us-east-1"
@@ -192,9 +199,9 @@ def _open(url: str, storage: Storage) -> ObjectStore:
         return from_url(url, retry_config=RETRIES, client_options=TIMEOUTS)
     settings: dict[str, Any] = {"region": storage.region_name()}
     client: ClientConfig = {**TIMEOUTS}
-    if storage.endpoint_url:
-        settings["endpoint"] = storage.endpoint_url
-        client["allow_http"] = storage.endpoint_url.startswith("http:")
+    if endpoint := storage.endpoint:
+        settings["endpoint"] = endpoint
+        client["allow_http"] = endpoint.startswith("http:")
     provider = _credentials()
     if provider is None:
         settings["skip_signature"] = True

@@ -8,8 +8,10 @@ from __future__ import annotations
 import click
 
 from orchard import __version__
+from orchard.cli.cluster import cluster_group
 from orchard.cli.command import INTERRUPTED
 from orchard.cli.models import models_command
+from orchard.cli.privacy import privacy_command
 from orchard.cli.result import (
     compare_command,
     erase_command,
@@ -55,5 +57,7 @@ for command in (
     optimize_command,
     models_command,
     sample_command,
+    cluster_group,
+    privacy_command,
 ):
     main.add_command(command)

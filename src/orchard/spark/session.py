@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SUBMITTED = "submitted"
 TASK_FAILURES = 4  # Spark's default on a cluster; local mode would give up after the first
 _UNREGISTERED = "spark-application-"  # begins the id that a driver has where no master gave it one
 
@@ -55,8 +56,10 @@ def start_spark(master: str = "local[*]", *, event_log: str | None = None) -> Sp
     from pyspark.sql import SparkSession
 
     is_local = master.startswith("local")
-    _pin_environment(is_local)
-    builder = SparkSession.builder.appName("orchard").master(_with_retries(master))
+    builder = SparkSession.builder.appName("orchard")
+    if master != SUBMITTED:  # else spark-submit has said where, with which Python and JVM
+        _pin_environment(is_local)
+        builder = builder.master(_with_retries(master))
     for key, value in _settings(master, is_local, event_log).items():
         builder = builder.config(key, value)
     try:
@@ -146,6 +149,8 @@ def _with_retries(master: str) -> str:
 
 
 def _settings(master: str, is_local: bool, event_log: str | None) -> dict[str, str]:
+    if master == SUBMITTED:
+        return {}
     settings = {
         "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "orchard-warehouse"),
         "spark.ui.showConsoleProgress": "false",
