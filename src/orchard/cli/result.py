@@ -76,9 +76,10 @@ def erase_command(
 ) -> None:
     """Erase images from every table of OUTPUT, and keep them out of later runs.
 
-    The files that held their rows are rewritten and deleted; exports are deleted. The PCA that was
-    fitted on them stays until the next run fits another. A salted hash of each path is kept, and a
-    line in erasure/audit.jsonl that says how many rows went.
+    The files that held their rows are rewritten and deleted; the report and exports are deleted,
+    and the images leave the galleries of trained classifiers. The PCA that was fitted on them stays
+    until the next run fits another. A salted hash of each path is kept, and a line in
+    erasure/audit.jsonl that says how many rows went.
     """
     from orchard.store.erase import erase
 
@@ -89,7 +90,12 @@ def erase_command(
     done = erase(existing_result(output, endpoint_url, region), wanted, prefixes)
     rows = ", ".join(f"{count} of {table}" for table, count in done.rows.items())
     click.echo(f"rows erased: {rows}; {done.suppressed} paths are kept out of later runs")
-    click.echo("run `orchard run` again to fit a PCA without them")
+    click.echo("run `orchard run` again to fit a PCA and draw a report without them")
+    if done.classifier_rows:
+        click.echo(
+            f"{done.classifier_rows} rows left the galleries of classifiers, which were trained on "
+            "them: train those again"
+        )
 
 
 @click.command("vacuum", cls=Command, short_help="Delete what killed runs left behind.")
@@ -116,10 +122,9 @@ def optimize_command(
     output: str, target_mb: int, endpoint_url: str | None, region: str | None
 ) -> None:
     """Merge the small files that many runs leave into larger ones; rows stay as they are."""
-    from orchard.store import tables
+    from orchard.store.compaction import compact
 
     place = existing_result(output, endpoint_url, region)
     with place.lock():
-        for table in tables.SCHEMAS:
-            n_fewer = tables.compact(place, table, target_mb * 1024 * 1024)
+        for table, n_fewer in compact(place, target_mb * 1024 * 1024).items():
             click.echo(f"{table}: {n_fewer} files fewer")

@@ -8,6 +8,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from s3.runs.conftest import REQUESTS
 
 from orchard.extraction import vectors_of
 
@@ -116,7 +117,11 @@ def test_requests_of_a_run(s3_run, bucket, proxy, photos, record_property):
     assert (len(reads), set(reads.values())) == (800, {1})
     assert not proxy.count("HEAD", under="photos/")
     others = Counter(r.method for r in proxy.log if r.key not in reads and r.key != "out/_lock")
-    record_property("requests beside one GET for each of 800 images", dict(others))
+    record_property(
+        REQUESTS,
+        f"{len(reads)} images: {sum(reads.values()) / len(reads):.2f} GET and 0 HEAD an image; the "
+        f"run besides: {', '.join(f'{n} {method}' for method, n in others.most_common())}",
+    )
     assert others.total() < len(reads) / 2
     parts = [r for r in proxy.log if r.method == "PUT" and r.key.startswith("out/_staging/")]
     assert parts
