@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import pickle
 import subprocess
 import sys
 import sysconfig
@@ -37,7 +36,7 @@ from orchard.records import ERRORS, FEATURES, GONE
 from orchard.store import tables
 from orchard.store.output import Output
 
-LISTED = (100_000,)
+LISTED = (100_000, 1_000_000)
 EMBEDDED = (10_000, 100_000)
 SIDE = 32  # pixels of the small images and of the network
 PHOTOS = {12: (4000, 3000), 24: (6000, 4000), 50: (8160, 6120)}  # megapixels
@@ -73,9 +72,7 @@ def plan(endpoint: str, n_slots: int) -> dict[str, Any]:
     with timed(seconds, "plan, all new"):
         made = make_plan(listing, FEATURES.empty_table().select(KEY), nothing)
         tasks = cut(made.images, n_slots)
-    n_bytes = len(pickle.dumps(list(enumerate(tasks)), protocol=5))
-    with timed(seconds, "hand out to Spark"):
-        jvm = hand_out(tasks)
+    n_bytes, jvm = hand_out(tasks, seconds)
     features = listing.images.select(KEY)
     with timed(seconds, "plan, all known"):
         again = make_plan(listing, features, nothing)
@@ -91,15 +88,21 @@ def plan(endpoint: str, n_slots: int) -> dict[str, Any]:
     }
 
 
-def hand_out(tasks: list[Any]) -> int | None:
-    """Send every task to a Spark worker that only counts its images; the JVM's peak memory."""
+def hand_out(tasks: list[Any], seconds: dict[str, float]) -> tuple[int, int | None]:
+    """Send every task to a Spark worker that only counts its images.
+
+    The bytes that travelled, and the JVM's peak memory.
+    """
     from orchard.spark.session import jvm_pid, start_spark
-    from orchard.spark.stages import distribute
+    from orchard.spark.stages import distribute, pack, unpack
 
     spark = start_spark("local[2]")
     try:
-        assert sum(distribute(spark.sparkContext, len, tasks)) == sum(map(len, tasks))
-        return peak_memory(jvm_pid(spark))
+        with timed(seconds, "hand out to Spark"):
+            packed = [pack(images) for images in tasks]
+            n_images = distribute(spark.sparkContext, lambda task: len(unpack(task)), packed)
+        assert sum(n_images) == sum(map(len, tasks))
+        return sum(map(len, packed)), peak_memory(jvm_pid(spark))
     finally:
         spark.stop()
 
@@ -160,7 +163,7 @@ def embedding(scratch: Path) -> str:
     ]
     for n in EMBEDDED:
         source, output = scratch / f"images{n}", scratch / f"out{n}"
-        write_sample(source, n, size=SIDE)
+        write_sample(source, n, size=SIDE, processes=os.cpu_count() or 1)
         record = orchard_run(str(source), output, "--size", str(SIDE), "--components", "50")
         embed, driver = record["embedding"], record["driver"]
         each = sum(embed["worker_seconds"].values()) / n * 1000

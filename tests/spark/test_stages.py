@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,16 @@ def test_a_task_leaves_no_zip_file_for_the_next_one_to_read_anew() -> None:
     (found,) = (Path(pyspark.__file__).parent / "python/lib").glob("py4j*.zip")
     sys.path_importer_cache[str(found)] = zipimporter(str(found))
     assert str(found) in zips(None)
-    assert stages._quickly(str, 7) == "7"
-    assert zips(None) == []
+    try:
+        assert stages._quickly(str, 7) == "7"
+        assert zips(None) == []
+    finally:
+        gc.unfreeze()
+
+
+def test_what_a_worker_has_loaded_is_not_searched_for_garbage_after_each_task(spark: Any) -> None:
+    frozen = stages.distribute(spark.sparkContext, lambda _: gc.get_freeze_count(), [0] * 8)
+    assert max(frozen) > 10_000
 
 
 def test_a_worker_still_finds_what_lies_in_a_zip_file(spark: Any) -> None:

@@ -7,6 +7,7 @@ write OUTPUT themselves and return a few numbers.
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -14,12 +15,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, TypeVar
 from zipimport import zipimporter
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.ipc
 from pyspark import AccumulatorParam
 
 from orchard.extraction import extract, list_column, vectors_of
@@ -134,7 +136,20 @@ class EmbedJob:
             fingerprint=fingerprint,
             run_id=run_id,
         )
-        return distribute(self._context, work, list(enumerate(tasks)))
+        return distribute(self._context, work, list(enumerate(map(pack, tasks))))
+
+
+def pack(images: pa.Table) -> bytes:
+    """A task's listing as it travels: the JVM holds all of them, so compressed."""
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_stream(sink, images.schema, options=options) as writer:
+        writer.write_table(images)
+    return bytes(sink.getvalue())
+
+
+def unpack(task: bytes) -> pa.Table:
+    return pa.ipc.open_stream(task).read_all()
 
 
 def moments(context: SparkContext, output: Output, groups: Sequence[Sequence[str]]) -> Moments:
@@ -167,10 +182,11 @@ def distribute(context: SparkContext, work: Callable[[T], R], tasks: Sequence[T]
 
 
 def _quickly(work: Callable[[T], R], task: T) -> R:
-    """Do a task's work, and spare the next one some 70 ms of looking for modules.
+    """Do a task's work, and spare the next one some 100 ms of PySpark's housekeeping.
 
-    Before each task PySpark invalidates Python's import caches, upon which every zip file in them
-    is read anew, Spark's own jar too. The entries of zip files are only a cache of a cache.
+    Before each task it invalidates Python's import caches, upon which every zip file in them is
+    read anew, Spark's own jar too: their entries go, being only a cache of a cache. After each it
+    collects garbage, walking all that the libraries hold: that is frozen once.
     """
     try:
         return work(task)
@@ -178,10 +194,16 @@ def _quickly(work: Callable[[T], R], task: T) -> R:
         for path, finder in list(sys.path_importer_cache.items()):
             if isinstance(finder, zipimporter):
                 del sys.path_importer_cache[path]
+        _freeze(os.getpid())
+
+
+@lru_cache(maxsize=1)
+def _freeze(process: int) -> None:
+    gc.freeze()
 
 
 def _embed(
-    task: tuple[int, pa.Table],
+    task: tuple[int, bytes],
     *,
     source: ModelSource,
     output: Output,
@@ -189,7 +211,7 @@ def _embed(
     fingerprint: str,
     run_id: str,
 ) -> EmbedReport:
-    number, images = task
+    number, images = task[0], unpack(task[1])
     embedder, load_seconds = embedder_for(source.key, source.load)
     result = extract(
         images,
