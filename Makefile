@@ -38,6 +38,7 @@ lint: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/embedding.py
 	$(BIN)/python benchmarks/reduction.py
+	$(BIN)/python benchmarks/scale.py
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "make: no Python found; install Python 3.10 to 3.13" >&2; exit 1; }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from itertools import compress
 from typing import TYPE_CHECKING, Any
@@ -73,8 +73,9 @@ def spark(run: Run, embedding: Embedding) -> Iterator[SparkSession]:
         with _session(run) as session:
             yield session
     except KeyboardInterrupt:
-        n_kept = _n_kept(run, embedding)
-        run.reporter.warn(f"interrupted; {n_kept:,} images embedded so far are kept")
+        with suppress(OrchardError):  # a bucket out of reach takes nothing from what is there
+            n_kept = _n_kept(run, embedding)
+            run.reporter.warn(f"interrupted; {n_kept:,} images embedded so far are kept")
         raise
 
 
