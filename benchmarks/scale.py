@@ -206,7 +206,7 @@ def write_photos(folder: Path, size: tuple[int, int]) -> None:
     rng = np.random.default_rng(5)
     for number in range(PHOTOS_EACH):
         colours = Image.fromarray(rng.integers(0, 256, (12, 16, 3), np.uint8))
-        grain = Image.fromarray(rng.integers(96, 160, (1500, 2000, 3), np.uint8)).resize(size)
+        grain = Image.fromarray(rng.integers(96, 160, (3000, 4000, 3), np.uint8)).resize(size)
         Image.blend(colours.resize(size), grain, 0.3).save(folder / f"{number}.jpg", quality=92)
 
 

@@ -23,6 +23,7 @@ from obstore.store import LocalStore, ObjectStore
 from orchard.errors import TableError
 from orchard.storage import DEFAULT, Storage, create_object, is_remote, one_line
 from orchard.store.lock import bucket_lock, disk_lock
+from orchard.store.ranges import RangeReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Output:
             if self.is_local:
                 file = pa.OSFile(self.uri(path))
             else:
-                file = pa.PythonFile(obstore.open_reader(self._store(), path), mode="r")
+                file = pa.PythonFile(RangeReader(self._store(), path), mode="r")
             with file:
                 yield file
         except (BaseError, OSError) as error:

@@ -14,6 +14,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -34,6 +35,7 @@ SCHEMAS = {"features": FEATURES, "errors": ERRORS, "components": COMPONENTS, "go
 STAGING = "_staging"
 # Else compaction writes the first and last path of each file to the log, out of erasure's reach.
 _NO_STATISTICS: dict[str, str | None] = {"delta.dataSkippingNumIndexedCols": "0"}
+_REQUESTS_AT_ONCE = 16
 _REPEATING_COLUMNS = ["label", "fingerprint", "run_id", "reason", "pca_id"]
 
 
@@ -147,7 +149,9 @@ def read(output: Output, table: str, columns: list[str] | None = None) -> pa.Tab
     """A table's rows, in the order of their paths; empty where there is no table."""
     names = columns or SCHEMAS[table].names
     wanted = list(dict.fromkeys([*names, "path"]))
-    parts = [read_file(output, file.path, wanted) for file in files(output, table)]
+    paths = [file.path for file in files(output, table)]
+    with ThreadPoolExecutor(1 if output.is_local else _REQUESTS_AT_ONCE) as pool:
+        parts = list(pool.map(lambda path: read_file(output, path, wanted), paths))
     return pa.concat_tables([_no_rows(table).select(wanted), *parts]).sort_by("path").select(names)
 
 
@@ -156,7 +160,7 @@ def read_file(output: Output, path: str, columns: list[str] | None = None) -> pa
     if columns is None:
         return pq.read_table(pa.BufferReader(output.get(path)))
     with output.open(path) as file:
-        return pq.read_table(file, columns=columns)
+        return pq.ParquetFile(file, pre_buffer=False).read(columns, use_threads=output.is_local)
 
 
 def iter_batches(
