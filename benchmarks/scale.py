@@ -124,7 +124,7 @@ def planning() -> str:
             "",
             "Objects of a synthetic bucket in 200 folders, listed over HTTP from a server on the "
             "same machine, which shares its cores. All new: none is in OUTPUT; all known: every "
-            "one is.",
+            "one is. Handing out sends each task to a worker, which unpacks it and counts.",
             "",
             f"| objects | {names} | tasks | their size | peak, Python | peak, JVM |",
             "|" + "---|" * (len(found["seconds"]) + 5),
