@@ -2,4 +2,5 @@
 
 from orchard.cli import main
 
-main(prog_name="orchard")
+if __name__ == "__main__":
+    main(prog_name="orchard")

@@ -34,7 +34,7 @@ def run(config: RunConfig, reporter: Reporter | None = None) -> Result:
             return steps.estimate(run, plan, model)
         if steps.is_up_to_date(run, plan):
             return run.unchanged()
-        with steps.spark(run) as spark:
+        with steps.spark(run, embedding) as spark:
             with run.log.stage("embed"):
                 reports = steps.embed(run, spark, plan, model, embedding)
             with run.log.stage("commit"):

@@ -14,7 +14,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -26,12 +25,13 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, GenericError, NotFoundError
 from obstore.store import ObjectStore, from_url
 
+from orchard import s3_listing
 from orchard.errors import ConfigError, OrchardError, SourceError
+from orchard.s3_listing import Object, list_bucket
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
 
-LIST_THREADS = 16
 CREDENTIAL_LIFE = timedelta(minutes=15)
 RETRIES: RetryConfig = {
     "max_retries": 8,
@@ -84,16 +84,6 @@ class Storage:
 
 
 DEFAULT = Storage()
-
-
-@dataclass(frozen=True, slots=True)
-class Object:
-    """A listed object; modified: microseconds since 1970, UTC."""
-
-    key: str
-    size: int
-    modified: int
-    etag: str | None
 
 
 def is_remote(path: str) -> bool:
@@ -158,31 +148,7 @@ def one_line(error: BaseException) -> str:
 
 
 def _list_s3(root: str, prefix: str, storage: Storage) -> Iterator[Object]:
-    """Pages of a thousand, the folders directly below the prefix in parallel."""
-    client = _s3_client(storage)
-    bucket = urlsplit(root).netloc
-    pages = client.get_paginator("list_objects_v2")
-    if prefix:
-        itself = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
-        yield from map(_from_s3, itself.get("Contents", ()))
-    top = f"{prefix}/" if prefix else ""
-    folders = []
-    for page in pages.paginate(Bucket=bucket, Prefix=top, Delimiter="/"):
-        yield from map(_from_s3, page.get("Contents", ()))
-        folders += [common["Prefix"] for common in page.get("CommonPrefixes", ())]
-
-    def below(folder: str) -> list[Object]:
-        listed = pages.paginate(Bucket=bucket, Prefix=folder)
-        return [_from_s3(item) for page in listed for item in page.get("Contents", ())]
-
-    with ThreadPoolExecutor(LIST_THREADS) as pool:
-        for objects in pool.map(below, folders):
-            yield from objects
-
-
-def _from_s3(item: dict[str, Any]) -> Object:
-    modified = int(item["LastModified"].timestamp() * 1_000_000)
-    return Object(item["Key"], item["Size"], modified, item["ETag"].strip('"'))
+    yield from list_bucket(_s3_client(storage), urlsplit(root).netloc, prefix)
 
 
 def _list_any(root: str, prefix: str, storage: Storage) -> Iterator[Object]:
@@ -196,7 +162,8 @@ def _list_any(root: str, prefix: str, storage: Storage) -> Iterator[Object]:
 @lru_cache(maxsize=32)
 def _open(url: str, storage: Storage) -> ObjectStore:
     if not url.startswith("s3://"):
-        return from_url(url, retry_config=RETRIES, client_options=TIMEOUTS)
+        options: ClientConfig = {**TIMEOUTS, "allow_http": url.startswith("http:")}
+        return from_url(url, retry_config=RETRIES, client_options=options)
     settings: dict[str, Any] = {"region": storage.region_name()}
     client: ClientConfig = {**TIMEOUTS}
     if endpoint := storage.endpoint:
@@ -267,7 +234,7 @@ def _s3_client(storage: Storage) -> Any:
         "retries": {"mode": "standard", "total_max_attempts": ATTEMPTS},
         "connect_timeout": 3,
         "read_timeout": 20,
-        "max_pool_connections": LIST_THREADS,
+        "max_pool_connections": s3_listing.THREADS,
     }
     if _found_credentials() is None:
         options["signature_version"] = UNSIGNED

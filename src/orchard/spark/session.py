@@ -30,6 +30,7 @@ T = TypeVar("T")
 SUBMITTED = "submitted"
 TASK_FAILURES = 4  # Spark's default on a cluster; local mode would give up after the first
 _UNREGISTERED = "spark-application-"  # begins the id that a driver has where no master gave it one
+_STOPPED = "stopped SparkContext"  # what it says instead where it gave up while it still began
 
 
 @contextmanager
@@ -66,17 +67,21 @@ def start_spark(master: str = "local[*]", *, event_log: str | None = None) -> Sp
         with _keeping_ctrl_c():
             session = builder.getOrCreate()
     except Exception as error:  # whatever the JVM's launcher failed with
-        raise ConfigError(
-            f"--master {master}: Spark did not start: {_sentence(_text_of(error))}"
-        ) from error
+        text = _text_of(error)
+        if _STOPPED in text and not is_local:
+            raise _no_master(master) from error
+        raise ConfigError(f"--master {master}: Spark did not start: {_sentence(text)}") from error
     if session.sparkContext.applicationId.startswith(_UNREGISTERED):  # Spark raises nothing
         session.stop()
-        raise ConfigError(
-            f"--master {master}: no Spark master took the run on; check that one runs at this "
-            "address and, where it asks for authentication, that SPARK_CONF_DIR leads to its "
-            "settings"
-        )
+        raise _no_master(master)
     return session
+
+
+def _no_master(master: str) -> ConfigError:
+    return ConfigError(
+        f"--master {master}: no Spark master took the run on; check that one runs at this address "
+        "and, where it asks for authentication, that SPARK_CONF_DIR leads to its settings"
+    )
 
 
 def run_action(context: SparkContext, action: Callable[[], T]) -> T:
