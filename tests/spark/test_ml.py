@@ -155,7 +155,7 @@ def test_a_pipeline_fits_saves_loads_and_scores(
         StringIndexer(inputCol="label", outputCol="y"),
         ImageEmbedder(inputCol="path", **NETWORK),
         StandardizedPCA(variance=0.95),
-        LogisticRegression(featuresCol="components", labelCol="y", maxIter=20),
+        LogisticRegression(featuresCol="components", labelCol="y", maxIter=8),
     ]
     model = Pipeline(stages=stages).fit(images)
     model.save(str(tmp_path / "model"))

@@ -106,9 +106,7 @@ class StandardizedPCA(
             return int(self.getOrDefault(self.k))
         share = self.getOrDefault(self.variance) if self.isSet(self.variance) else DEFAULT_VARIANCE
         if not 0 < share < 1:
-            raise ConfigError(
-                f"variance={share}: expected a share in (0, 1); or k=, a whole number"
-            )
+            raise ConfigError(f"variance={share}: expected a share in (0, 1), or k=50")
         return float(share)
 
 
