@@ -126,4 +126,4 @@ class Result:
         return f"<table><caption><code>{escape(self.output)}</code></caption>{body}</table>"
 
 
-open = Result.open  # orchard.open
+open = Result.open

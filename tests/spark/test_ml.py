@@ -115,6 +115,12 @@ def test_a_bad_image_is_a_null_vector_and_a_reason(with_a_bad_one: Any) -> None:
     assert rows[5].error.detail == "the path is null"
 
 
+def test_a_partition_of_nulls_alone_is_told_too(spark: Any) -> None:
+    frame = spark.createDataFrame([(None,)], "path string")
+    (row,) = ImageEmbedder(inputCol="path", **NETWORK).transform(frame).collect()
+    assert row.error.detail == "the path is null"
+
+
 def test_bytes_that_are_no_image_are_told_too(spark: Any) -> None:
     frame = spark.createDataFrame([(bytearray(b"no"),), (None,), (bytearray(),)], "content binary")
     rows = ImageEmbedder(errorCol="why", **NETWORK).transform(frame).collect()

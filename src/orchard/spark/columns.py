@@ -25,13 +25,15 @@ from orchard.reduction import PCA, Moments, update
 PACKED = pa.schema([("n", pa.int64()), ("vectors", pa.binary())])
 
 
-def embed(column: pd.Series[Any], embedder: Embedder, fingerprint: str) -> pd.DataFrame:
+def embed(
+    column: pd.Series[Any], embedder: Embedder, fingerprint: str, *, is_path: bool
+) -> pd.DataFrame:
     """A column of images, as bytes or as paths, to columns features, reason, detail.
 
-    Exactly one of features (float32, of the model's dim) and reason is there in each row.
+    Exactly one of features (float32, of the model's dim) and reason is there in each row. Raises
+    SourceError where the storage fails for many objects in a row: it is gone.
     """
     values = [None if _is_null(value) else value for value in column]
-    is_path = any(isinstance(value, str) for value in values)
     rows = _listing([_local(value) if is_path and value else "" for value in values])
     contents = _fetched(rows, values) if is_path else map(_content, values)
     found = extract(rows, embedder, fingerprint=fingerprint, run_id="", fetch=lambda _: contents)

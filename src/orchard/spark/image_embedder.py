@@ -61,7 +61,8 @@ class ImageEmbedder(
     persisted or written before. Saved, the stage holds the network, so that it loads where the
     weights are not.
 
-    Raises ConfigError, and WeightsError when the network is first needed.
+    Raises ConfigError, and WeightsError when the network is first needed. An action fails where the
+    storage does, for 32 objects in a row.
     """
 
     __module__ = "orchard.spark"  # the name that saved pipelines know the class by
@@ -147,12 +148,13 @@ class ImageEmbedder(
 
     def _embedded(self, dataset: DataFrame) -> Column:
         source = self._source(dataset.sparkSession.sparkContext)
+        is_path = isinstance(dataset.schema[self.getInputCol()].dataType, StringType)
         refuse = self._value("handleInvalid") == "error"
 
         def embed(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
             embedder, _ = embedder_for(source.key, source.load)
             for batch in batches:
-                found = columns.embed(batch, embedder, source.key)
+                found = columns.embed(batch, embedder, source.key, is_path=is_path)
                 if refuse:
                     columns.refuse_failures(batch, found)
                 yield found
