@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchard.spark.image_embedder import ImageEmbedder
+    from orchard.spark.pca_model import StandardizedPCAModel
     from orchard.spark.session import start_spark
-    from orchard.spark.standardized_pca import StandardizedPCA, StandardizedPCAModel
+    from orchard.spark.standardized_pca import StandardizedPCA
 
 __all__ = ["ImageEmbedder", "StandardizedPCA", "StandardizedPCAModel", "start_spark"]
 
 _HOMES = {
     "ImageEmbedder": "image_embedder",
     "StandardizedPCA": "standardized_pca",
-    "StandardizedPCAModel": "standardized_pca",
+    "StandardizedPCAModel": "pca_model",
     "start_spark": "session",
 }
 
