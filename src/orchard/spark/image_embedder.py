@@ -170,7 +170,7 @@ class ImageEmbedder(
             if self._sent is None or self._sent[:2] != (context, fingerprint):
                 self._sent = context, fingerprint, context.broadcast(model.onnx)
             sent = self._sent[2]
-        return ModelSource(fingerprint, sent, self._value("weights"), model.size)
+        return ModelSource(fingerprint, sent, self._value("weights"), model.size, model.precision)
 
     def _model(self) -> tuple[Model, str]:
         wanted = self._wanted()
