@@ -12,10 +12,10 @@ import orchard
 
 HEAVY = (
     *("pyspark", "onnxruntime", "onnx", "h5py", "deltalake", "PIL", "matplotlib", "rich", "pandas"),
-    *("boto3", "botocore"),
+    *("boto3", "botocore", "jinja2", "openTSNE", "scipy", "sklearn"),
 )
 ENGINES = ("pyspark", "py4j", "boto3", "botocore", "deltalake")
-LIBRARIES = """boto3 click deltalake h5py matplotlib.figure numpy obstore.store onnx onnxruntime
+LIBRARIES = """boto3 click deltalake h5py jinja2 matplotlib.figure numpy obstore.store onnx onnxruntime
     PIL.Image pyarrow.compute pyarrow.csv pyarrow.parquet pyspark.sql rich.progress rich.table
     safetensors.numpy"""
 MODULES = sorted(module.name for module in walk_packages(orchard.__path__, "orchard."))

@@ -10,6 +10,7 @@ import click
 from orchard import __version__
 from orchard.cli.command import INTERRUPTED
 from orchard.cli.models import models_command
+from orchard.cli.report import report_command
 from orchard.cli.result import (
     compare_command,
     erase_command,
@@ -48,6 +49,7 @@ def main() -> None:
 
 for command in (
     run_command,
+    report_command,
     compare_command,
     export_command,
     erase_command,

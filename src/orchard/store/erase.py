@@ -1,10 +1,11 @@
 """Erasure: an image's rows leave every table, and the image stays away.
 
 What is deleted: its rows in features, components, errors and gone (the files that held them are
-rewritten and the old ones deleted), staged files, exports, the stored moments, and its path where
-a run's settings name it. What stays: the PCA models, in which one image is a share of a mean; the
-next run fits a new one. Kept besides: a salted hash of the path, so that later runs leave the image
-out, and a line of the audit log that says how many rows went, not whose.
+rewritten and the old ones deleted), staged files, exports, the report with its thumbnails, the
+stored moments, and its path where a run's settings name it. What stays: the PCA models, in which
+one image is a share of a mean; the next run fits a new one. Kept besides: a salted hash of the path,
+so that later runs leave the image out, and a line of the audit log that says how many rows went,
+not whose.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from orchard.store.runs import new_run_id
 
 SUPPRESSED = "erasure/suppressed.json"
 AUDIT = "erasure/audit.jsonl"
+REPORT = "report/index.html"  # holds thumbnails and paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ def erase(output: Output, paths: Iterable[str], prefixes: Iterable[str] = ()) ->
         models.forget_moments(output)
         tables.discard_staged(output)
         output.delete_folder("export")
+        output.delete([path for path in output.paths("report") if path == REPORT])
         leaving = pa.array(sorted(wanted), pa.string())
         run_id = new_run_id()
         rows = {}
