@@ -8,10 +8,8 @@ from math import cos, pi, sin
 
 _GOLDEN = 137.508  # degrees: consecutive hues fall far apart, however many there are
 # OKLCH lightness and chroma on a light and on a dark ground
-_LIGHT, _DARK = (
-    ((0.60, 0.17), (0.50, 0.14), (0.70, 0.16)),
-    ((0.76, 0.15), (0.66, 0.16), (0.85, 0.11)),
-)
+_LIGHT = ((0.60, 0.17), (0.50, 0.14), (0.70, 0.16))
+_DARK = ((0.76, 0.15), (0.66, 0.16), (0.85, 0.11))
 _GREY = ("#7b8480", "#98a19c")
 
 

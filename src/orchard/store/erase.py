@@ -3,9 +3,9 @@
 What is deleted: its rows in features, components, errors and gone (the files that held them are
 rewritten and the old ones deleted), staged files, exports, the report with its thumbnails, the
 stored moments, and its path where a run's settings name it. What stays: the PCA models, in which
-one image is a share of a mean; the next run fits a new one. Kept besides: a salted hash of the path,
-so that later runs leave the image out, and a line of the audit log that says how many rows went,
-not whose.
+one image is a share of a mean; the next run fits a new one. Kept besides: a salted hash of the
+path, so that later runs leave the image out, and a line of the audit log that says how many rows
+went, not whose.
 """
 
 from __future__ import annotations
