@@ -16,8 +16,8 @@ HEAVY = (
 )
 ENGINES = ("pyspark", "py4j", "boto3", "botocore", "deltalake")
 LIBRARIES = """boto3 click deltalake h5py jinja2 matplotlib.figure numpy obstore.store onnx
-    onnxruntime    openTSNE PIL.Image pyarrow.compute pyarrow.csv pyarrow.parquet pyspark.sql rich.progress rich.table
-    safetensors.numpy"""
+    onnxruntime openTSNE PIL.Image pyarrow.compute pyarrow.csv pyarrow.parquet pyspark.sql
+    rich.progress rich.table safetensors.numpy"""
 MODULES = sorted(module.name for module in walk_packages(orchard.__path__, "orchard."))
 
 ALONE = """

@@ -128,5 +128,3 @@ def run_command(paths: tuple[str, ...], quiet: bool, **options: Any) -> None:
         show(*tables_of(result))
     if not config.dry_run:
         click.echo(f"Result: {result.output}")
-        if "report" in result.record:
-            click.echo(f"Report: {result.output}/{result.record['report']['path']}")

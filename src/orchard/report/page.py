@@ -87,6 +87,7 @@ def _derived(found: Findings) -> dict[str, Any]:
     images, points = found.images, found.points
     sources = found.record.get("config", {}).get("sources", [])
     shapes = images.rows.select(["width", "height"]).to_pydict()
+    start = _common_start(images.paths(points))
     return {
         "title": ", ".join(source.rstrip("/").rpartition("/")[2] or source for source in sources),
         "sources": sources,
@@ -107,6 +108,7 @@ def _derived(found: Findings) -> dict[str, Any]:
                 found.near.pairs[:NEAR_PAIRS], found.near.cosines[:NEAR_PAIRS], strict=True
             )
         ],
+        "short": lambda path: path[len(start) :] if path.startswith(start) else path,
         "path_of": lambda row: images.rows["path"][int(row)].as_py(),
         "label_of": lambda row: images.labels[images.codes[int(row)]],
         "shape_of": lambda row: (shapes["width"][int(row)] or 1, shapes["height"][int(row)] or 1),

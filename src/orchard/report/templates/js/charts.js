@@ -23,7 +23,9 @@ function drawSpectrum() {
     charts.ruleY(drawn.shares, {y: "share", x1: 0.5, x2: "k", stroke: soft, strokeOpacity: 0.6}),
     charts.ruleX(drawn.shares, {x: "k", y1: 0, y2: "share", stroke: soft, strokeOpacity: 0.6}),
     charts.lineY(rows, {x: "k", y: "cumulative", stroke: accent, strokeWidth: 2.5}),
-    charts.text(drawn.shares, {x: 0.5, y: "share", text: (row) => t("js_share_k", {share: percent(row.share), k: row.k}), textAnchor: "start", dx: 6, dy: -7, fill: soft}),
+    // The lines of 90 and 95 % lie close together: the name of one goes below, of the others above.
+    ...drawn.shares.map((row) => charts.text([row], {x: 0.5, y: "share", text: () => t("js_share_k", {share: percent(row.share), k: row.k}),
+      textAnchor: "start", dx: 6, dy: row.share === 0.9 ? 9 : -7, fill: soft, stroke: style.getPropertyValue("--card"), strokeWidth: 3})),
     ...kept, pointer("cumulative"),
   ]});
   const scree = charts.plot({...common, y: {label: null, tickFormat: percent, grid: true}, marks: [
@@ -32,6 +34,8 @@ function drawSpectrum() {
   ]});
   for (const [id, chart, name] of [["cumulative", cumulative, "cumulative"], ["scree", scree, "scree"]]) {
     const svg = chart.tagName === "svg" ? chart : chart.querySelector("svg");
+    // Plot names its groups with aria-label; within one picture they are parts without a role.
+    svg.querySelectorAll("[aria-label]").forEach((part) => part.removeAttribute("aria-label"));
     svg.setAttribute("role", "img");
     svg.setAttribute("aria-label", document.querySelector(`#${name} + figcaption`).innerText);
     document.getElementById(id).replaceChildren(chart);

@@ -46,7 +46,7 @@ function layers() {
     id: `dots-${state.mode}`,
     data: {length: shown.length, attributes: {
       getPosition: {value: position, size: 3},
-      getFillColor: {value: colour, size: 4, type: "unorm8"},
+      getFillColor: {value: colour, size: 4, normalized: true},
     }},
     getRadius: dotRadius() / 2 ** fitZoom,
     radiusUnits: "common",
