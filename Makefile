@@ -1,5 +1,6 @@
 # make demo   install, render some fruit, run the whole chain on it, offline from there on
-# make test   the tests; make test-cluster, test-s3, test-spark4 and test-airflow run the long ones
+# make test   the tests; make test-browser looks at the pages in Chromium;
+#             make test-cluster, test-s3, test-spark4 and test-airflow run the long ones
 # make lint   formatting, types, layers, generated pages, the documentation's links
 # make docs   the documentation as a site, in site/
 # make bench  everything speed is held against, into benchmarks/RESULTS.md
@@ -11,17 +12,21 @@ PYTHON ?= $(shell for v in 3.12 3.11 3.13 3.10 3; do \
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test test-cluster test-s3 test-spark4 test-airflow lint docs bench lock clean
+.PHONY: demo test test-browser test-cluster test-s3 test-spark4 test-airflow lint docs bench \
+  lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/orchard sample demo/fruits
 	$(BIN)/orchard run demo/fruits demo/result --weights untrained
 	@echo
-	@echo "The tables are in demo/result; the explained variance is drawn in"
-	@echo "  demo/result/report/explained_variance.png"
+	@echo "The tables are in demo/result; open the report in a browser:"
+	@echo "  demo/result/report/index.html"
 
 test: $(INSTALLED)
 	$(BIN)/pytest
+
+test-browser: $(INSTALLED)
+	$(BIN)/pytest -m browser
 
 test-cluster: $(INSTALLED)
 	$(BIN)/pytest -m cluster

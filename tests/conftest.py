@@ -67,7 +67,7 @@ def run(spark: Any) -> Callable[..., orchard.Result]:
         **settings: Any,
     ) -> orchard.Result:
         sources = source if isinstance(source, tuple) else (source,)
-        defaults = {"weights": "untrained", "size": 32, "components": 5}
+        defaults = {"weights": "untrained", "size": 32, "components": 5, "report": False}
         config = orchard.RunConfig(
             sources=tuple(map(str, sources)), output=str(output), **(defaults | settings)
         )

@@ -12,11 +12,12 @@ import orchard
 
 HEAVY = (
     *("pyspark", "onnxruntime", "onnx", "h5py", "deltalake", "PIL", "matplotlib", "rich", "pandas"),
-    *("boto3", "botocore"),
+    *("boto3", "botocore", "jinja2", "openTSNE", "scipy", "sklearn"),
 )
 ENGINES = ("pyspark", "py4j", "boto3", "botocore", "deltalake")
 LIBRARIES = """boto3 click deltalake h5py matplotlib.figure numpy obstore.store onnx onnxruntime
     pandas PIL.Image pyarrow.compute pyarrow.csv pyarrow.parquet pyspark.ml.functions pyspark.sql
+    jinja2 openTSNE
     rich.progress rich.table safetensors.numpy"""
 MODULES = sorted(module.name for module in walk_packages(orchard.__path__, "orchard."))
 

@@ -36,6 +36,7 @@ class RunConfig:
     - max_errors: a number of images ("12"), or a share of them ("5%"), that may fail.
     - endpoint_url, region: of S3, where they are not what the environment says.
     - retry_errors: try again every image that failed, not only those whose reason can pass.
+    - report: make the report at the end.
     - replace: compute OUTPUT anew. dry_run: list, plan and estimate, write nothing.
 
     Raises ConfigError where a value is out of range.
@@ -61,6 +62,7 @@ class RunConfig:
     endpoint_url: str | None = None
     region: str | None = None
     retry_errors: bool = False
+    report: bool = True
     replace: bool = False
     dry_run: bool = False
 

@@ -103,13 +103,30 @@ def project(run: Run, spark: SparkSession, pca: PCA, card: PCACard) -> None:
 
 
 def draw(run: Run, pca: PCA, model: Model) -> None:
-    """The spectrum as `explained_variance.csv` and as a picture."""
+    """The spectrum as `explained_variance.csv` and as a picture, and the report."""
     from orchard.report.figures import explained_variance
 
     models.write_variance(run.output, pca)
     title = f"{pca.n_samples:,} images, {model.notice or model.name}"
     run.output.put(VARIANCE_PICTURE, explained_variance(pca, title))
+    if run.config.report:
+        _report(run)
     run.output.put_json(DRAWN, _components(run))
+
+
+def _report(run: Run) -> None:
+    """The page; whatever goes wrong with it, the tables are there and the run has done its work."""
+    try:
+        from orchard.report.build import build
+
+        built = build(run.output, run.log.record, say=run.reporter.say)
+    except Exception as error:
+        run.reporter.warn(
+            f"no report: {type(error).__name__}: {error}; the tables are whole, "
+            f"`orchard report {run.output.root}` tries again"
+        )
+    else:
+        run.log.record["report"] = asdict(built)
 
 
 def group(files: list[TableFile], n: int) -> list[list[str]]:

@@ -12,6 +12,7 @@ from orchard.cli.cluster import cluster_group
 from orchard.cli.command import INTERRUPTED
 from orchard.cli.models import models_command
 from orchard.cli.privacy import privacy_command
+from orchard.cli.report import report_command
 from orchard.cli.result import (
     compare_command,
     erase_command,
@@ -50,6 +51,7 @@ def main() -> None:
 
 for command in (
     run_command,
+    report_command,
     compare_command,
     export_command,
     erase_command,

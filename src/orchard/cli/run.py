@@ -99,6 +99,12 @@ from orchard.errors import ConfigError
 @click.option("--retry-errors", is_flag=True, help="Try all again that failed before.")
 @click.option("--replace", is_flag=True, help="Compute OUTPUT anew.")
 @click.option("--dry-run", is_flag=True, help="List, plan and estimate; write nothing.")
+@click.option(
+    "--report/--no-report",
+    default=True,
+    show_default=True,
+    help="Make report/index.html at the end; `orchard report OUTPUT` makes it later.",
+)
 @click.option("--event-log", metavar="DIR", help="Keep a log for Spark's history server here.")
 @click.option("--quiet", is_flag=True, help="Show warnings only.")
 def run_command(paths: tuple[str, ...], quiet: bool, **options: Any) -> None:
@@ -113,7 +119,8 @@ def run_command(paths: tuple[str, ...], quiet: bool, **options: Any) -> None:
       components/  a row an image: path, label, k components
       errors/      a row for each image that failed, and why
       models/      the fitted standardisation and PCA
-      report/      pictures;  runs/  a record of each run;  explained_variance.csv
+      report/      index.html, to be opened in a browser
+      runs/        a record of each run;  explained_variance.csv
 
     \b
     Examples:
