@@ -1,0 +1,235 @@
+"""A classifier on storage, whole in its folder: it stays valid whatever is fitted later.
+
+    models/classifier/<id>/classifier.safetensors   the head, and the PCA it was trained on
+    models/classifier/<id>/network.onnx             the network
+    models/classifier/<id>/card.json                classes, thresholds, hashes of the two
+    models/classifier/<id>/gallery.parquet          known images (erasure rewrites it)
+    models/classifier/<id>/metrics.json, confusion.parquet, README.md
+    models/classifier/current.json                  which one answers unless told otherwise
+
+The id is the hash of the card, which names the hashes of the other files: what was changed or cut
+off after training is refused. That is a check against damage, not a signature.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from orchard.classify.gallery import Gallery
+from orchard.classify.heads import Head, head_from
+from orchard.errors import ClassifierError, OrchardError, TableError
+from orchard.model.onnx_model import Model
+from orchard.reduction import PCA
+from orchard.store.output import Output
+
+FOLDER = "models/classifier"
+FORMAT = 1
+_CURRENT = f"{FOLDER}/current.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What a classifier is, without its arrays.
+
+    label: what its classes are, "fine" or "species". classes: by the head's order. species: of each
+    class. temperature: see `calibration`. sure: the least probability of a species that is an
+    answer. familiar: the least likeness to what it was trained on, below it nothing is a fruit.
+    views: what is made of an image before the network, their features averaged. files: sha256.
+    """
+
+    kind: str
+    label: str
+    classes: tuple[str, ...]
+    species: tuple[str, ...]
+    temperature: float
+    sure: float
+    familiar: float
+    views: tuple[str, ...]
+    fingerprint: str
+    pca_id: str
+    n_components: int
+    n_samples: int
+    notice: str | None
+    created: str
+    training: dict[str, Any]
+    files: dict[str, str]
+    format: int = FORMAT
+
+    @property
+    def classifier_id(self) -> str:
+        """16 hexadecimal digits over all fields."""
+        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """Everything that an answer needs. gallery is None where it is not wanted."""
+
+    card: Card
+    head: Head
+    pca: PCA
+    network: Model
+    gallery: Gallery
+
+
+def pack(head: Head, pca: PCA) -> bytes:
+    """The arrays of a head and of its PCA as safetensors."""
+    arrays = {name: np.ascontiguousarray(array) for name, array in head.arrays().items()}
+    arrays |= {
+        "pca.mean": pca.mean,
+        "pca.scale": pca.scale,
+        "pca.components": pca.components.astype(np.float32),
+        "pca.explained_variance": pca.explained_variance,
+        "pca.n_samples": np.array([pca.n_samples], np.int64),
+    }
+    return bytes(save(arrays))
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def save_classifier(
+    output: Output,
+    card: Card,
+    packed: bytes,
+    network: bytes,
+    gallery: Gallery,
+    extra: dict[str, bytes],
+) -> str:
+    """Write a folder, its card last, and make it the current one; its id."""
+    folder = f"{FOLDER}/{card.classifier_id}"
+    output.put(f"{folder}/classifier.safetensors", packed)
+    output.put(f"{folder}/network.onnx", network)
+    for name, data in extra.items():
+        output.put(f"{folder}/{name}", data)
+    _put_gallery(output, folder, gallery)
+    output.put_json(f"{folder}/card.json", asdict(card))
+    output.put_json(_CURRENT, {"classifier_id": card.classifier_id})
+    return card.classifier_id
+
+
+def load_classifier(output: Output, classifier_id: str | None = None) -> Classifier:
+    """The classifier of that id, or the current one.
+
+    Raises ClassifierError where there is none, or a file is not as it was stored.
+    """
+    chosen = classifier_id or current_id(output)
+    folder = f"{FOLDER}/{chosen}"
+    card = _load_card(output, folder, chosen)
+    arrays = _arrays(_verified(output, folder, "classifier.safetensors", card))
+    network = Model.from_onnx(_verified(output, folder, "network.onnx", card))
+    head = head_from(arrays)
+    if (head.n_classes, head.n_components) != (len(card.classes), card.n_components):
+        raise ClassifierError(f"{output.uri(folder)}: the head does not fit its card")
+    return Classifier(card, head, _pca(arrays), network, _load_gallery(output, folder, card))
+
+
+def current_id(output: Output) -> str:
+    """Raises ClassifierError where nothing was trained."""
+    if _CURRENT not in output.paths(FOLDER):
+        raise ClassifierError(
+            f"{output.root} holds no classifier; train one: orchard train {output.root}"
+        )
+    return str(output.get_json(_CURRENT)["classifier_id"])
+
+
+def classifier_ids(output: Output) -> list[str]:
+    """The ids of all classifiers that are there."""
+    return sorted(
+        path.split("/")[2] for path in output.paths(FOLDER) if path.endswith("/card.json")
+    )
+
+
+def forget_images(output: Output, paths: set[str]) -> int:
+    """Take erased images out of every gallery; how many rows went."""
+    gone = 0
+    for classifier_id in classifier_ids(output):
+        folder = f"{FOLDER}/{classifier_id}"
+        gallery = _load_gallery(output, folder, _load_card(output, folder, classifier_id))
+        kept = gallery.without(paths)
+        if n := len(gallery.paths) - len(kept.paths):
+            _put_gallery(output, folder, kept)
+            gone += n
+    return gone
+
+
+def _load_card(output: Output, folder: str, classifier_id: str) -> Card:
+    if f"{folder}/card.json" not in output.paths(folder):
+        there = ", ".join(classifier_ids(output)) or "none"
+        raise ClassifierError(
+            f"{output.root} holds no classifier {classifier_id}; there is: {there}"
+        )
+    try:
+        fields = output.get_json(f"{folder}/card.json")
+        fields |= {name: tuple(fields[name]) for name in ("classes", "species", "views")}
+        card = Card(**fields)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ClassifierError(f"{output.uri(folder)}/card.json is no card: {error}") from None
+    if card.format != FORMAT:
+        raise ClassifierError(
+            f"{output.uri(folder)}: format {card.format}, this Orchard reads {FORMAT}; train again"
+        )
+    if card.classifier_id != classifier_id:
+        raise _damaged(output, folder, "card.json")
+    return card
+
+
+def _verified(output: Output, folder: str, name: str, card: Card) -> bytes:
+    try:
+        data = bytes(output.get(f"{folder}/{name}"))
+    except TableError as error:
+        raise ClassifierError(str(error)) from None
+    if digest(data) != card.files.get(name):
+        raise _damaged(output, folder, name)
+    return data
+
+
+def _arrays(data: bytes) -> dict[str, NDArray[Any]]:
+    try:
+        return dict(load(data))
+    except SafetensorError as error:
+        raise ClassifierError(f"not a classifier's arrays: {error}") from None
+
+
+def _pca(arrays: dict[str, NDArray[Any]]) -> PCA:
+    own = {n.removeprefix("pca."): a for n, a in arrays.items() if n.startswith("pca.")}
+    n_samples = int(own.pop("n_samples")[0])
+    own["components"] = own["components"].astype(np.float64)
+    return PCA(**own, n_samples=n_samples)
+
+
+def _put_gallery(output: Output, folder: str, gallery: Gallery) -> None:
+    data = gallery.to_parquet()
+    output.put(f"{folder}/gallery.parquet", data)
+    output.put_json(f"{folder}/gallery.json", {"sha256": digest(data), "n": len(gallery.paths)})
+
+
+def _load_gallery(output: Output, folder: str, card: Card) -> Gallery:
+    """Rewritten by erasure, so its hash stands beside it and not in the card."""
+    try:
+        data = bytes(output.get(f"{folder}/gallery.parquet"))
+        expected = output.get_json(f"{folder}/gallery.json")["sha256"]
+    except (OrchardError, ValueError, KeyError) as error:
+        raise ClassifierError(
+            f"{output.uri(folder)}: its gallery cannot be read: {error}"
+        ) from None
+    if digest(data) != expected:
+        raise _damaged(output, folder, "gallery.parquet")
+    return Gallery.from_parquet(data, card.n_components)
+
+
+def _damaged(output: Output, folder: str, name: str) -> ClassifierError:
+    return ClassifierError(
+        f"{output.uri(folder)}/{name} is not as it was stored (sha256 differs); train again, or "
+        "bring the file back"
+    )
