@@ -14,19 +14,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchard.classify.familiarity import familiarity
+from orchard import knowledge
+from orchard.classify import familiarity, views
+from orchard.classify.familiarity import Familiarity
 from orchard.classify.files import Card, digest, pack, save_classifier
 from orchard.classify.gallery import Gallery
+from orchard.classify.nonfruit import made_pictures
 from orchard.classify.outcome import Outcome, Plans, measure
 from orchard.classify.samples import LocalTrainer, Samples, Trainer, named, subset
 from orchard.classify.search import Trial, search
 from orchard.classify.settings import TrainConfig
+from orchard.classify.space import Space
 from orchard.classify.splits import objects_of
-from orchard.classify.threshold import least_familiar
 from orchard.errors import ClassifierError, TableError
 from orchard.extraction import vectors_of
 from orchard.fingerprint import Embedding
-from orchard.model import Model, load_model
+from orchard.model import Embedder, Model, load_model
 from orchard.progress import Reporter
 from orchard.reduction import PCA
 from orchard.storage import Storage
@@ -36,7 +39,9 @@ from orchard.store.output import Output
 from orchard.store.runs import RunLog
 
 LOCAL_VALUES = 200_000_000  # of components: 800 MB in float32, which a driver holds
-FAMILIAR_ROWS = 2000
+FAMILIAR_ROWS = 4000  # that the likeness of fruit is estimated on
+MADE_PICTURES = 60
+VIEWS = ("plain",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +60,11 @@ def train(config: TrainConfig, reporter: Reporter | None = None) -> Trained:
     log = RunLog(asdict(config))
     with output.lock():
         pca, pca_card = _pca(output)
+        space = Space.of(pca)
         with log.stage("load model"):
             network = _network(output, config, pca_card)
         with log.stage("read"):
-            samples, trainer = _read(output, config, pca_card)
+            samples, trainer = _read(output, config, pca_card, space)
         reporter.say(_described(samples, trainer))
         plans = Plans.of(samples, config.folds, config.seed)
         with log.stage("search"):
@@ -74,18 +80,15 @@ def train(config: TrainConfig, reporter: Reporter | None = None) -> Trained:
                 best.kind, best.setting, everything, samples.y, len(samples.classes), config.seed
             )
         with log.stage("familiarity"):
-            familiar = _familiar(output, pca, samples, config.seed)
-        rows = np.arange(len(samples.y))
-        gallery_rows = np.flatnonzero(subset(samples.y, config.gallery, config.seed))
+            familiar = _familiar(output, space, pca_card, samples, network, config.seed)
+        shown = np.flatnonzero(subset(samples.y, config.gallery, config.seed))
         gallery = Gallery.of(
-            samples.paths[gallery_rows],
-            named(samples.classes, samples.y[gallery_rows]),
-            trainer.components(rows[gallery_rows]),
-            at_most=config.gallery,
-            seed=config.seed,
+            samples.paths[shown],
+            named(samples.classes, samples.y[shown]),
+            trainer.inputs(shown),
         )
-        packed = pack(head, pca)
-        metrics = _metrics(outcome, trials, log)
+        packed = pack(head, space)
+        metrics = _metrics(outcome, familiar, trials, log)
         card = _card(config, samples, pca_card, network, outcome, familiar, best, packed)
         extra = {"confusion.parquet": _parquet(outcome.confusion), "metrics.json": _json(metrics)}
         classifier_id = save_classifier(output, card, packed, network.onnx, gallery, extra)
@@ -124,7 +127,9 @@ def _recorded_weights(output: Output, fingerprint: str) -> str:
     raise ClassifierError(f"{output.root} has no record of its run: give --weights")
 
 
-def _read(output: Output, config: TrainConfig, card: PCACard) -> tuple[Samples, Trainer]:
+def _read(
+    output: Output, config: TrainConfig, card: PCACard, space: Space
+) -> tuple[Samples, Trainer]:
     rows = tables.read(output, "components", ["path", "label", "components", "pca_id"])
     ids = set(pc.unique(rows["pca_id"]).to_pylist())
     if ids != {card.pca_id}:
@@ -142,15 +147,11 @@ def _read(output: Output, config: TrainConfig, card: PCACard) -> tuple[Samples, 
         labels = np.array([species_of(label) for label in labels.tolist()], np.str_)
     objects = objects_of(paths.tolist(), config.group_pattern, whole_folder=by_species)
     samples = Samples.of(paths, labels, species_of, objects)
-    return samples, LocalTrainer(vectors_of(rows["components"]))
+    return samples, LocalTrainer(space.from_components(vectors_of(rows["components"])))
 
 
 def species_of(label: str) -> str:
     """The species of a class; its own name where the taxonomy does not know it."""
-    try:
-        from orchard import knowledge
-    except ImportError:
-        return label
     return knowledge.species_of(label) or label
 
 
@@ -166,17 +167,26 @@ def _search(
     return search(trainer, samples, folds, config.kinds, config.seed)
 
 
-def _familiar(output: Output, pca: PCA, samples: Samples, seed: int) -> float:
+def _familiar(
+    output: Output, space: Space, card: PCACard, samples: Samples, network: Model, seed: int
+) -> Familiarity:
     chosen = subset(samples.y, FAMILIAR_ROWS, seed)
     rows = tables.read(output, "features", ["path", "features"])
     rows = rows.filter(pc.is_in(rows["path"], value_set=pa.array(samples.paths[chosen].tolist())))
-    features = vectors_of(rows["features"])
-    return least_familiar(familiarity(pca, features, pca.transform(features)))
+    pictures = made_pictures(MADE_PICTURES, network.size, seed)
+    return familiarity.choose(
+        vectors_of(rows["features"]),
+        samples.species_numbers[chosen],
+        views.features(Embedder(network), pictures, VIEWS),
+        space,
+        standardize=card.standardize,
+        seed=seed,
+    )
 
 
 def _card(
     config: TrainConfig, samples: Samples, pca: PCACard, network: Model, outcome: Outcome,
-    familiar: float, best: Trial, packed: bytes,
+    familiar: Familiarity, best: Trial, packed: bytes,
 ) -> Card:  # fmt: skip
     return Card(
         kind=best.kind,
@@ -185,8 +195,8 @@ def _card(
         species=samples.species,
         temperature=outcome.temperature,
         sure=outcome.choice.threshold,
-        familiar=familiar,
-        views=("plain",),
+        familiar=familiar.least,
+        views=VIEWS,
         fingerprint=pca.fingerprint,
         pca_id=pca.pca_id,
         n_components=pca.n_components,
@@ -199,12 +209,15 @@ def _card(
     )  # fmt: skip
 
 
-def _metrics(outcome: Outcome, trials: list[Trial], log: RunLog) -> dict[str, Any]:
+def _metrics(
+    outcome: Outcome, familiar: Familiarity, trials: list[Trial], log: RunLog
+) -> dict[str, Any]:
     return {
         "decisive": outcome.decisive,
         "honest": asdict(outcome.honest),
         "naive": asdict(outcome.naive),
         "temperature": outcome.temperature,
+        "familiarity": asdict(familiar),
         "choice": asdict(outcome.choice),
         "curve": [asdict(choice) for choice in outcome.curve],
         "search": [asdict(trial) for trial in trials],

@@ -1,6 +1,6 @@
 """A classifier on storage, whole in its folder: it stays valid whatever is fitted later.
 
-    models/classifier/<id>/classifier.safetensors   the head, and the PCA it was trained on
+    models/classifier/<id>/classifier.safetensors   the head, and the projection it was trained on
     models/classifier/<id>/network.onnx             the network
     models/classifier/<id>/card.json                classes, thresholds, hashes of the two
     models/classifier/<id>/gallery.parquet          known images (erasure rewrites it)
@@ -19,15 +19,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from orchard.classify.gallery import Gallery
 from orchard.classify.heads import Head, head_from
+from orchard.classify.space import Space
 from orchard.errors import ClassifierError, OrchardError, TableError
 from orchard.model.onnx_model import Model
-from orchard.reduction import PCA
 from orchard.store.output import Output
 
 FOLDER = "models/classifier"
@@ -72,26 +71,19 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """Everything that an answer needs. gallery is None where it is not wanted."""
+    """Everything that an answer needs."""
 
     card: Card
     head: Head
-    pca: PCA
+    space: Space
     network: Model
     gallery: Gallery
 
 
-def pack(head: Head, pca: PCA) -> bytes:
-    """The arrays of a head and of its PCA as safetensors."""
-    arrays = {name: np.ascontiguousarray(array) for name, array in head.arrays().items()}
-    arrays |= {
-        "pca.mean": pca.mean,
-        "pca.scale": pca.scale,
-        "pca.components": pca.components.astype(np.float32),
-        "pca.explained_variance": pca.explained_variance,
-        "pca.n_samples": np.array([pca.n_samples], np.int64),
-    }
-    return bytes(save(arrays))
+def pack(head: Head, space: Space) -> bytes:
+    """The arrays of a head and of the space it works in, as safetensors."""
+    arrays = head.arrays() | space.arrays()
+    return bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
 
 
 def digest(data: bytes) -> str:
@@ -126,12 +118,11 @@ def load_classifier(output: Output, classifier_id: str | None = None) -> Classif
     chosen = classifier_id or current_id(output)
     folder = f"{FOLDER}/{chosen}"
     card = _load_card(output, folder, chosen)
-    arrays = _arrays(_verified(output, folder, "classifier.safetensors", card))
+    head, space = _unpacked(_verified(output, folder, "classifier.safetensors", card))
     network = Model.from_onnx(_verified(output, folder, "network.onnx", card))
-    head = head_from(arrays)
-    if (head.n_classes, head.n_components) != (len(card.classes), card.n_components):
+    if (head.n_classes, head.n_components) != (len(card.classes), space.n_components):
         raise ClassifierError(f"{output.uri(folder)}: the head does not fit its card")
-    return Classifier(card, head, _pca(arrays), network, _load_gallery(output, folder, card))
+    return Classifier(card, head, space, network, _load_gallery(output, folder, card))
 
 
 def current_id(output: Output) -> str:
@@ -194,18 +185,12 @@ def _verified(output: Output, folder: str, name: str, card: Card) -> bytes:
     return data
 
 
-def _arrays(data: bytes) -> dict[str, NDArray[Any]]:
+def _unpacked(data: bytes) -> tuple[Head, Space]:
     try:
-        return dict(load(data))
-    except SafetensorError as error:
+        arrays = dict(load(data))
+        return head_from(arrays), Space.from_arrays(arrays)
+    except (SafetensorError, KeyError) as error:
         raise ClassifierError(f"not a classifier's arrays: {error}") from None
-
-
-def _pca(arrays: dict[str, NDArray[Any]]) -> PCA:
-    own = {n.removeprefix("pca."): a for n, a in arrays.items() if n.startswith("pca.")}
-    n_samples = int(own.pop("n_samples")[0])
-    own["components"] = own["components"].astype(np.float64)
-    return PCA(**own, n_samples=n_samples)
 
 
 def _put_gallery(output: Output, folder: str, gallery: Gallery) -> None:

@@ -1,7 +1,7 @@
 """Known images to hold an answer against: the nearest are its reason.
 
-Each is a direction in the space of the components, a unit vector in float16; near is a small angle.
-Brute force: 5,000 images of 500 components are one product of 2.5 million numbers.
+Each is a direction in the space that the head works in, a unit vector in float16; near is a small
+angle. Brute force: 5,000 images of 500 components are one product of 2.5 million numbers.
 """
 
 from __future__ import annotations
@@ -42,26 +42,19 @@ class Gallery:
 
     @classmethod
     def of(
-        cls,
-        paths: NDArray[np.str_],
-        labels: NDArray[np.str_],
-        components: NDArray[np.floating],
-        *,
-        at_most: int,
-        seed: int,
+        cls, paths: NDArray[np.str_], labels: NDArray[np.str_], inputs: NDArray[np.floating]
     ) -> Gallery:
-        """At most so many of the images, as many of each label as of the others where there are."""
-        kept = _spread(labels, at_most, seed)
-        vectors = _unit(components[kept]).astype(np.float16).astype(np.float32)
-        return cls(tuple(paths[kept].tolist()), tuple(labels[kept].tolist()), vectors)
+        """Of m images. inputs: (m, k), of any length."""
+        vectors = _unit(inputs).astype(np.float16).astype(np.float32)
+        return cls(tuple(paths.tolist()), tuple(labels.tolist()), vectors)
 
-    def similarities(self, components: NDArray[np.floating]) -> NDArray[np.float32]:
+    def similarities(self, inputs: NDArray[np.floating]) -> NDArray[np.float32]:
         """(n, k) → (n, m) cosines."""
-        return _unit(components) @ self.vectors.T
+        return _unit(inputs) @ self.vectors.T
 
-    def nearest(self, components: NDArray[np.floating], top: int) -> list[tuple[Neighbour, ...]]:
+    def nearest(self, inputs: NDArray[np.floating], top: int) -> list[tuple[Neighbour, ...]]:
         """The `top` nearest images of each of n rows, nearest first."""
-        cosines = self.similarities(components)
+        cosines = self.similarities(inputs)
         order = np.argsort(-cosines, axis=1, kind="stable")[:, :top]
         return [
             tuple(
@@ -100,13 +93,3 @@ class Gallery:
 def _unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return (vectors / np.where(length > 0, length, 1)).astype(np.float32)
-
-
-def _spread(labels: NDArray[np.str_], at_most: int, seed: int) -> NDArray[np.intp]:
-    """Rows, in order: the first of each label, then the second of each, until there are enough."""
-    shuffled = np.random.default_rng(seed).permutation(len(labels))
-    order = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    _, first, counts = np.unique(labels[order], return_index=True, return_counts=True)
-    rank = np.arange(len(order)) - np.repeat(first, counts)
-    chosen: NDArray[np.intp] = np.sort(order[np.argsort(rank, kind="stable")[:at_most]])
-    return chosen

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from orchard.classify import views
 from orchard.classify.calibration import softmax
-from orchard.classify.familiarity import familiarity
 from orchard.classify.files import Classifier, load_classifier
 from orchard.classify.gallery import Neighbour
 from orchard.images.decode import DEFAULT_MAX_PIXELS, Pixels, decode
@@ -61,7 +60,7 @@ class Predictor:
     def __init__(self, classifier: Classifier, *, threads: int = 1) -> None:
         self.card = classifier.card
         self._head = classifier.head
-        self._pca = classifier.pca
+        self._space = classifier.space
         self._gallery = classifier.gallery
         self._embedder = Embedder(classifier.network, threads=threads)
         self.species, self._species_of = np.unique(
@@ -122,12 +121,12 @@ class Predictor:
         started = time.perf_counter()
         vectors = views.features(self._embedder, pictures, self.card.views)
         embedded = time.perf_counter()
-        components = self._pca.transform(vectors)
-        p = softmax(self._head.logits(components), self.card.temperature)
+        inputs = self._space.from_features(vectors)
+        p = softmax(self._head.logits(inputs), self.card.temperature)
         of_species = np.zeros((len(p), len(self.species)))
         np.add.at(of_species.T, self._species_of, p.T)
-        likeness = familiarity(self._pca, vectors, components)
-        nearest = self._gallery.nearest(components, top)
+        likeness = self._space.likeness(vectors)
+        nearest = self._gallery.nearest(inputs, top)
         share = len(pictures)
         seconds = {
             "network": (embedded - started) / share,

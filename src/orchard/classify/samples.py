@@ -25,7 +25,7 @@ class Trainer(Protocol):
             n_classes: int, seed: int) -> Head:  # fmt: skip
         ...
 
-    def components(self, rows: NDArray[np.intp]) -> NDArray[np.float32]: ...
+    def inputs(self, rows: NDArray[np.intp]) -> NDArray[np.float32]: ...
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class LocalTrainer:
             n_classes: int, seed: int) -> Head:  # fmt: skip
         return local.fit(kind, setting, self.x[rows], y[rows], n_classes, seed)
 
-    def components(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+    def inputs(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         return self.x[rows]
 
 
@@ -115,7 +115,7 @@ def held_out(
             kind, setting, taking & (folds != fold), samples.y, len(samples.classes), seed
         )
         inside = folds[asked] == fold
-        logits[inside] = head.logits(trainer.components(asked[inside]))
+        logits[inside] = head.logits(trainer.inputs(asked[inside]))
     return HeldOut(asked, logits, folds[asked])
 
 
