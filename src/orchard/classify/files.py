@@ -25,11 +25,12 @@ from safetensors.numpy import load, save
 from orchard.classify.gallery import Gallery
 from orchard.classify.heads import Head, head_from
 from orchard.classify.space import Space
-from orchard.errors import ClassifierError, OrchardError, TableError
+from orchard.errors import ClassifierError, TableError
 from orchard.model.onnx_model import Model
+from orchard.store import galleries
+from orchard.store.galleries import CLASSIFIERS as FOLDER
 from orchard.store.output import Output
 
-FOLDER = "models/classifier"
 FORMAT = 1
 _CURRENT = f"{FOLDER}/current.json"
 
@@ -104,7 +105,7 @@ def save_classifier(
     output.put(f"{folder}/network.onnx", network)
     for name, data in extra.items():
         output.put(f"{folder}/{name}", data)
-    _put_gallery(output, folder, gallery)
+    galleries.put(output, folder, gallery.to_table())
     output.put_json(f"{folder}/card.json", asdict(card))
     output.put_json(_CURRENT, {"classifier_id": card.classifier_id})
     return card.classifier_id
@@ -139,19 +140,6 @@ def classifier_ids(output: Output) -> list[str]:
     return sorted(
         path.split("/")[2] for path in output.paths(FOLDER) if path.endswith("/card.json")
     )
-
-
-def forget_images(output: Output, paths: set[str]) -> int:
-    """Take erased images out of every gallery; how many rows went."""
-    gone = 0
-    for classifier_id in classifier_ids(output):
-        folder = f"{FOLDER}/{classifier_id}"
-        gallery = _load_gallery(output, folder, _load_card(output, folder, classifier_id))
-        kept = gallery.without(paths)
-        if n := len(gallery.paths) - len(kept.paths):
-            _put_gallery(output, folder, kept)
-            gone += n
-    return gone
 
 
 def _load_card(output: Output, folder: str, classifier_id: str) -> Card:
@@ -193,24 +181,12 @@ def _unpacked(data: bytes) -> tuple[Head, Space]:
         raise ClassifierError(f"not a classifier's arrays: {error}") from None
 
 
-def _put_gallery(output: Output, folder: str, gallery: Gallery) -> None:
-    data = gallery.to_parquet()
-    output.put(f"{folder}/gallery.parquet", data)
-    output.put_json(f"{folder}/gallery.json", {"sha256": digest(data), "n": len(gallery.paths)})
-
-
 def _load_gallery(output: Output, folder: str, card: Card) -> Gallery:
-    """Rewritten by erasure, so its hash stands beside it and not in the card."""
     try:
-        data = bytes(output.get(f"{folder}/gallery.parquet"))
-        expected = output.get_json(f"{folder}/gallery.json")["sha256"]
-    except (OrchardError, ValueError, KeyError) as error:
-        raise ClassifierError(
-            f"{output.uri(folder)}: its gallery cannot be read: {error}"
-        ) from None
-    if digest(data) != expected:
-        raise _damaged(output, folder, "gallery.parquet")
-    return Gallery.from_parquet(data, card.n_components)
+        rows = galleries.get(output, folder)
+    except TableError as error:
+        raise ClassifierError(str(error)) from None
+    return Gallery.from_table(rows, card.n_components)
 
 
 def _damaged(output: Output, folder: str, name: str) -> ClassifierError:

@@ -6,21 +6,13 @@ angle. Brute force: 5,000 images of 500 components are one product of 2.5 millio
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-SCHEMA = pa.schema(
-    [
-        pa.field("path", pa.string(), nullable=False),
-        pa.field("label", pa.string()),
-        pa.field("vector", pa.list_(pa.field("element", pa.float16(), nullable=False))),
-    ]
-)
+from orchard.store.galleries import SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,29 +56,18 @@ class Gallery:
             for row, chosen in zip(cosines, order, strict=True)
         ]
 
-    def without(self, paths: set[str]) -> Gallery:
-        kept = [i for i, path in enumerate(self.paths) if path not in paths]
-        return Gallery(
-            tuple(self.paths[i] for i in kept),
-            tuple(self.labels[i] for i in kept),
-            self.vectors[kept],
-        )
-
-    def to_parquet(self) -> bytes:
+    def to_table(self) -> pa.Table:
+        """Rows as `store.galleries` keeps them."""
         n, k = self.vectors.shape
         offsets = pa.array(np.arange(n + 1, dtype=np.int32) * k)
         values = pa.array(self.vectors.astype(np.float16).reshape(-1))
         vectors = pa.ListArray.from_arrays(offsets, values, type=SCHEMA.field("vector").type)
-        rows = pa.table([list(self.paths), list(self.labels), vectors], schema=SCHEMA)
-        buffer = io.BytesIO()
-        pq.write_table(rows, buffer, compression="zstd", use_dictionary=["label"])
-        return buffer.getvalue()
+        return pa.table([list(self.paths), list(self.labels), vectors], schema=SCHEMA)
 
     @classmethod
-    def from_parquet(cls, data: bytes, n_components: int) -> Gallery:
-        rows = pq.read_table(pa.BufferReader(data), columns=SCHEMA.names).combine_chunks()
+    def from_table(cls, rows: pa.Table, width: int) -> Gallery:
         values = rows["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        vectors = values.astype(np.float32).reshape(rows.num_rows, n_components)
+        vectors = values.astype(np.float32).reshape(rows.num_rows, width)
         return cls(tuple(rows["path"].to_pylist()), tuple(rows["label"].to_pylist()), vectors)
 
 

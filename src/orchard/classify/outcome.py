@@ -68,6 +68,11 @@ class Plans:
         """ "honest" where any object can be held out, else "naive"."""
         return "honest" if (self.honest >= 0).any() else "naive"
 
+    @property
+    def deciding(self) -> Folds:
+        """The folds of that split."""
+        return self.honest if self.decisive == "honest" else self.naive
+
 
 def measure(
     trainer: Trainer, samples: Samples, plans: Plans, kind: str, setting: float, seed: int,
