@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from typing import Any
 
@@ -88,6 +89,8 @@ class Embedding:
 def library_versions() -> dict[str, str]:
     """Versions of Python and of the libraries that take part in the numbers."""
     libraries = {name: version(name) for name in _LIBRARIES}
+    with suppress(PackageNotFoundError):
+        libraries["openvino"] = version("openvino")
     return {"python": platform.python_version(), "machine": platform.machine(), **libraries}
 
 

@@ -16,6 +16,7 @@ from orchard.errors import WeightsError
 
 METADATA_KEY = "orchard.model"
 Layout = Literal["NHWC", "NCHW"]
+Precision = Literal["float32", "bfloat16"]
 MAX_BYTES = 1 << 30  # half of what protobuf can serialise
 
 
@@ -42,7 +43,8 @@ class Model:
     """A network from size × size RGB pixels to `dim` features.
 
     weights_sha256: of the file that the weights came from; of names and values where they were
-    generated. notice: what must be said wherever results are shown, or None.
+    generated. notice: what must be said wherever results are shown, or None. precision: of the
+    arithmetic; the weights in `onnx` are float32 whatever it is.
     """
 
     name: str
@@ -52,7 +54,7 @@ class Model:
     dim: int
     input: InputSpec
     notice: str | None = None
-    precision: str = "float32"
+    precision: Precision = "float32"
 
     @property
     def normalisation(self) -> str:
@@ -85,6 +87,13 @@ class Model:
                 "use a smaller network"
             )
         return replace(draft, onnx=graph.SerializeToString())
+
+    def at(self, precision: Precision) -> Model:
+        """The same network, computed at another precision."""
+        graph = load_from_string(self.onnx)
+        entry = next(e for e in graph.metadata_props if e.key == METADATA_KEY)
+        entry.value = json.dumps(json.loads(entry.value) | {"precision": precision})
+        return replace(self, onnx=graph.SerializeToString(), precision=precision)
 
     @classmethod
     def from_onnx(cls, data: bytes) -> Model:
