@@ -42,7 +42,7 @@ class Card:
     label: what its classes are, "fine" or "species". classes: by the head's order. species: of each
     class. temperature: see `calibration`. sure: the least probability of a species that is an
     answer. familiar: the least likeness to what it was trained on, below it nothing is a fruit.
-    views: what is made of an image before the network, their features averaged. files: sha256.
+    files: sha256.
     """
 
     kind: str
@@ -52,7 +52,6 @@ class Card:
     temperature: float
     sure: float
     familiar: float
-    views: tuple[str, ...]
     fingerprint: str
     pca_id: str
     n_components: int
@@ -150,7 +149,7 @@ def _load_card(output: Output, folder: str, classifier_id: str) -> Card:
         )
     try:
         fields = output.get_json(f"{folder}/card.json")
-        fields |= {name: tuple(fields[name]) for name in ("classes", "species", "views")}
+        fields |= {name: tuple(fields[name]) for name in ("classes", "species")}
         card = Card(**fields)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ClassifierError(f"{output.uri(folder)}/card.json is no card: {error}") from None

@@ -11,7 +11,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from orchard.classify import views
 from orchard.classify.calibration import softmax
 from orchard.classify.files import Classifier, load_classifier
 from orchard.classify.gallery import Neighbour
@@ -99,13 +98,13 @@ class Predictor:
         return found
 
     def _predict(self, images: Sequence[bytes], top: int, max_pixels: int) -> list[Prediction]:
-        size = self._embedder.model.size
+        network = self._embedder.model
         decoded: list[tuple[Pixels | Failure, float]] = []
         for data in images:
             started = time.perf_counter()
-            pixels = decode(data, size, max_pixels=max_pixels)
+            pixels = decode(data, network.size, max_pixels=max_pixels, views=network.views)
             decoded.append((pixels, time.perf_counter() - started))
-        good = [pixels.array for pixels, _ in decoded if isinstance(pixels, Pixels)]
+        good = [pixels.views for pixels, _ in decoded if isinstance(pixels, Pixels)]
         answered = iter(self._answer(np.stack(good), top) if good else ())
         found = []
         for pixels, seconds in decoded:
@@ -119,7 +118,7 @@ class Predictor:
 
     def _answer(self, pictures: NDArray[np.uint8], top: int) -> list[Prediction]:
         started = time.perf_counter()
-        vectors = views.features(self._embedder, pictures, self.card.views)
+        vectors = self._embedder.mean(pictures)
         embedded = time.perf_counter()
         inputs = self._space.from_features(vectors)
         p = softmax(self._head.logits(inputs), self.card.temperature)

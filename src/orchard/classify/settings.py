@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from orchard.errors import ConfigError
 
-VIEWS = ("plain", "mirror")
 KINDS = ("logistic", "svm", "forest")
 
 
@@ -25,7 +24,6 @@ class TrainConfig:
     - engine: "local" (scikit-learn), "spark" (MLlib), or "auto": local while the components fit a
       driver.
     - master: Spark's, where it is used. weights: default what the run was given.
-    - views: of `classify.views`, what is made of an image before the network.
     - mistake_cost: of a wrong answer, where "not sure" costs 1.
     - gallery: how many known images are kept to show as nearest.
     - endpoint_url, region: of S3.
@@ -42,7 +40,6 @@ class TrainConfig:
     engine: str = "auto"
     master: str = "local[*]"
     weights: str | None = None
-    views: tuple[str, ...] = ("plain",)
     mistake_cost: float = 5.0
     gallery: int = 5000
     endpoint_url: str | None = None
@@ -52,9 +49,6 @@ class TrainConfig:
         object.__setattr__(self, "output", os.fspath(self.output))
         _one_of("--kind", self.kind, (*KINDS, "auto"))
         _one_of("--label", self.label, ("fine", "species"))
-        object.__setattr__(self, "views", tuple(self.views))
-        for view in self.views:
-            _one_of("--view", view, VIEWS)
         _one_of("--engine", self.engine, ("auto", "local", "spark"))
         for option, value, least in (
             ("--folds", self.folds, 2),

@@ -1,5 +1,4 @@
-"""Training on Spark MLlib, for components that are more than a driver should hold; and answers as a
-column. No arithmetic of ours lives here.
+"""Training on Spark MLlib, for components that are more than a driver should hold.
 
 A fit reads the components files in the workers, which turn them into the head's inputs; the driver
 holds paths, labels and folds. What MLlib has trained comes back as plain arrays.

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from orchard.classify import familiarity, views
+from orchard.classify import familiarity
 from orchard.classify.familiarity import Familiarity
 from orchard.classify.files import Card, digest, pack, save_classifier
 from orchard.classify.gallery import Gallery
@@ -82,7 +82,7 @@ def _familiar(output: Output, config: TrainConfig, data: Data) -> Familiarity:
     return familiarity.choose(
         vectors_of(rows["features"]),
         samples.species_numbers[chosen][order][position],
-        views.features(Embedder(data.network), pictures, config.views),
+        Embedder(data.network)(pictures),
         data.space,
         standardize=data.pca.standardize,
         seed=config.seed,
@@ -107,7 +107,6 @@ def _card(
         temperature=outcome.temperature,
         sure=outcome.choice.threshold,
         familiar=familiar.least,
-        views=config.views,
         fingerprint=data.pca.fingerprint,
         pca_id=data.pca.pca_id,
         n_components=data.pca.n_components,

@@ -88,8 +88,9 @@ def species_of(label: str) -> str:
 
 def _network(output: Output, config: TrainConfig, card: PCACard) -> Model:
     fields = models.load_embedding(output, card.fingerprint)["fields"]
+    views = tuple(fields.get("views", "plain").split(", "))
     weights = config.weights or _recorded_weights(output, card.fingerprint)
-    network = load_model(weights, int(fields["size"]))
+    network = load_model(weights, int(fields["size"]), fields["precision"], views)
     found = Embedding.of(network)
     if found.fingerprint != card.fingerprint:
         raise ClassifierError(
