@@ -1,18 +1,18 @@
-"""Answers as a column of a DataFrame: what `orchard predict` prints, for images that Spark has read.
+"""Answers as a column of a DataFrame: what `orchard predict` prints, for images Spark has read.
 
     images = spark.read.format("binaryFile").load("photos")
     predict_column(images, "result").select("path", "prediction.answer", "prediction.species")
 
 Each worker process loads the classifier from OUTPUT once, so OUTPUT must be where workers see it.
+Rows go through an RDD: `mapInArrow` would ask for pandas, which Orchard does not need.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache, partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
-
-import pyarrow as pa
 
 from orchard.classify.answers import row
 from orchard.classify.files import current_id
@@ -22,20 +22,15 @@ from orchard.records import Failure, Reason
 from orchard.store.output import Output
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
-    from pyspark.sql.types import StructType
+    from pyspark.sql import DataFrame, Row
 
-_GUESS = pa.struct([("label", pa.string()), ("probability", pa.float64())])
-_KNOWN = pa.struct([("path", pa.string()), ("label", pa.string()), ("distance", pa.float64())])
-PREDICTION = pa.struct(
-    [
-        ("answer", pa.string()),
-        ("species", pa.list_(_GUESS)),
-        ("varieties", pa.list_(_GUESS)),
-        ("nearest", pa.list_(_KNOWN)),
-        ("error", pa.struct([("reason", pa.string()), ("detail", pa.string())])),
-    ]
+_GUESSES = "array<struct<label:string,probability:double>>"
+PREDICTION = (
+    f"struct<answer:string,species:{_GUESSES},varieties:{_GUESSES},"
+    "nearest:array<struct<path:string,label:string,distance:double>>,"
+    "error:struct<reason:string,detail:string>>"
 )
+_FIELDS = ("answer", "species", "varieties", "nearest", "error")
 
 
 def predict_column(
@@ -51,41 +46,46 @@ def predict_column(
 
     The column is a struct: answer, species, varieties, nearest, as in `orchard predict`, or error
     with the reason why an image could not be read; answer is then null. The classifier is the one
-    that is current now, not when Spark gets to work. Raises ConfigError where there is no such
-    column, ClassifierError where there is no classifier.
+    that is current now, not when Spark gets to work. column: replaced where it is there. Raises
+    ConfigError where there is no such column, ClassifierError where there is no classifier.
     """
+    from pyspark.sql.types import StructType, _parse_datatype_string
+
     if content not in frame.columns:
         raise ConfigError(f"no column {content!r} among {', '.join(frame.columns)}")
     place = Output.at(output)
     chosen = classifier_id or current_id(place)
-    work = partial(_predicted, root=place.root, chosen=chosen, content=content, top=top)
-    return frame.mapInArrow(work, _with_column(frame, column))
-
-
-def _with_column(frame: DataFrame, column: str) -> StructType:
-    from pyspark.sql.pandas.types import from_arrow_type
-    from pyspark.sql.types import StructField, StructType
-
-    fields = [field for field in frame.schema.fields if field.name != column]
-    return StructType([*fields, StructField(column, from_arrow_type(PREDICTION))])
+    kept = [field for field in frame.schema.fields if field.name != column]
+    work = partial(
+        _predicted,
+        root=place.root,
+        chosen=chosen,
+        content=content,
+        kept=[field.name for field in kept],
+        top=top,
+    )
+    schema = StructType(kept).add(column, _parse_datatype_string(PREDICTION))
+    return frame.sparkSession.createDataFrame(frame.rdd.mapPartitions(work), schema)
 
 
 def _predicted(
-    batches: Iterable[pa.RecordBatch], *, root: str, chosen: str, content: str, top: int
-) -> Iterator[pa.RecordBatch]:
+    rows: Iterable[Row], *, root: str, chosen: str, content: str, kept: list[str], top: int
+) -> Iterator[tuple[Any, ...]]:
     predictor = _predictor(root, chosen)
-    for batch in batches:
-        for start in range(0, batch.num_rows, BATCH_SIZE):
-            part = batch.slice(start, BATCH_SIZE)
-            answers = _answers(predictor, part[content].to_pylist(), top)
-            columns = [*part.columns, pa.array(answers, PREDICTION)]
-            yield pa.RecordBatch.from_arrays(columns, [*part.schema.names, "prediction"])
+    remaining = iter(rows)
+    while batch := list(islice(remaining, BATCH_SIZE)):
+        answers = _answers(predictor, [found[content] for found in batch], top)
+        for found, answer in zip(batch, answers, strict=True):
+            yield (*(found[name] for name in kept), answer)
 
 
-def _answers(predictor: Predictor, images: list[bytes | None], top: int) -> list[dict[str, Any]]:
-    found = iter(predictor.predict([image for image in images if image is not None], top))
+def _answers(
+    predictor: Predictor, images: list[bytearray | None], top: int
+) -> list[tuple[Any, ...]]:
+    found = iter(predictor.predict([bytes(image) for image in images if image is not None], top))
     missing = Prediction("not_sure", failure=Failure(Reason.EMPTY, "null"))
-    return [row("", missing if image is None else next(found)) for image in images]
+    rows = [row("", missing if image is None else next(found)) for image in images]
+    return [tuple(answer.get(name) for name in _FIELDS) for answer in rows]
 
 
 @lru_cache(maxsize=2)

@@ -55,6 +55,7 @@ def _warn(data: Data, plans: Plans, reporter: Reporter) -> None:
         reporter.warn(data.network.notice)
     if plans.decisive == "naive":
         reporter.warn(
-            "each class is one object, as far as the names tell: no honest split is possible, and "
-            "the scores of the random one are too good; --group says which images are of one object"
+            f"{plans.measured:.0%} of the classes have images of more than one object, as far as "
+            "the names tell: the random split decides, and its scores are too good; --group says which "
+            "images are of one object"
         )
