@@ -5,8 +5,8 @@ lies outside the directions they span. Likeness is 1 − ‖r‖² / ‖x‖², 
 projection leaves of them, in the features' own metric. Tried and rejected, on 45 photos and
 drawings without fruit, against held-out fruit: the most probable class (a softmax is nearly as sure
 about a chair as about an apple), the distance to the nearest known image, Mahalanobis' distance;
-all let two to ten times as many pass. Wang et al. 2022, "ViM: Out-Of-Distribution with
-Virtual-logit Matching", found the residual to be the strongest single sign, too.
+all let some pass that this does not. Wang et al. 2022, "ViM: Out-Of-Distribution with Virtual-logit
+Matching", found the residual to be the strongest single sign, too.
 """
 
 from __future__ import annotations

@@ -56,6 +56,6 @@ def _warn(data: Data, plans: Plans, reporter: Reporter) -> None:
     if plans.decisive == "naive":
         reporter.warn(
             f"{plans.measured:.0%} of the classes have images of more than one object, as far as "
-            "the names tell: the random split decides, and its scores are too good; --group says which "
-            "images are of one object"
+            "the names tell: the random split decides, and its scores are too good; --group says "
+            "which images are of one object"
         )
