@@ -168,7 +168,8 @@ def add_classifier(result, person: str) -> Path:
     folder = Path(result.output, "models/classifier/one")
     folder.mkdir(parents=True)
     gallery = result.components().select(["path", "label", "components"])
-    pq.write_table(gallery, folder / "gallery.parquet")
+    rows = gallery.rename_columns(galleries.SCHEMA.names).cast(galleries.SCHEMA)
+    galleries.put(Output.at(result.output), "models/classifier/one", rows)
     (folder / "card.json").write_text(json.dumps({"worst": [person], "accuracy": 0.9}))
     (folder / "errors.html").write_text(f"<p>{person}</p>")
     (folder / "head.safetensors").write_bytes(b"weights")
@@ -200,7 +201,7 @@ def test_erasure_leaves_no_trace_of_the_path_or_the_features(run, source, output
     assert not any(vector in left for vector in vectors)
     assert not Path(output.root, "report").exists()
     assert {path.name for path in classifier.iterdir()} == {
-        "gallery.parquet", "card.json", "head.safetensors",
+        "gallery.parquet", "gallery.json", "card.json", "head.safetensors",
     }  # fmt: skip
     assert pq.read_table(classifier / "gallery.parquet").num_rows == 38
     assert json.loads((classifier / "card.json").read_text()) == {

@@ -8,7 +8,8 @@
     ├── ReductionError          6   the features admit no such PCA
     ├── TooManyErrors           7   more images failed than --max-errors allows
     ├── CountsError             8   listed ≠ embedded + already there + errors
-    └── ResultsDiffer           9   `orchard compare` found two results unequal
+    ├── ResultsDiffer           9   `orchard compare` found two results unequal
+    └── ClassifierError        10   no classifier can be trained, or loaded as it was stored
 
 A message gives the value, what was expected and the way out. An image that cannot be read is not an
 error in this sense: it is a row of the errors table (see `orchard.records.Failure`).
@@ -53,3 +54,7 @@ class CountsError(OrchardError):
 
 class ResultsDiffer(OrchardError):
     exit_code = 9
+
+
+class ClassifierError(OrchardError):
+    exit_code = 10

@@ -11,6 +11,7 @@ from orchard import __version__
 from orchard.cli.cluster import cluster_group
 from orchard.cli.command import INTERRUPTED
 from orchard.cli.models import models_command
+from orchard.cli.predict import predict_command
 from orchard.cli.privacy import privacy_command
 from orchard.cli.report import report_command
 from orchard.cli.result import (
@@ -22,6 +23,7 @@ from orchard.cli.result import (
 )
 from orchard.cli.run import run_command
 from orchard.cli.sample import sample_command
+from orchard.cli.train import train_command
 
 __all__ = ["EXIT_CODES", "INTERRUPTED", "main"]
 
@@ -32,6 +34,7 @@ Exit codes:
   2  a setting is wrong            7  too many images failed
   3  nothing to read               8  the counts do not close
   4  weights missing or wrong      9  compare: the results differ
+                                  10  no such classifier can be trained or loaded
                                  130  interrupted; what was embedded is kept
 """
 
@@ -52,6 +55,8 @@ def main() -> None:
 for command in (
     run_command,
     report_command,
+    train_command,
+    predict_command,
     compare_command,
     export_command,
     erase_command,

@@ -45,6 +45,17 @@ from orchard.errors import ConfigError
     help="How many components: a whole number, or the share of the variance they must explain.",
 )
 @click.option(
+    "--view",
+    "views",
+    multiple=True,
+    default=("plain",),
+    show_default=True,
+    metavar="plain|mirror|zoom",
+    help="What the network is shown of an image: all of it, its mirror image, its middle; "
+    "repeatable. The features are the mean, each view costs one pass. plain and zoom together tell "
+    "fruit on phone photos apart clearly better.",
+)
+@click.option(
     "--no-standardize",
     is_flag=True,
     help="Only centre the features before the PCA; by default each is divided by its standard "

@@ -34,6 +34,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from orchard.images import colour, headers
 from orchard.images.headers import sniff
+from orchard.images.views import VIEWS
 from orchard.records import Failure, Reason
 
 __all__ = ["DEFAULT_MAX_PIXELS", "POLICY", "SCALED_POLICY", "Pixels", "decode", "sniff"]
@@ -90,13 +91,24 @@ _UNSUPPORTED = re.compile(
 class Pixels:
     """A decoded image, at the network's input size."""
 
-    array: NDArray[np.uint8]  # (size, size, 3) RGB, read-only
+    array: NDArray[np.uint8]  # (size, size, 3) RGB, read-only: the first view
     width: int  # of the whole image, after orientation
     height: int
+    others: tuple[NDArray[np.uint8], ...] = ()  # further views, as `array`
+
+    @property
+    def views(self) -> NDArray[np.uint8]:
+        """(number of views, size, size, 3)."""
+        return np.stack([self.array, *self.others])
 
 
 def decode(
-    data: bytes, size: int, *, max_pixels: int = DEFAULT_MAX_PIXELS, scaled: bool = False
+    data: bytes,
+    size: int,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    scaled: bool = False,
+    views: tuple[str, ...] = ("plain",),
 ) -> Pixels | Failure:
     """Turn the bytes of an image file into (size, size, 3) uint8 RGB, or say why not.
 
@@ -105,7 +117,8 @@ def decode(
     16-bit grey is divided by 257 (65535 = 255 · 257). Resizing is Pillow's bicubic on the full
     decode, to a square, so that for an ordinary photo the result equals, bit for bit,
     `Image.open(f).convert("RGB").resize((size, size))`, as Keras' users prepare images;
-    TensorFlow's own resize differs and was not taken.
+    TensorFlow's own resize differs and was not taken. views: of `orchard.images.views`, each of the
+    one decoded image.
 
     scaled: decode a large JPEG at 1/2, 1/4 or 1/8 of its size, from the low frequencies of its
     blocks (libjpeg's scaled IDCT), to no less than 1.5 times `size`: some five times faster for 12
@@ -123,7 +136,7 @@ def decode(
         return Failure(Reason.NOT_AN_IMAGE, f"begins with {data[:12]!r}; expected one of {known}")
     try:
         with _PillowSettings(max_pixels):
-            return _decode_as(kind, data, size, max_pixels, scaled)
+            return _decode_as(kind, data, size, max_pixels, scaled, views)
     except _RejectedError as rejected:
         return Failure(rejected.reason, rejected.detail)
     except colour.UndefinedColourError as error:
@@ -139,7 +152,9 @@ class _RejectedError(Exception):
         self.detail = detail
 
 
-def _decode_as(kind: str, data: bytes, size: int, max_pixels: int, scaled: bool) -> Pixels:
+def _decode_as(
+    kind: str, data: bytes, size: int, max_pixels: int, scaled: bool, views: tuple[str, ...]
+) -> Pixels:
     image = _open(kind, data, max_pixels)
     whole = image.size
     drafted = scaled and isinstance(image, JpegImageFile) and _draft(image, size)
@@ -148,9 +163,8 @@ def _decode_as(kind: str, data: bytes, size: int, max_pixels: int, scaled: bool)
     width, height = rgb.size
     if drafted:
         width, height = whole[::-1] if _orientation(image.info.get("exif")) in _TURNED else whole
-    if rgb.size != (size, size):
-        rgb = rgb.resize((size, size), Image.Resampling.BICUBIC)
-    return Pixels(np.asarray(rgb), width, height)
+    first, *others = (np.asarray(VIEWS[view](rgb, size)) for view in views)
+    return Pixels(first, width, height, tuple(others))
 
 
 def _draft(image: JpegImageFile, size: int) -> bool:

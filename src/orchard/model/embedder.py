@@ -54,6 +54,13 @@ class Embedder:
             features[start : start + len(part)] = self._run(part)
         return features
 
+    def mean(self, views: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(n, views, size, size, 3) → (n, dim): of each image the mean over its views."""
+        n, n_views = views.shape[:2]
+        features = self(np.ascontiguousarray(views).reshape(n * n_views, *views.shape[2:]))
+        found: NDArray[np.float32] = features.reshape(n, n_views, -1).mean(axis=1)
+        return found
+
     def _run(self, part: NDArray[np.uint8]) -> NDArray[np.float32]:
         missing = (self._batch or len(part)) - len(part)
         if missing:

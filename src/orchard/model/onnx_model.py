@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from onnx import ModelProto, helper, load_from_string
 
@@ -44,7 +44,8 @@ class Model:
 
     weights_sha256: of the file that the weights came from; of names and values where they were
     generated. notice: what must be said wherever results are shown, or None. precision: of the
-    arithmetic; the weights in `onnx` are float32 whatever it is.
+    arithmetic; the weights in `onnx` are float32 whatever it is. views: of `orchard.images.views`,
+    what the network is shown of an image; an image's features are their mean.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Model:
     input: InputSpec
     notice: str | None = None
     precision: Precision = "float32"
+    views: tuple[str, ...] = ("plain",)
 
     @property
     def normalisation(self) -> str:
@@ -90,10 +92,17 @@ class Model:
 
     def at(self, precision: Precision) -> Model:
         """The same network, computed at another precision."""
+        return replace(self, onnx=self._described(precision=precision), precision=precision)
+
+    def seeing(self, views: tuple[str, ...]) -> Model:
+        """The same network, shown other views."""
+        return replace(self, onnx=self._described(views=views), views=views)
+
+    def _described(self, **fields: Any) -> bytes:
         graph = load_from_string(self.onnx)
         entry = next(e for e in graph.metadata_props if e.key == METADATA_KEY)
-        entry.value = json.dumps(json.loads(entry.value) | {"precision": precision})
-        return replace(self, onnx=graph.SerializeToString(), precision=precision)
+        entry.value = json.dumps(json.loads(entry.value) | fields)
+        return bytes(graph.SerializeToString())
 
     @classmethod
     def from_onnx(cls, data: bytes) -> Model:
@@ -104,6 +113,7 @@ class Model:
             fields = json.loads(text)
             spec = fields.pop("input")
             spec |= {key: tuple(spec[key]) for key in ("scale", "offset")}
+            fields["views"] = tuple(fields.get("views", ("plain",)))
             return cls(onnx=data, input=InputSpec(**spec), **fields)
         except Exception as error:  # protobuf's DecodeError is of no stable type
             raise WeightsError(

@@ -62,7 +62,12 @@ CARDS = {
 }
 
 
-def load_model(weights: str, size: int | None = None, precision: Precision = "float32") -> Model:
+def load_model(
+    weights: str,
+    size: int | None = None,
+    precision: Precision = "float32",
+    views: tuple[str, ...] = ("plain",),
+) -> Model:
     """The network that `weights` names, for images of size × size pixels.
 
     weights: a name in `CARDS`; a path to MobileNetV2's weights as Keras saves them (`.h5`); or a
@@ -71,7 +76,8 @@ def load_model(weights: str, size: int | None = None, precision: Precision = "fl
     admit.
     """
     model = _load(weights, size)
-    return model if model.precision == precision else model.at(precision)
+    model = model if model.precision == precision else model.at(precision)
+    return model if model.views == views else model.seeing(views)
 
 
 def _load(weights: str, size: int | None) -> Model:

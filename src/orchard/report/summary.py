@@ -144,3 +144,17 @@ def models_table(cards: Iterable[Card]) -> Table:
     for card in cards:
         table.add_row(card.name, card.summary, str(card.dim), str(card.default_size), card.licence)
     return table
+
+
+def trained_table(metrics: dict[str, Any]) -> Table:
+    """`orchard train` as a table: what both splits say, and what "not sure" does."""
+    table = Table(title="held-out images", title_justify="left")
+    for name in ("split", "labels", "images", "classes", "top-1", "top-5", "macro F1", "ECE"):
+        table.add_column(name, justify="left" if name in ("split", "labels") else "right")
+    for split in ("honest", "naive"):
+        for labels in ("fine", "species"):
+            if found := metrics[split][labels]:
+                shares = [f"{found[key]:.3f}" for key in ("top1", "top5", "macro_f1", "ece")]
+                counts = [f"{found[key]:,}" for key in ("n", "n_classes")]
+                table.add_row(split, labels, *counts, *shares)
+    return table

@@ -88,12 +88,13 @@ class ModelSource:
     broadcast: Broadcast[bytes] | None
     weights: str
     size: int
-    precision: Precision
+    precision: Precision = "float32"
+    views: tuple[str, ...] = ("plain",)
 
     def load(self) -> Model:
         if self.broadcast is not None:
             return Model.from_onnx(self.broadcast.value)
-        return load_model(self.weights, self.size, self.precision)
+        return load_model(self.weights, self.size, self.precision, self.views)
 
 
 class _Tally(AccumulatorParam["Counter[str]"]):

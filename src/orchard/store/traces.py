@@ -2,13 +2,12 @@
 
 report/, export/                  made anew from the tables, so deleted whole
 runs/*.json                       a source may be one image: its path is struck out
-models/classifier/<id>/           Parquet files lose the rows of those paths (gallery.parquet),
-                                  JSON files the paths; any other file that names one goes
+models/classifier/<id>/           the gallery loses the rows of those paths, JSON files the paths;
+                                  any other file that names one goes
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection
 from typing import Any
 
@@ -16,10 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from orchard.store import galleries
+from orchard.store.galleries import CLASSIFIERS
 from orchard.store.output import Output
 
 MADE_ANEW = ("report", "export")
-CLASSIFIERS = "models/classifier"
 ERASED = "(erased)"
 
 
@@ -36,13 +36,7 @@ def erase_traces(output: Output, paths: Collection[str]) -> int:
     """Take images out of everything but the tables; how many rows of classifiers went."""
     for folder in MADE_ANEW:
         output.delete_folder(folder)
-    n_rows = 0
-    leaving = pa.array(sorted(paths), pa.string())
-    for file, rows in _galleries(output):
-        kept = rows.filter(pc.invert(pc.is_in(rows["path"], value_set=leaving)))
-        if kept.num_rows < rows.num_rows:
-            n_rows += rows.num_rows - kept.num_rows
-            _replace(output, file, kept)
+    n_rows = galleries.forget(output, pa.array(sorted(paths), pa.string()))
     for file in [*output.paths("runs"), *output.paths(CLASSIFIERS)]:
         if file.endswith(".json"):
             _strike_out(output, file, paths)
@@ -55,12 +49,6 @@ def _galleries(output: Output) -> list[tuple[str, pa.Table]]:
     files = [path for path in output.paths(CLASSIFIERS) if path.endswith(".parquet")]
     tables = [(path, pq.read_table(pa.BufferReader(output.get(path)))) for path in files]
     return [(path, table) for path, table in tables if "path" in table.column_names]
-
-
-def _replace(output: Output, file: str, rows: pa.Table) -> None:
-    buffer = io.BytesIO()
-    pq.write_table(rows, buffer, compression="zstd")
-    output.put(file, buffer.getvalue())
 
 
 def _strike_out(output: Output, file: str, paths: Collection[str]) -> None:

@@ -1,0 +1,83 @@
+"""Pictures by name, answers as plain JSON rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, BinaryIO
+
+from orchard.classify.predictor import BATCH_SIZE, Prediction, Predictor
+from orchard.images.source import DEFAULT_MAX_BYTES, Listing, fetch, list_images
+from orchard.records import Failure, Reason
+from orchard.storage import Storage
+
+STDIN = "-"
+
+
+def answer(
+    predictor: Predictor,
+    sources: Sequence[str],
+    top: int,
+    storage: Storage,
+    stdin: BinaryIO,
+) -> Iterator[dict[str, Any]]:
+    """A row for each image that the sources name, in the order of their paths.
+
+    "-" is one image on `stdin`, and comes first. Raises SourceError where a source is not there.
+    """
+    named = tuple(source for source in sources if source != STDIN)
+    listing = list_images(named, storage=storage) if named else None
+    for batch in _batched(_contents(listing, STDIN in sources, storage, stdin)):
+        images = [data for _, data in batch if isinstance(data, bytes)]
+        predictions = iter(predictor.predict(images, top))
+        for path, data in batch:
+            unread = Prediction("not_sure", failure=data) if isinstance(data, Failure) else None
+            yield row(path, unread or next(predictions))
+
+
+def row(path: str, prediction: Prediction) -> dict[str, Any]:
+    """A prediction as JSON data: probabilities to 6 digits, seconds to the microsecond."""
+    if prediction.failure is not None:
+        reason = prediction.failure.reason.value
+        return {"path": path, "error": {"reason": reason, "detail": prediction.failure.detail}}
+    return {
+        "path": path,
+        "answer": prediction.answer,
+        "species": [_guess(guess) for guess in prediction.species],
+        "varieties": [_guess(guess) for guess in prediction.varieties],
+        "nearest": [
+            {"path": known.path, "label": known.label, "distance": round(known.distance, 6)}
+            for known in prediction.nearest
+        ],
+        "seconds": {name: round(value, 6) for name, value in prediction.seconds.items()},
+    }
+
+
+def _guess(guess: Any) -> dict[str, Any]:
+    return {"label": guess.label, "probability": round(guess.probability, 6)}
+
+
+def _contents(
+    listing: Listing | None, from_stdin: bool, storage: Storage, stdin: BinaryIO
+) -> Iterator[tuple[str, bytes | Failure]]:
+    if from_stdin:
+        yield STDIN, _read(stdin)
+    if listing is not None:
+        yield from listing.failures
+        paths = listing.images["path"].to_pylist()
+        yield from zip(paths, fetch(listing.images, storage), strict=True)
+
+
+def _read(stdin: BinaryIO) -> bytes | Failure:
+    data = stdin.read(DEFAULT_MAX_BYTES + 1)
+    if len(data) > DEFAULT_MAX_BYTES:
+        return Failure(Reason.TOO_MANY_BYTES, f"more than {DEFAULT_MAX_BYTES} bytes")
+    return data
+
+
+def _batched(
+    contents: Iterable[tuple[str, bytes | Failure]],
+) -> Iterator[list[tuple[str, bytes | Failure]]]:
+    remaining = iter(contents)
+    while batch := list(islice(remaining, BATCH_SIZE)):
+        yield batch

@@ -1,0 +1,167 @@
+"""Training in this process, for what fits in it: scikit-learn's logistic regression and forest, and
+all the linear SVMs at once.
+
+Symbols: n images, k components, c classes; X (n, k), scaled so that an entry's mean square is 1,
+whatever the components' unit; the head's weights are scaled back.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchard.classify.heads import ForestHead, Head, LinearHead
+from orchard.errors import ClassifierError
+
+GRID: dict[str, tuple[float, ...]] = {
+    "logistic": (0.001, 0.01, 0.1, 1.0),  # C: inverse strength of the ℓ2 penalty
+    "svm": (0.0001, 0.001, 0.01),  # C, as above
+    "forest": (64.0,),  # trees
+}
+ABSENT = -1e9  # logit of a class that was not trained on
+
+
+def fit(kind: str, setting: float, x: NDArray[np.floating], y: NDArray[np.intp], n_classes: int,
+        seed: int) -> Head:  # fmt: skip
+    """Train one head; classes weigh the same however many images they have.
+
+    x: (n, k). y: (n,), of which some of 0 … n_classes − 1 may be missing. setting: of `GRID`.
+    Raises ClassifierError where there is one class only.
+    """
+    present = np.unique(y)
+    if len(present) < 2:
+        raise ClassifierError(
+            f"{len(present)} class to train on: expected at least two labels with images"
+        )
+    values = np.ascontiguousarray(x, np.float32)
+    if kind == "forest":
+        return _forest(int(setting), values, y, n_classes, seed)
+    scale = np.float32(np.sqrt(np.mean(np.square(values, dtype=np.float64))) or 1.0)
+    train = _logistic if kind == "logistic" else _svm
+    weights, bias = train(setting, values / scale, np.searchsorted(present, y), len(present))
+    all_weights = np.zeros((n_classes, values.shape[1]), np.float32)
+    all_bias = np.full(n_classes, ABSENT, np.float32)
+    all_weights[present], all_bias[present] = weights / scale, bias
+    return LinearHead(all_weights, all_bias)
+
+
+def balanced(y: NDArray[np.intp]) -> NDArray[np.float64]:
+    """A weight for each image, mean 1, so that classes weigh the same: n / (c · size of class)."""
+    _, inverse, counts = np.unique(y, return_inverse=True, return_counts=True)
+    return len(y) / (len(counts) * counts[inverse])
+
+
+def _logistic(
+    c: float, x: NDArray[np.float32], y: NDArray[np.intp], n_classes: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=c, class_weight="balanced", max_iter=200, tol=1e-3).fit(x, y)
+    weights, bias = model.coef_, model.intercept_
+    if n_classes == 2:  # one row, for the second class
+        weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
+    return weights, bias
+
+
+def _svm(
+    c: float, x: NDArray[np.float32], y: NDArray[np.intp], n_classes: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """min ½‖W‖² + C Σ s · max(0, 1 − t · (W x + b))², t = ±1: one SVM against the rest each.
+
+    The problems are independent; solved together their products are two large ones, which is an
+    order of magnitude faster than liblinear, one after the other.
+    """
+    from scipy.optimize import minimize
+
+    n, k = x.shape
+    sign = np.full((n, n_classes), -1.0, np.float32)
+    sign[np.arange(n), y] = 1.0
+    weight = (c * balanced(y)).astype(np.float32)[:, None]
+
+    def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        w = flat.astype(np.float32).reshape(n_classes, k + 1)
+        short = np.maximum(0, 1 - sign * (x @ w[:, :k].T + w[:, k]))
+        slope = -2 * weight * sign * short
+        gradient = np.empty((n_classes, k + 1))
+        gradient[:, :k] = slope.T @ x + w[:, :k]
+        gradient[:, k] = slope.sum(axis=0)
+        value = float((weight * short**2).sum(dtype=np.float64))
+        return value + 0.5 * float(np.square(w[:, :k], dtype=np.float64).sum()), gradient.ravel()
+
+    start = np.zeros(n_classes * (k + 1))
+    found = minimize(
+        loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 200, "ftol": 1e-6}
+    )
+    solution: NDArray[np.float64] = found.x.reshape(n_classes, k + 1)
+    return solution[:, :k], solution[:, k]
+
+
+def _forest(
+    n_trees: int, x: NDArray[np.float32], y: NDArray[np.intp], n_classes: int, seed: int
+) -> ForestHead:
+    from sklearn.ensemble import RandomForestClassifier
+
+    model = RandomForestClassifier(
+        n_trees, class_weight="balanced", random_state=seed, n_jobs=-1
+    ).fit(x, y)
+    trees = [estimator.tree_ for estimator in model.estimators_]
+    return flatten(
+        [
+            Tree(t.feature, t.threshold, t.children_left, t.children_right, t.value[:, 0, :])
+            for t in trees
+        ],
+        model.classes_,
+        n_classes,
+        x.shape[1],
+    )
+
+
+class Tree:
+    """One tree as arrays; children −1 in leaves. shares: (nodes, classes present)."""
+
+    def __init__(
+        self, feature: Any, threshold: Any, left: Any, right: Any, shares: NDArray[np.floating]
+    ) -> None:
+        self.feature, self.threshold = np.asarray(feature), np.asarray(threshold)
+        self.left, self.right = np.asarray(left), np.asarray(right)
+        self.shares = shares
+
+
+def flatten(
+    trees: list[Tree], classes: NDArray[np.integer], n_classes: int, width: int
+) -> ForestHead:
+    """Trees in one numbering. classes: what the columns of their shares are."""
+    first = np.cumsum([0, *(len(tree.feature) for tree in trees)])
+    features, thresholds, lefts, rights, leaves, shares = [], [], [], [], [], []
+    n_leaves = 0
+    for tree, offset in zip(trees, first, strict=False):
+        is_leaf = tree.left < 0
+        features.append(np.where(is_leaf, -1, tree.feature))
+        thresholds.append(_not_above(tree.threshold))
+        lefts.append(np.where(is_leaf, 0, tree.left + offset))
+        rights.append(np.where(is_leaf, 0, tree.right + offset))
+        leaves.append(np.where(is_leaf, np.cumsum(is_leaf) - 1 + n_leaves, 0))
+        n_leaves += int(is_leaf.sum())
+        own = tree.shares[is_leaf]
+        wide = np.zeros((len(own), n_classes), np.float16)
+        wide[:, classes] = own / np.maximum(own.sum(axis=1, keepdims=True), 1e-12)
+        shares.append(wide)
+    whole = [np.concatenate(p).astype(np.int32) for p in (features, lefts, rights, leaves)]
+    return ForestHead(
+        roots=first[:-1].astype(np.int32),
+        feature=whole[0],
+        threshold=np.concatenate(thresholds),
+        left=whole[1],
+        right=whole[2],
+        leaf=whole[3],
+        shares=np.concatenate(shares),
+        width=width,
+    )
+
+
+def _not_above(threshold: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Rounded down to float32: of float32 x, x ≤ t stays as true or false as it was."""
+    rounded = threshold.astype(np.float32)
+    return np.where(rounded > threshold, np.nextafter(rounded, np.float32(-np.inf)), rounded)

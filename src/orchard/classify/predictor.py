@@ -1,0 +1,153 @@
+"""From the bytes of an image to an answer, by the batch's own functions; no Spark is in it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchard.classify.calibration import softmax
+from orchard.classify.files import Classifier, load_classifier
+from orchard.classify.gallery import Neighbour
+from orchard.images.decode import DEFAULT_MAX_PIXELS, Pixels, decode
+from orchard.model import Embedder
+from orchard.records import Failure
+from orchard.storage import Storage
+from orchard.store.output import Output
+
+Answer = Literal["sure", "not_sure", "not_a_fruit"]
+
+BATCH_SIZE = 8  # images in memory at once, resized
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """label: a species' or variety's name. probability: calibrated, 0 to 1."""
+
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What is known of one image.
+
+    answer: "sure" where the best species is to be told, "not_sure" where it is a guess only,
+    "not_a_fruit" where the image is like nothing that was trained on. species, varieties: the most
+    probable, best first; the answer is about the species. varieties is empty where the classifier
+    knows species only. nearest: known images, nearest first. seconds: "decode", "network" and
+    "answer", wall time. failure: why the image could not be read; all else is then empty and the
+    answer "not_sure".
+    """
+
+    answer: Answer
+    species: tuple[Guess, ...] = ()
+    varieties: tuple[Guess, ...] = ()
+    nearest: tuple[Neighbour, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+    failure: Failure | None = None
+
+
+class Predictor:
+    """A loaded classifier. Threads may call `predict` together."""
+
+    def __init__(self, classifier: Classifier, *, threads: int = 1) -> None:
+        self.card = classifier.card
+        self._head = classifier.head
+        self._space = classifier.space
+        self._gallery = classifier.gallery
+        self._embedder = Embedder(classifier.network, threads=threads)
+        self.species, self._species_of = np.unique(
+            np.array(self.card.species, np.str_), return_inverse=True
+        )
+
+    @classmethod
+    def load(
+        cls,
+        output: str | Path,
+        classifier_id: str | None = None,
+        *,
+        storage: Storage | None = None,
+        threads: int = 1,
+    ) -> Predictor:
+        """The classifier of an OUTPUT; by default the one trained last. threads: of the network.
+
+        Raises ClassifierError where there is none, or it is not as it was stored.
+        """
+        return cls(load_classifier(Output.at(output, storage), classifier_id), threads=threads)
+
+    def predict(
+        self,
+        images: Sequence[bytes],
+        top: int = 5,
+        *,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+    ) -> list[Prediction]:
+        """Answer for each image, in order; an image that cannot be read has a `failure`.
+
+        top: guesses and neighbours of each. max_pixels: of an image, before it is decoded.
+        """
+        found: list[Prediction] = []
+        for start in range(0, len(images), BATCH_SIZE):
+            found += self._predict(images[start : start + BATCH_SIZE], top, max_pixels)
+        return found
+
+    def _predict(self, images: Sequence[bytes], top: int, max_pixels: int) -> list[Prediction]:
+        network = self._embedder.model
+        decoded: list[tuple[Pixels | Failure, float]] = []
+        for data in images:
+            started = time.perf_counter()
+            pixels = decode(data, network.size, max_pixels=max_pixels, views=network.views)
+            decoded.append((pixels, time.perf_counter() - started))
+        good = [pixels.views for pixels, _ in decoded if isinstance(pixels, Pixels)]
+        answered = iter(self._answer(np.stack(good), top) if good else ())
+        found = []
+        for pixels, seconds in decoded:
+            if isinstance(pixels, Failure):
+                found.append(Prediction("not_sure", seconds={"decode": seconds}, failure=pixels))
+                continue
+            prediction = next(answered)
+            prediction.seconds["decode"] = seconds
+            found.append(prediction)
+        return found
+
+    def _answer(self, pictures: NDArray[np.uint8], top: int) -> list[Prediction]:
+        started = time.perf_counter()
+        vectors = self._embedder.mean(pictures)
+        embedded = time.perf_counter()
+        inputs = self._space.from_features(vectors)
+        p = softmax(self._head.logits(inputs), self.card.temperature)
+        of_species = np.zeros((len(p), len(self.species)))
+        np.add.at(of_species.T, self._species_of, p.T)
+        likeness = self._space.likeness(vectors)
+        nearest = self._gallery.nearest(inputs, top)
+        share = len(pictures)
+        seconds = {
+            "network": (embedded - started) / share,
+            "answer": (time.perf_counter() - embedded) / share,
+        }
+        return [
+            Prediction(
+                self._verdict(of_species[row].max(), likeness[row]),
+                _best(of_species[row], self.species.tolist(), top),
+                _best(p[row], self.card.classes, top) if self.card.label == "fine" else (),
+                nearest[row],
+                dict(seconds),
+            )
+            for row in range(share)
+        ]
+
+    def _verdict(self, probability: float, likeness: float) -> Answer:
+        if likeness < self.card.familiar:
+            return "not_a_fruit"
+        return "sure" if probability >= self.card.sure else "not_sure"
+
+
+def _best(p: NDArray[np.float64], names: Sequence[str], top: int) -> tuple[Guess, ...]:
+    order = np.argsort(-p, kind="stable")[:top]
+    return tuple(Guess(str(names[i]), float(p[i])) for i in order)

@@ -1,0 +1,70 @@
+"""`orchard predict`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from orchard.cli.command import Command, storage_options
+from orchard.errors import ConfigError, TooManyErrors
+
+
+@click.command("predict", cls=Command, short_help="Say what is on pictures, as JSON lines.")
+@click.argument("output", metavar="OUTPUT")
+@click.argument("sources", metavar="FILE|FOLDER|-...", nargs=-1)
+@click.option(
+    "--from-file",
+    type=click.File("r", encoding="utf-8"),
+    metavar="FILE",
+    help="Paths of images, one a line; - reads them from standard input.",
+)
+@click.option("--top", default=5, show_default=True, help="Guesses and nearest images to give.")
+@click.option("--classifier", metavar="ID", help="Default: the one trained last.")
+@click.option("--threads", default=1, show_default=True, help="Of the network.")
+@storage_options
+def predict_command(
+    output: str,
+    sources: tuple[str, ...],
+    from_file: Any,
+    top: int,
+    classifier: str | None,
+    threads: int,
+    endpoint_url: str | None,
+    region: str | None,
+) -> None:
+    """Say what is on pictures, by the classifier in OUTPUT: one line of JSON each.
+
+    Sources are files, folders, globs or s3:// addresses; - is one image on standard input. A line
+    holds path, answer (sure, not_sure, not_a_fruit), species, varieties, nearest and seconds; for
+    an image that cannot be read, path and error with its reason. Lines come in the order of the
+    paths. The exit code is 0 where every image was read, 7 where some were not, 3 where there was
+    nothing to read.
+
+    \b
+    Examples:
+      orchard predict result photo.jpg
+      orchard predict result photos/ > answers.jsonl
+      orchard predict result - < photo.jpg
+      find . -name '*.jpg' | orchard predict result --from-file -
+    """
+    from orchard.classify.answers import answer
+    from orchard.classify.predictor import Predictor
+    from orchard.storage import Storage
+
+    lines = [line.rstrip("\r\n") for line in from_file or ()]
+    wanted = [*sources, *filter(None, lines)]
+    if not wanted:
+        raise ConfigError("nothing to look at: give a file, a folder, -, or --from-file")
+    if top < 1:
+        raise ConfigError(f"--top {top}: expected a whole number of at least 1")
+    storage = Storage(endpoint_url, region)
+    predictor = Predictor.load(output, classifier, storage=storage, threads=threads)
+    n = n_failed = 0
+    for row in answer(predictor, wanted, top, storage, sys.stdin.buffer):
+        click.echo(json.dumps(row, ensure_ascii=False))
+        n, n_failed = n + 1, n_failed + ("error" in row)
+    if n_failed:
+        raise TooManyErrors(f"{n_failed} of {n} images could not be read; their lines say why")
