@@ -21,7 +21,7 @@ from rich.console import Console
 from orchard.cli import main
 from orchard.extraction import vectors_of
 from orchard.progress import Reporter
-from orchard.store import models, tables
+from orchard.store import galleries, models, tables
 from orchard.store.erase import erase
 from orchard.store.output import Output
 
