@@ -61,11 +61,12 @@ def run(spark: Any) -> Callable[..., orchard.Result]:
 
     def run(source: Path | tuple[Path, ...], output: Path, **settings: Any) -> orchard.Result:
         sources = source if isinstance(source, tuple) else (source,)
+        reporter = settings.pop("reporter", None) or silent()
         defaults = {"weights": "untrained", "size": 32, "components": 5, "report": False}
         config = orchard.RunConfig(
             sources=tuple(map(str, sources)), output=str(output), **(defaults | settings)
         )
-        return orchard.run(config, settings.get("reporter") or silent())
+        return orchard.run(config, reporter)
 
     return run
 

@@ -150,3 +150,11 @@ def test_a_second_servers_bucket_gives_the_same(run, rclone, photos, tmp_path):
         assert_same(result, source, expected, photos)
         again = run(source, tmp_path / "out", endpoint_url=endpoint)
         assert again.record["counts"]["already_there"] == 40
+
+
+@pytest.mark.s3
+def test_the_report_reads_its_thumbnails_from_the_bucket(s3_run, bucket, photos):
+    bucket.upload(photos)
+    result = s3_run(bucket.url("photos"), bucket.url("out"), report=True)
+    assert result.record["report"]["n_thumbnails"] == 40
+    assert b"data:image/webp" in bucket.get("out/report/index.html")
