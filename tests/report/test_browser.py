@@ -323,4 +323,6 @@ def test_it_prints_on_white_without_its_buttons(visit: Callable[..., Visit]) -> 
     )
     assert seen.page.locator("#panel").is_hidden()
     assert seen.page.locator("#theme").is_hidden()
+    seen.page.set_viewport_size({"width": 720, "height": 1000})  # A4 less its margins
+    assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert len(seen.page.pdf()) > 50_000

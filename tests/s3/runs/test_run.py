@@ -157,4 +157,4 @@ def test_the_report_reads_its_thumbnails_from_the_bucket(s3_run, bucket, photos)
     bucket.upload(photos)
     result = s3_run(bucket.url("photos"), bucket.url("out"), report=True)
     assert result.record["report"]["n_thumbnails"] == 40
-    assert b"data:image/webp" in bucket.get("out/report/index.html")
+    assert b"data:image/webp" in bucket.read("out/report/index.html")
