@@ -70,7 +70,7 @@ class Visit:
         self.page.on("dialog", lambda dialog: self.errors.append(f"dialog: {dialog.message}"))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(file.as_uri())
-        self.page.wait_for_function("document.documentElement.dataset.ready === 'true'")
+        assert self.page.get_attribute("html", "data-ready") == "true"
         self.data = json.loads(self.page.locator("#data").text_content())
         self.start = self.data["start"]
 
@@ -127,15 +127,17 @@ def colour_of_file(path: str) -> np.ndarray:
 
 def colour_of_canvas(page: Any, selector: str) -> np.ndarray:
     """Mean colour of a canvas, once something is drawn on it."""
-    mean = """(selector) => {
+    mean = """async (selector) => {
+        await new Promise(requestAnimationFrame);
         const canvas = document.querySelector(selector);
         const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
         const sum = [0, 0, 0, 0];
         data.forEach((value, i) => { sum[i % 4] += value; });
         return sum[3] ? sum.map((value) => 4 * value / data.length) : null;
     }"""
-    page.wait_for_function(f"({mean})({json.dumps(selector)}) !== null")
-    return np.array(page.evaluate(mean, selector))[:3]
+    while (found := page.evaluate(mean, selector)) is None:  # the policy lets no one poll by eval
+        pass
+    return np.array(found)[:3]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -200,7 +202,7 @@ def test_search_finds_a_class_by_its_name(visit: Callable[..., Visit]) -> None:
     seen.page.locator("#results button:not(.class)").first.focus()
     assert seen.page.locator("#card b").text_content() == "plum"
     seen.page.fill("#search", "no such thing")
-    seen.page.wait_for_function("document.getElementById('status').textContent === 'Nothing found'")
+    seen.page.get_by_text("Nothing found").wait_for()
     assert seen.page.locator("#results button").count() == 0
 
 
@@ -321,4 +323,6 @@ def test_it_prints_on_white_without_its_buttons(visit: Callable[..., Visit]) -> 
     )
     assert seen.page.locator("#panel").is_hidden()
     assert seen.page.locator("#theme").is_hidden()
+    seen.page.set_viewport_size({"width": 720, "height": 1000})  # A4 less its margins
+    assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert len(seen.page.pdf()) > 50_000

@@ -146,7 +146,7 @@ def test_equal_files_are_found_and_alike_ones_are_told_from_them(page: str) -> N
 
 
 def test_the_page_says_that_the_weights_are_untrained(page: str) -> None:
-    assert "Untrained weights:" in shown_text(page, "en")
+    assert "Untrained weights (" in shown_text(page, "en")
     assert "Poids non entraînés" in shown_text(page, "fr")
 
 
@@ -278,3 +278,27 @@ def test_erasing_an_image_takes_the_report_with_its_thumbnails_away(
     built = build(output)
     assert built.n_points == N_IMAGES - 1
     assert "plum/3.png" not in bytes(output.get("report/index.html")).decode()
+
+
+def test_a_report_that_fails_is_a_warning_and_the_run_is_whole(
+    run: Any, colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rich.console import Console
+
+    from orchard.progress import Reporter
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError("no room left for pictures")
+
+    monkeypatch.setattr("orchard.report.build.build", fail)
+    heard = io.StringIO()
+    reporter = Reporter(Console(file=heard, width=400), quiet=True)
+    result = run(colours / "plum", tmp_path / "out", report=True, reporter=reporter)
+    assert "no report: OSError: no room left for pictures; the tables are whole" in heard.getvalue()
+    assert result.components().num_rows == 11
+    assert "report" not in result.record
+
+
+def test_a_run_may_leave_the_report_out(run: Any, colours: Path, tmp_path: Path) -> None:
+    run(colours / "plum", tmp_path / "out", report=False)
+    assert not (tmp_path / "out" / "report" / "index.html").exists()

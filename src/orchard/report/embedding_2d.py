@@ -12,6 +12,7 @@ from orchard.report.neighbours import Neighbours
 PERPLEXITY = 30.0  # van der Maaten and Hinton 2008 recommend 5 to 50
 LEAST = 60  # points: below, t-SNE has too few neighbours to place, and two components tell as much
 SEED = 0
+WORTH_THREADS = 5000  # points: below, waiting for each other costs more than it gains
 # Of openTSNE's 250 and 500: the neighbours in the plane agree as well, in half the time (ADR 14).
 EXAGGERATED, ITERATIONS = 150, 350
 
@@ -42,11 +43,13 @@ def embed(components: NDArray[np.float32], neighbours: Neighbours) -> Embedding2
         return Embedding2D(flat, "pca")
     import openTSNE
 
+    n_jobs = -1 if n >= WORTH_THREADS else 1
+
     graph = openTSNE.nearest_neighbors.PrecomputedNeighbors(
         neighbours.indices, neighbours.distances.astype(np.float64)
     )
     affinities = openTSNE.affinity.PerplexityBasedNN(
-        perplexity=min(PERPLEXITY, (n - 1) / 3), knn_index=graph, n_jobs=-1, random_state=SEED
+        perplexity=min(PERPLEXITY, (n - 1) / 3), knn_index=graph, n_jobs=n_jobs, random_state=SEED
     )
     start = openTSNE.initialization.rescale(
         components[:, :2].astype(np.float64)
@@ -55,6 +58,6 @@ def embed(components: NDArray[np.float32], neighbours: Neighbours) -> Embedding2
     )
     start = openTSNE.initialization.jitter(start, random_state=SEED)
     placed = openTSNE.TSNE(
-        early_exaggeration_iter=EXAGGERATED, n_iter=ITERATIONS, n_jobs=-1, random_state=SEED
+        early_exaggeration_iter=EXAGGERATED, n_iter=ITERATIONS, n_jobs=n_jobs, random_state=SEED
     ).fit(affinities=affinities, initialization=start)
     return Embedding2D(np.asarray(placed, np.float32), "tsne")

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from orchard import __version__
+from orchard.model.registry import UNTRAINED_NOTICE
 from orchard.report import neighbours, wording
 from orchard.report.colours import palette
 from orchard.report.findings import NEAR_PAIRS, Findings
@@ -112,6 +113,7 @@ def _derived(found: Findings) -> dict[str, Any]:
         "path_of": lambda row: images.rows["path"][int(row)].as_py(),
         "label_of": lambda row: images.labels[images.codes[int(row)]],
         "shape_of": lambda row: (shapes["width"][int(row)] or 1, shapes["height"][int(row)] or 1),
+        "untrained": UNTRAINED_NOTICE,
         "known_stages": {
             key[len("stage_") :] for key in wording.strings() if key.startswith("stage_")
         },

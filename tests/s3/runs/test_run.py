@@ -181,3 +181,11 @@ def test_the_commands_on_a_result_work_in_a_bucket(s3_run, bucket, proxy, photos
     code, said = orchard("compare", a, b)
     assert (code, "39" in said) == (9, True)
     assert s3_run(bucket.url("photos"), a).record["counts"]["suppressed"] == 1
+
+
+@pytest.mark.s3
+def test_the_report_reads_its_thumbnails_from_the_bucket(s3_run, bucket, photos):
+    bucket.upload(photos)
+    result = s3_run(bucket.url("photos"), bucket.url("out"), report=True)
+    assert result.record["report"]["n_thumbnails"] == 40
+    assert b"data:image/webp" in bucket.read("out/report/index.html")

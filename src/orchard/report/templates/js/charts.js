@@ -6,7 +6,7 @@ function drawSpectrum() {
   const rows = drawn.ratio.map((ratio, i) => ({k: i + 1, ratio, cumulative: drawn.cumulative[i]}));
   const percent = (value) => value.toLocaleString(language, {style: "percent", maximumFractionDigits: 2});
   const common = {
-    width: 620, height: 330, marginLeft: 52, marginRight: 16, marginBottom: 40,
+    width: 620, height: 380, marginLeft: 52, marginRight: 16, marginBottom: 40,
     style: {background: "transparent", fontSize: "12.5px", fontFamily: "inherit", color: soft},
     x: {label: t("js_component"), domain: [0.5, rows.length + 0.5], labelAnchor: "right", tickFormat: (k) => (Number.isInteger(k) ? k.toLocaleString(language) : "")},
     ariaLabel: t("js_component"),
@@ -23,9 +23,8 @@ function drawSpectrum() {
     charts.ruleY(drawn.shares, {y: "share", x1: 0.5, x2: "k", stroke: soft, strokeOpacity: 0.6}),
     charts.ruleX(drawn.shares, {x: "k", y1: 0, y2: "share", stroke: soft, strokeOpacity: 0.6}),
     charts.lineY(rows, {x: "k", y: "cumulative", stroke: accent, strokeWidth: 2.5}),
-    // The lines of 90 and 95 % lie close together: the name of one goes below, of the others above.
     ...drawn.shares.map((row) => charts.text([row], {x: 0.5, y: "share", text: () => t("js_share_k", {share: percent(row.share), k: row.k}),
-      textAnchor: "start", dx: 6, dy: row.share === 0.9 ? 9 : -7, fill: soft, stroke: style.getPropertyValue("--card"), strokeWidth: 3})),
+      textAnchor: "start", dx: 6, dy: -7, fontSize: 11, fill: soft, stroke: style.getPropertyValue("--card"), strokeWidth: 3})),
     ...kept, pointer("cumulative"),
   ]});
   const scree = charts.plot({...common, y: {label: null, tickFormat: percent, grid: true}, marks: [

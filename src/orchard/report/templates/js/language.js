@@ -32,7 +32,10 @@ function setLanguage(chosen) {
 const onTheme = [];
 const systemDark = matchMedia("(prefers-color-scheme: dark)");
 
+const onPaper = matchMedia("print");
+
 function isDark() {
+  if (onPaper.matches) return false;
   const chosen = document.documentElement.dataset.theme;
   return chosen ? chosen === "dark" : systemDark.matches;
 }
@@ -47,7 +50,7 @@ function startSwitches() {
   byLanguage.hidden = byTheme.hidden = false;
   byLanguage.onclick = () => { setLanguage(language === "en" ? "fr" : "en"); remembered("orchard-language", language); };
   byTheme.onclick = () => { document.documentElement.dataset.theme = isDark() ? "light" : "dark"; themeChanged(); };
-  systemDark.addEventListener("change", themeChanged);
+  for (const media of [systemDark, onPaper]) media.addEventListener("change", themeChanged);
   setLanguage(remembered("orchard-language") || (navigator.language.startsWith("fr") ? "fr" : "en"));
   themeChanged();
 }

@@ -39,7 +39,7 @@ const legend = (() => {
     state.pointedClass = -1;
     if (state.hover >= 0 && state.hidden.has(points.label[state.hover])) setHover(-1);
     redraw();
-    status.textContent = t("js_visible", {n: shown.length});
+    if (!state.matched) status.textContent = t("js_visible", {n: shown.length});
   }
 
   document.getElementById("all").onclick = () => { setAll(true); changed(); };

@@ -18,7 +18,7 @@ function startMap() {
     search.pick(point);
   });
   stage.addEventListener("keydown", key);
-  new ResizeObserver(() => fit()).observe(stage);
+  new ResizeObserver(() => { fit(); redraw(); }).observe(stage);
   for (const [id, act] of [["zoom-in", () => zoom(1)], ["zoom-out", () => zoom(-1)], ["zoom-all", () => fit(400)],
     ["view-map", () => setMode("map")], ["view-3d", () => setMode("space")]]) document.getElementById(id).onclick = act;
   for (const name of ["names", "photos"]) document.getElementById(name).onclick = (event) => {

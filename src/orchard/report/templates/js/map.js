@@ -59,7 +59,9 @@ function layers() {
   return made;
 }
 
-function dotRadius() { return Math.max(1.7, Math.min(5, 230 / Math.sqrt(points.n))); }
+function dotRadius() { // pixels when all is in view
+  return Math.max(1.6, Math.min(5, 220 / Math.sqrt(points.n)) * Math.min(1, Math.min(...size()) / 700));
+}
 
 function axes() {
   const half = WORLD / 2, grey = isDark() ? [170, 180, 172, 160] : [90, 100, 94, 150];

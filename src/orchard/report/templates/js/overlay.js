@@ -3,7 +3,7 @@
 const overlay = (() => {
   const canvas = document.getElementById("overlay"), context = canvas.getContext("2d");
   const card = document.getElementById("card");
-  const PICTURES = 420; // at most, in view at once
+  const PICTURES = 600; // at most, in view at once
   let wanted = false, side = 0;
 
   function request() {
@@ -75,9 +75,10 @@ const overlay = (() => {
     order.sort((a, b) => (b === state.pointedClass) - (a === state.pointedClass) || countOf[b] - countOf[a]);
     for (const code of order) {
       if (state.pointedClass >= 0 && code !== state.pointedClass) continue;
-      const [x, y] = project(anchors[code]);
-      if (x < 0 || y < 0 || x > width || y > height) continue;
+      const [at, above] = project(anchors[code]);
+      if (at < 0 || above < 0 || at > width || above > height) continue;
       const text = shortened(labelName(code)), half = context.measureText(text).width / 2 + 5;
+      const x = Math.max(half, Math.min(at, width - half)), y = Math.min(above + (side ? side / 2 + 9 : 0), height - 10);
       const box = [x - half, y - 10, x + half, y + 10];
       if (taken.some((other) => box[0] < other[2] && box[2] > other[0] && box[1] < other[3] && box[3] > other[1])) continue;
       taken.push(box);
