@@ -15,7 +15,6 @@ from orchard.aws import launch as launches
 from orchard.aws import package, stack, sync
 from orchard.aws.account import Account
 from orchard.aws.backend import Backend, backend_of
-from orchard.aws.emr import Ec2
 from orchard.aws.estimate import CloudEstimate, Workload, estimate, guard
 from orchard.aws.job import DESCRIPTION, MAIN, WEIGHTS, describe
 from orchard.aws.launch import Launch
@@ -179,7 +178,6 @@ class Cluster:
         url, distant = self.prepare(run, launch_id)
         cluster = None
         if not self.config.is_serverless and not alone:
-            assert isinstance(backend, Ec2)
             cluster = backend.running()
             if cluster is None:
                 raise ConfigError(
