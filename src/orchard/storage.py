@@ -141,6 +141,32 @@ def create_object(store: ObjectStore, path: str, data: bytes, attempts: int = AT
     return create_object(store, path, data, attempts - 1)
 
 
+def delete_old_versions(url: str, storage: Storage) -> int:
+    """Delete what a versioned S3 bucket keeps of replaced and deleted objects below a URL.
+
+    How many versions and delete markers went; 0 where the bucket keeps none. Raises OrchardError.
+    """
+    root, prefix = split(url)
+    bucket, client, n = urlsplit(root).netloc, _s3_client(storage), 0
+    try:
+        pages = client.get_paginator("list_object_versions")
+        for page in pages.paginate(Bucket=bucket, Prefix=f"{prefix.rstrip('/')}/"):
+            old = [item for item in page.get("Versions", ()) if not item["IsLatest"]]
+            gone = [
+                {"Key": item["Key"], "VersionId": item["VersionId"]}
+                for item in (*old, *page.get("DeleteMarkers", ()))
+            ]
+            if gone:
+                client.delete_objects(Bucket=bucket, Delete={"Objects": gone, "Quiet": True})
+            n += len(gone)
+    except Exception as error:  # botocore's and the network's
+        raise OrchardError(
+            f"old versions in {url} may be left: {one_line(error)}; they hold what was erased "
+            "until the bucket's lifecycle removes them"
+        ) from error
+    return n
+
+
 def one_line(error: BaseException) -> str:
     """The telling line of a client's error, which may be nested over many."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -263,6 +289,7 @@ __all__ = [
     "Object",
     "Storage",
     "create_object",
+    "delete_old_versions",
     "is_remote",
     "list_objects",
     "one_line",

@@ -10,7 +10,7 @@ import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 
 from aws.conftest import REGION, orchard
-from orchard.aws import stack, sweep, teardown
+from orchard.aws import serverless, stack, sweep, teardown
 from orchard.aws.account import Account
 from orchard.aws.cluster import Cluster
 from orchard.aws.regions import REGIONS
@@ -48,7 +48,7 @@ def left_in(account: Account) -> list[Any]:
         *account.client("logs").describe_log_groups()["logGroups"],
         *[v for v in account.client("ec2").describe_vpcs()["Vpcs"] if not v["IsDefault"]],
         *account.client("emr").list_clusters(ClusterStates=["RUNNING", "WAITING"])["Clusters"],
-        *teardown.applications(account),
+        *serverless.applications(account),
     ]
 
 
@@ -120,7 +120,7 @@ def test_down_ends_what_runs_and_keeps_the_rest(full: Cluster) -> None:
     assert shown.exit_code == 0, shown.output
     assert "ending cluster j-" in shown.stderr
     assert full.account.client("emr").list_clusters(ClusterStates=["RUNNING"])["Clusters"] == []
-    (application,) = teardown.applications(full.account)
+    (application,) = serverless.applications(full.account)
     assert application["state"] == "STOPPED"
     assert stack.describe(full.account.client("cloudformation"), "orchard")
 

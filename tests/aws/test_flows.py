@@ -116,6 +116,22 @@ def test_up_on_ec2_starts_one_cluster_however_often_it_is_called(ec2_cluster: Cl
     assert made.release_label == "emr-7.13.0"
 
 
+def test_ssh_is_closed_to_the_world_for_the_region(ec2_cluster: Cluster) -> None:
+    emr = ec2_cluster.account.client("emr")
+    port_22 = [{"MinRange": 22, "MaxRange": 22}]
+    usual = {
+        "BlockPublicSecurityGroupRules": True,
+        "PermittedPublicSecurityGroupRuleRanges": port_22,
+    }
+    emr.put_block_public_access_configuration(BlockPublicAccessConfiguration=usual)
+    ec2_cluster.deploy()
+    found = emr.get_block_public_access_configuration()["BlockPublicAccessConfiguration"]
+    assert found["BlockPublicSecurityGroupRules"] is True
+    assert not found.get("PermittedPublicSecurityGroupRuleRanges")
+    ec2_cluster.deploy()
+    assert said(ec2_cluster).count("port 22 included") == 1, "said when it is changed"
+
+
 def test_notebooks_get_a_password_of_their_own_and_keep_it(account: Account, code: Any) -> None:
     assert orchard(*UP, "--backend", "ec2", "--notebooks").exit_code == 0
     secrets = account.client("secretsmanager")

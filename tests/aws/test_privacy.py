@@ -11,7 +11,8 @@ import pytest
 from aws.conftest import REGION, orchard
 from orchard.aws.cluster import Cluster
 from orchard.aws.places import guards
-from orchard.errors import ConfigError
+from orchard.errors import ConfigError, OrchardError
+from orchard.storage import Storage, delete_old_versions
 from orchard.store.erase import erase
 from orchard.store.output import Output
 
@@ -71,3 +72,28 @@ def test_a_bucket_outside_the_eu_is_refused(cluster: Cluster) -> None:
     boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="american")
     with pytest.raises(ConfigError, match="bucket american lies in us-east-1; expected a region"):
         guards(cluster.account, "s3://american/out")
+
+
+def test_erasure_leaves_no_old_version_in_a_bucket(cluster: Cluster) -> None:
+    cluster.deploy()
+    s3, bucket = cluster.account.client("s3"), cluster.bucket
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for key in ("results/a/features/1.parquet", "results/ab/features/1.parquet"):
+        for content in (b"old", b"new"):
+            s3.put_object(Bucket=bucket, Key=key, Body=content)
+    s3.put_object(Bucket=bucket, Key="results/a/features/2.parquet", Body=b"erased")
+    s3.delete_object(Bucket=bucket, Key="results/a/features/2.parquet")
+    assert delete_old_versions(f"s3://{bucket}/results/a", Storage(region=REGION)) == 3
+    found = s3.list_object_versions(Bucket=bucket, Prefix="results/")
+    assert "DeleteMarkers" not in found
+    left = sorted((item["Key"], item["IsLatest"]) for item in found["Versions"])
+    assert left == [
+        ("results/a/features/1.parquet", True),
+        ("results/ab/features/1.parquet", False),
+        ("results/ab/features/1.parquet", True),
+    ]
+
+
+def test_versions_that_cannot_be_deleted_are_told(cluster: Cluster) -> None:
+    with pytest.raises(OrchardError, match="old versions in s3://nowhere/out may be left"):
+        delete_old_versions("s3://nowhere/out", Storage(region=REGION))

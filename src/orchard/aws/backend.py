@@ -27,6 +27,9 @@ class Backend(Protocol):
         it.
         """
 
+    def running(self) -> str | None:
+        """What takes jobs now, or does so at the first one; None where `up` has to make it."""
+
     def submit(self, url: str, code: str, cluster: str | None) -> tuple[str, str]:
         """Start a job; (cluster, job). Without a cluster it brings its own, which it ends."""
 

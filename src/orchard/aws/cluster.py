@@ -15,7 +15,6 @@ from orchard.aws import launch as launches
 from orchard.aws import package, stack, sync
 from orchard.aws.account import Account
 from orchard.aws.backend import Backend, backend_of
-from orchard.aws.emr import Ec2
 from orchard.aws.estimate import CloudEstimate, Workload, estimate, guard
 from orchard.aws.job import DESCRIPTION, MAIN, WEIGHTS, describe
 from orchard.aws.launch import Launch
@@ -119,6 +118,7 @@ class Cluster:
             s3.put_object(
                 Bucket=self.bucket, Key=f"{CODE}certificates.zip", Body=_zip(certificates())
             )
+            self._close_ssh_to_the_world()
         if self.config.notebooks:
             self._set_password()
         return backend_of(self.account, self.config, outputs)
@@ -179,7 +179,6 @@ class Cluster:
         url, distant = self.prepare(run, launch_id)
         cluster = None
         if not self.config.is_serverless and not alone:
-            assert isinstance(backend, Ec2)
             cluster = backend.running()
             if cluster is None:
                 raise ConfigError(
@@ -209,6 +208,18 @@ class Cluster:
             raise ConfigError(f"--weights {run.weights}: there is no such file")
         sync.put_file(self.account, self.bucket, f"{JOBS}{launch_id}/{WEIGHTS}/{path.name}", path)
         return {"file": path.name, "name": name}
+
+    def _close_ssh_to_the_world(self) -> None:
+        """EMR refuses security groups open to everybody, in the region, but for port 22."""
+        emr, strict = self.account.client("emr"), {"BlockPublicSecurityGroupRules": True}
+        strict["PermittedPublicSecurityGroupRuleRanges"] = []  # type: ignore[assignment]
+        found = emr.get_block_public_access_configuration()["BlockPublicAccessConfiguration"]
+        if {key: found.get(key, []) for key in strict} != strict:
+            emr.put_block_public_access_configuration(BlockPublicAccessConfiguration=strict)
+            self.reporter.say(
+                f"EMR in {self.account.region} now refuses every cluster open to the world, "
+                "port 22 included"
+            )
 
     def _set_password(self) -> None:
         """Generated here, kept in Secrets Manager; an earlier one is kept."""

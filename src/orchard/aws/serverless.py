@@ -24,13 +24,15 @@ class Serverless:
         self.account, self.config, self.outputs = account, config, outputs
         self._client = account.client("emr-serverless")
 
-    def up(self) -> str:
+    def running(self) -> str | None:
         """The application; it starts by itself when a job arrives, and stops when idle."""
-        pages = self._client.get_paginator("list_applications").paginate()
-        for page in pages:
-            for found in page["applications"]:
-                if found["name"] == self.config.name and found["state"] != "TERMINATED":
-                    return str(found["id"])
+        found = applications(self.account, self.config.name)
+        return str(found[0]["id"]) if found else None
+
+    def up(self) -> str:
+        """Raises OrchardError where the stack has not made the application."""
+        if found := self.running():
+            return found
         raise OrchardError(
             f"no EMR Serverless application {self.config.name} in {self.account.region}; "
             "`orchard cluster up` makes it"
@@ -137,3 +139,14 @@ class Serverless:
             "spark.authenticate": "true",
             "spark.network.crypto.enabled": "true",
         }
+
+
+def applications(account: Account, name: str | None = None) -> list[dict[str, Any]]:
+    """EMR Serverless applications of a name that are not terminated; all where it is None."""
+    pages = account.client("emr-serverless").get_paginator("list_applications").paginate()
+    return [
+        found
+        for page in pages
+        for found in page["applications"]
+        if found["state"] != "TERMINATED" and name in (None, found["name"])
+    ]

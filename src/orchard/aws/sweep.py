@@ -7,8 +7,9 @@ from typing import Any
 
 from orchard.aws.account import Account
 from orchard.aws.emr import ALIVE, clusters, tags_of
+from orchard.aws.serverless import applications
 from orchard.aws.settings import TAG
-from orchard.aws.teardown import applications
+from orchard.aws.teardown import runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def look(account: Account) -> list[Found]:
             found.append(Found(here, "cluster", f"{cluster['Id']} {cluster['Name']}", state, True))
     for item in applications(account):
         if item["name"] in names:
-            running = item["state"] in ("STARTED", "STARTING")
+            running = bool(runs(account.client("emr-serverless"), item["id"]))
             label = f"{item['id']} {item['name']}"
             found.append(Found(here, "application", label, item["state"], running))
     buckets = (bucket["Name"] for bucket in account.client("s3").list_buckets()["Buckets"])

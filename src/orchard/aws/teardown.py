@@ -10,6 +10,7 @@ from orchard.aws import stack
 from orchard.aws.account import Account, code_of
 from orchard.aws.emr import ALIVE, clusters, end, tags_of
 from orchard.aws.run_job_flow import secret_name
+from orchard.aws.serverless import applications
 from orchard.aws.settings import TAG
 
 _BATCH = 1000  # what DeleteObjects takes
@@ -31,7 +32,7 @@ def stop_all(account: Account, name: str, say: Say) -> None:
     end(account, mine)
     client = account.client("emr-serverless")
     for application in applications(account, name):
-        for run in _runs(client, application["id"]):
+        for run in runs(client, application["id"]):
             say(f"ending job run {run}")
             client.cancel_job_run(applicationId=application["id"], jobRunId=run)
         if application["state"] not in ("STOPPED", "CREATED"):
@@ -85,17 +86,6 @@ def stacks(account: Account, name: str) -> list[tuple[Account, str]]:
     return [budget, *((account, part) for part in own)]
 
 
-def applications(account: Account, name: str | None = None) -> list[dict[str, Any]]:
-    """EMR Serverless applications of a name that are not terminated; all where it is None."""
-    pages = account.client("emr-serverless").get_paginator("list_applications").paginate()
-    return [
-        found
-        for page in pages
-        for found in page["applications"]
-        if found["state"] != "TERMINATED" and name in (None, found["name"])
-    ]
-
-
 def empty(account: Account, bucket: str) -> int:
     """Delete all objects, their old versions and delete markers; abort unfinished uploads.
 
@@ -132,7 +122,8 @@ def _untangle(account: Account, outputs: dict[str, str]) -> None:
             ec2.revoke_security_group_ingress(GroupId=group["GroupId"], IpPermissions=rules)
 
 
-def _runs(client: Any, application: str) -> list[str]:
+def runs(client: Any, application: str) -> list[str]:
+    """Ids of an application's job runs that have not ended."""
     from botocore.exceptions import ClientError
 
     pages = client.get_paginator("list_job_runs")

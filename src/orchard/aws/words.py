@@ -50,7 +50,7 @@ def bill_table(title: str, items: Iterable[Item], eur_per_usd: float) -> Table:
 def found_table(found: Iterable[Found]) -> Table:
     table = Table(title="Orchard on AWS", title_justify="left")
     for name in ("region", "what", "name", "state", "costs by the hour"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for item in found:
         paid = "yes" if item.is_running else ""
         table.add_row(item.region, item.kind, item.name, item.state, paid)

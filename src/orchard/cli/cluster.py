@@ -145,8 +145,9 @@ def submit_command(
     if print_cli:
         backend = context.known_backend()
         url, code = f"s3://{cluster.bucket}/jobs/ID", f"s3://{cluster.bucket}/code/ARCHIVE.zip"
-        alone = not context.config.is_serverless
-        service, call, request = backend.request(url, code, "CLUSTER", alone=alone)
+        where = backend.running()
+        alone = where is None and not context.config.is_serverless
+        service, call, request = backend.request(url, code, where or "APPLICATION", alone=alone)
         click.echo(aws_command(service, call, request, context.config.region))
         return
     backend = cluster.backend()

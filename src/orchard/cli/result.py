@@ -100,11 +100,12 @@ def erase_command(
 ) -> None:
     """Erase images from every table of OUTPUT, and keep them out of later runs.
 
-    The files that held their rows are rewritten and deleted; the report and exports are deleted,
-    and the images leave the galleries of trained classifiers. The PCA that was fitted on them stays
-    until the next run fits another. A salted hash of each path is kept, and a line in
-    erasure/audit.jsonl that says how many rows went.
+    The files that held their rows are rewritten and deleted, with their old versions where a bucket
+    keeps such; the report and exports are deleted, and the images leave the galleries of trained
+    classifiers. The PCA that was fitted on them stays until the next run fits another. A salted
+    hash of each path is kept, and a line in erasure/audit.jsonl that says how many rows went.
     """
+    from orchard.storage import Storage, delete_old_versions
     from orchard.store.erase import erase
 
     lines = [line.rstrip("\r\n") for line in from_file or ()]
@@ -114,6 +115,9 @@ def erase_command(
     done = erase(existing_result(output, endpoint_url, region), wanted, prefixes)
     rows = ", ".join(f"{count} of {table}" for table, count in done.rows.items())
     click.echo(f"rows erased: {rows}; {done.suppressed} paths are kept out of later runs")
+    if output.startswith("s3://"):
+        n_versions = delete_old_versions(output, Storage(endpoint_url, region))
+        click.echo(f"{n_versions} old versions deleted from the bucket")
     click.echo("run `orchard run` again to fit a PCA and draw a report without them")
     if done.classifier_rows:
         click.echo(
