@@ -271,5 +271,5 @@ def test_the_policy_is_part_of_the_fingerprint_and_changes_only_on_purpose() -> 
 
 def test_the_public_signature() -> None:
     signature = inspect.signature(decode)
-    assert list(signature.parameters) == ["data", "size", "max_pixels"]
+    assert list(signature.parameters) == ["data", "size", "max_pixels", "views"]
     assert signature.parameters["max_pixels"].default == 100_000_000
