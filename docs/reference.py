@@ -7,6 +7,7 @@ python docs/reference.py --check   fail where it is out of date
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -20,10 +21,17 @@ def page() -> str:
     parts = ["# Command line\n\nMade by `python docs/reference.py` from the commands' own help.\n"]
     context = click.Context(main, info_name="orchard", max_content_width=88, terminal_width=88)
     parts.append(f"```text\n{main.get_help(context)}\n```\n")
-    for name, command in sorted(main.commands.items()):
-        inner = click.Context(command, info_name=name, parent=context)
-        parts.append(f"## orchard {name}\n\n```text\n{command.get_help(inner)}\n```\n")
+    parts += sections(main, context)
     return "\n".join(parts)
+
+
+def sections(group: click.Group, above: click.Context) -> Iterator[str]:
+    """A section a command, those of a group below the group's own."""
+    for name, command in sorted(group.commands.items()):
+        inner = click.Context(command, info_name=name, parent=above)
+        yield f"## {inner.command_path}\n\n```text\n{command.get_help(inner)}\n```\n"
+        if isinstance(command, click.Group):
+            yield from sections(command, inner)
 
 
 if __name__ == "__main__":

@@ -59,13 +59,19 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(spark: Any) -> Callable[..., orchard.Result]:
     """`orchard.run` with the untrained network at its smallest size."""
 
-    def run(source: Path | tuple[Path, ...], output: Path, **settings: Any) -> orchard.Result:
+    def run(
+        source: Path | tuple[Path, ...],
+        output: Path,
+        *,
+        reporter: Reporter | None = None,
+        **settings: Any,
+    ) -> orchard.Result:
         sources = source if isinstance(source, tuple) else (source,)
-        defaults = {"weights": "untrained", "size": 32, "components": 5}
+        defaults = {"weights": "untrained", "size": 32, "components": 5, "report": False}
         config = orchard.RunConfig(
             sources=tuple(map(str, sources)), output=str(output), **(defaults | settings)
         )
-        return orchard.run(config, settings.get("reporter") or silent())
+        return orchard.run(config, reporter or silent())
 
     return run
 

@@ -23,7 +23,18 @@ from orchard.store import tables
 from orchard.store.output import Output
 
 SMALL = ("--weights", "untrained", "--size", "32")
-COMMANDS = {"orchard": main} | {f"orchard {name}": c for name, c in main.commands.items()}
+
+
+def all_commands(name: str, command: click.Command) -> dict[str, click.Command]:
+    """A command and, of a group, all below it, by what one types."""
+    below = command.commands if isinstance(command, click.Group) else {}
+    found = {name: command}
+    for word, inner in below.items():
+        found |= all_commands(f"{name} {word}", inner)
+    return found
+
+
+COMMANDS = all_commands("orchard", main)
 REFERENCE = Path(__file__).parent.parent / "docs/reference.md"
 NOTICE = re.compile(r"\Awarning: .*untrained.*\n\Z")
 
@@ -237,7 +248,7 @@ def test_a_piped_run_sends_plain_lines_progress_to_stderr_the_summary_to_stdout(
     assert "embedding: " not in done.stdout
     for name, value in (("embedded now", 39), ("errors", 1), ("listed", 40), ("empty", 1)):
         assert re.search(rf"^\W+{name}\W+{value}\W*$", done.stdout, re.M), name
-    noise = re.compile(r"(warning: |Spark 3|embedding: ).*")
+    noise = re.compile(r"(warning: |Spark 3|embedding: |report: ).*")
     assert all(noise.fullmatch(line) for line in done.stderr.splitlines()), done.stderr
 
 

@@ -12,12 +12,13 @@ import orchard
 
 HEAVY = (
     *("pyspark", "onnxruntime", "onnx", "h5py", "deltalake", "PIL", "matplotlib", "rich", "pandas"),
-    *("boto3", "botocore"),
+    *("boto3", "botocore", "jinja2", "openTSNE", "scipy", "sklearn"),
 )
 ENGINES = ("pyspark", "py4j", "boto3", "botocore", "deltalake")
 LIBRARIES = """boto3 click deltalake h5py matplotlib.figure numpy obstore.store onnx onnxruntime
-    PIL.Image pyarrow.compute pyarrow.csv pyarrow.parquet pyspark.sql rich.progress rich.table
-    safetensors.numpy"""
+    pandas PIL.Image pyarrow.compute pyarrow.csv pyarrow.parquet pyspark.ml.functions pyspark.sql
+    jinja2 openTSNE
+    rich.progress rich.table safetensors.numpy"""
 MODULES = sorted(module.name for module in walk_packages(orchard.__path__, "orchard."))
 
 ALONE = """
@@ -57,6 +58,7 @@ def test_the_public_names_are_these() -> None:
         "Result",
         "RunConfig",
         "__version__",
+        "open",
         "run",
         "start_spark",
     ]
@@ -86,6 +88,7 @@ def test_the_core_loads_no_engine(package: str) -> None:
     modules = [name for name in MODULES if name == package or name.startswith(f"{package}.")]
     assert len(modules) > 1
     assert loaded_by(f"import {', '.join(modules)}", ENGINES) == set()
+    assert loaded_by("import orchard.spark", ENGINES) == set()
     assert loaded_by("import orchard.spark.session", ENGINES) == {"pyspark", "py4j"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import shutil
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from PIL import Image
@@ -138,31 +142,122 @@ def test_what_a_run_does_not_look_at_is_not_gone(run, source, output):
 
 
 def everything_under(folder: str) -> bytes:
-    return b"".join(p.read_bytes() for p in Path(folder).rglob("*") if p.is_file())
+    """All bytes below a folder, those of compressed Parquet files as rows and as numbers too."""
+    files = [path for path in Path(folder).rglob("*") if path.is_file()]
+    contents = [path.read_bytes() for path in files]
+    for path in files:
+        if path.suffix == ".parquet":
+            rows = pq.ParquetFile(path).read()
+            contents.append(rows.to_pylist().__repr__().encode())
+            lists = [column for column in rows.columns if pa.types.is_list(column.type)]
+            contents += [np.asarray(pc.list_flatten(c), np.float32).tobytes() for c in lists]
+        elif path.suffix == ".gz":
+            contents.append(gzip.decompress(path.read_bytes()))
+    return b"".join(contents)
+
+
+def vectors_of_image(result, path: str) -> list[bytes]:
+    """The first numbers of its features and its components, as they would lie in any file."""
+    at = result.features()["path"].to_pylist().index(path)
+    tables_ = (result.features()["features"], result.components()["components"])
+    return [vectors_of(column)[at, :4].tobytes() for column in tables_]
+
+
+def add_classifier(result, person: str) -> Path:
+    """What a classifier keeps of the images: a gallery to show the nearest, and words of some."""
+    folder = Path(result.output, "models/classifier/one")
+    folder.mkdir(parents=True)
+    gallery = result.components().select(["path", "label", "components"])
+    pq.write_table(gallery, folder / "gallery.parquet")
+    (folder / "card.json").write_text(json.dumps({"worst": [person], "accuracy": 0.9}))
+    (folder / "errors.html").write_text(f"<p>{person}</p>")
+    (folder / "head.safetensors").write_bytes(b"weights")
+    return folder
 
 
 def test_erasure_leaves_no_trace_of_the_path_or_the_features(run, source, output):
-    result = run((source, source / "plum/3.png"), output.root)
-    person = str(source / "plum/3.png")
-    CliRunner().invoke(main, ["export", output.root, "--format", "csv", "--features"])
-    assert person.encode() in everything_under(output.root)
+    """The first path of all: the one that statistics of a file would name."""
+    person = str(source / "apple/0.png")
+    (source / "plum/0.png").write_bytes(b"no picture")
+    result = run((source, source / "apple/0.png"), output.root)
+    vectors = vectors_of_image(result, person)
+    for command in (
+        ["optimize", output.root],
+        ["export", output.root, "--format", "csv", "--features"],
+    ):
+        assert CliRunner().invoke(main, command).exit_code == 0
+    classifier = add_classifier(result, person)
+    (Path(output.root) / "report/index.html").write_text(f"<img alt='{person}'>")
+    before = everything_under(output.root)
+    assert person.encode() in before
+    assert all(vector in before for vector in vectors)
     done = CliRunner().invoke(main, ["erase", output.root, "--path", person])
     assert done.exit_code == 0, done.output
     assert "1 of features" in done.output
+    assert "train those again" in done.output
     left = everything_under(output.root)
     assert person.encode() not in left
-    hashed = result.features().filter(
-        np.array([p == person for p in result.features()["path"].to_pylist()])
-    )
-    assert hashed.num_rows == 0
+    assert not any(vector in left for vector in vectors)
+    assert not Path(output.root, "report").exists()
+    assert {path.name for path in classifier.iterdir()} == {
+        "gallery.parquet", "card.json", "head.safetensors",
+    }  # fmt: skip
+    assert pq.read_table(classifier / "gallery.parquet").num_rows == 38
+    assert json.loads((classifier / "card.json").read_text()) == {
+        "worst": ["(erased)"],
+        "accuracy": 0.9,
+    }
     for table in ("features", "components"):
-        assert person not in tables.read(output, table)["path"].to_pylist()
         files = sorted(Path(output.root, table).glob("*.parquet"))
         assert {f"{table}/{f.name}" for f in files} == {f.path for f in tables.files(output, table)}
     audit = [
         json.loads(x) for x in Path(output.root, "erasure/audit.jsonl").read_text().split("\n") if x
     ]
     assert audit[0]["rows"]["features"] == audit[0]["rows"]["components"] == 1
+    assert audit[0]["classifier_rows"] == 1
+    run(source, output.root)
+    assert person.encode() not in everything_under(output.root)
+    assert Path(output.root, "report").exists()
+
+
+def test_a_report_that_is_missing_or_of_an_older_run_is_drawn_again(run, source, output):
+    run(source, output.root)
+    report = Path(output.root, "report")
+    files = {path.name for path in report.iterdir()}
+    before = pd.read_parquet(f"{output.root}/components")
+    for damage in (
+        lambda: shutil.rmtree(report),
+        lambda: (report / "drawn.json").write_text('{"components_of_run": "an older one"}'),
+    ):
+        damage()
+        again = run(source, output.root).record
+        assert again["counts"]["already_there"] == 40
+        assert {path.name for path in report.iterdir()} == files
+        assert "report" in again["seconds"]
+        assert "report" not in run(source, output.root).record["seconds"]
+    pd.testing.assert_frame_equal(before, pd.read_parquet(f"{output.root}/components"))
+
+
+def test_a_pca_kept_after_an_erasure_says_so(run, source, output):
+    run(source, output.root)
+    erase(output, [str(source / "plum/3.png")])
+    erase(output, [str(source / "plum/4.png"), str(source / "plum/5.png")])
+    said = io.StringIO()
+    reporter = Reporter(Console(file=said, width=300))
+    kept = run(source, output.root, pca="keep", reporter=reporter).record["pca"]
+    assert "3 images were erased since the kept PCA was fitted" in said.getvalue()
+    assert kept["n_samples"] == 40
+    assert run(source, output.root).record["pca"]["n_samples"] == 37
+
+
+def test_everything_can_be_erased(run, source, output):
+    run(source, output.root)
+    erase(output, [], [str(source)])
+    assert [tables.count(output, name) for name in tables.SCHEMAS] == [0, 0, 0, 0]
+    (source / "apple/0.png").rename(source / "apple/other name.png")
+    (source / "apple/1.png").rename(source / "apple/another.png")
+    (source / "apple/2.png").rename(source / "apple/third.png")
+    assert run(source, output.root, components=1).features().num_rows == 3
 
 
 def test_an_erased_image_stays_away_and_the_pca_is_fitted_without_it(run, source, output):
@@ -218,5 +313,11 @@ def test_optimize_merges_small_files_and_changes_no_row(run, source, output, mon
     assert sorted(pd.read_parquet(f"{output.root}/features")["path"]) == sorted(
         rows["features"]["path"].to_pylist()
     )
-    counts = run(source, output.root).record["counts"]
-    assert counts["already_there"] == 40, "compaction is no change"
+    again = run(source, output.root).record
+    assert again["counts"]["already_there"] == 40, "compaction is no change"
+    assert "pca" not in again
+    add_pictures(source / "apple", 3)
+    kept = run(source, output.root).record["pca"]
+    assert kept["pca_id"] == before.record["pca"]["pca_id"], "nor do three images refit"
+    refitted = run(source, output.root, pca="refit").record
+    assert refitted["moments_read"] == 3, "the merged rows are not read again"

@@ -151,7 +151,8 @@ def test_ctrl_c_ends_a_run_cleanly_and_the_same_command_goes_on(
     assert run.code == 130, run.stderr
     assert run.stdout == ""
     *_, kept, last = run.stderr.splitlines()
-    assert re.fullmatch(r"warning: interrupted; \d+ images embedded so far are kept", kept)
+    told = re.fullmatch(r"warning: interrupted; (\d+) images embedded so far are kept", kept)
+    assert told, kept
     assert last == "orchard: interrupted; the same command goes on from there"
     assert "Traceback" not in run.stderr
     assert "Exception" not in run.stderr
@@ -163,6 +164,7 @@ def test_ctrl_c_ends_a_run_cleanly_and_the_same_command_goes_on(
     (record,) = (output / "runs").iterdir()
     after = orchard.Result(str(output), Output.at(output).get_json(f"runs/{record.name}"))
     check_goes_on(after, undisturbed)
+    assert after.record["counts"]["adopted"] == int(told[1])
 
 
 def test_a_killed_run_leaves_no_process_and_the_next_goes_on(

@@ -3,6 +3,7 @@
     import orchard
 
     result = orchard.run(orchard.RunConfig(sources=("photos",), output="result"))
+    result = orchard.open("result")  # the same, later
     result.components().to_pandas()
 
 Names are imported on first use: `import orchard` loads neither pyspark nor onnxruntime.
@@ -17,15 +18,16 @@ if TYPE_CHECKING:
     from orchard.config import RunConfig
     from orchard.errors import OrchardError
     from orchard.pipeline import run
-    from orchard.result import Result
+    from orchard.result import Result, open
     from orchard.spark.session import start_spark
 
 __version__ = "0.1.0"
-__all__ = ["OrchardError", "Result", "RunConfig", "__version__", "run", "start_spark"]
+__all__ = ["OrchardError", "Result", "RunConfig", "__version__", "open", "run", "start_spark"]
 
 _HOMES = {
     "OrchardError": "errors",
     "Result": "result",
+    "open": "result",
     "RunConfig": "config",
     "run": "pipeline",
     "start_spark": "spark.session",

@@ -24,6 +24,7 @@ class RunConfig:
     - size: input pixels per side, default the model's own.
     - precision: of the network's arithmetic, "float32" or "bfloat16".
     - views: what the network is shown of an image, of VIEWS; its features are their mean.
+    - decode: "full", or "scaled": large JPEGs at a fraction of their size.
     - components: a whole number, or a fraction of the variance in (0, 1).
     - pca: "refit", "keep" the stored one, or "auto": refit once a tenth of the features are new.
     - standardize: divide by the standard deviation before the PCA.
@@ -31,11 +32,13 @@ class RunConfig:
       whose first group is the label.
     - include, exclude: globs, on the file name, or on the path below the source where they hold a
       "/". limit: the first N images by path.
-    - master: Spark's master URL. event_log: a folder for Spark's history server.
+    - master: Spark's master URL; "submitted" under `spark-submit`, which knows it.
+      event_log: a folder for Spark's history server.
     - broadcast: send the model by Spark broadcast; else every worker reads `weights` itself.
     - max_errors: a number of images ("12"), or a share of them ("5%"), that may fail.
     - endpoint_url, region: of S3, where they are not what the environment says.
     - retry_errors: try again every image that failed, not only those whose reason can pass.
+    - report: make the report at the end.
     - replace: compute OUTPUT anew. dry_run: list, plan and estimate, write nothing.
 
     Raises ConfigError where a value is out of range.
@@ -47,6 +50,7 @@ class RunConfig:
     size: int | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
     views: tuple[str, ...] = ("plain",)
+    decode: Literal["full", "scaled"] = "full"
     components: int | float = 0.95
     pca: str = "auto"
     standardize: bool = True
@@ -61,6 +65,7 @@ class RunConfig:
     endpoint_url: str | None = None
     region: str | None = None
     retry_errors: bool = False
+    report: bool = True
     replace: bool = False
     dry_run: bool = False
 
@@ -91,14 +96,17 @@ class RunConfig:
             raise ConfigError(
                 f"--view {' '.join(self.views)}: expected each of {', '.join(VIEWS)} once at most"
             )
+        if self.decode not in ("full", "scaled"):
+            raise ConfigError(f"--decode {self.decode}: expected full or scaled")
         _check_components(self.components)
         if self.pca not in ("auto", "refit", "keep"):
             raise ConfigError(f"--pca {self.pca}: expected auto, refit or keep")
         if self.limit is not None and self.limit < 1:
             raise ConfigError(f"--limit {self.limit}: expected a whole number of at least 1")
-        if not re.fullmatch(r"local(\[(\*|[1-9]\d*)\])?|spark://.+|yarn", self.master):
+        if not re.fullmatch(r"local(\[(\*|[1-9]\d*)\])?|spark://.+|yarn|submitted", self.master):
             raise ConfigError(
-                f"--master {self.master}: expected local[*], local[N], spark://HOST:PORT or yarn"
+                f"--master {self.master}: expected local[*], local[N], spark://HOST:PORT or yarn, "
+                "or submitted under spark-submit"
             )
         _label_pattern(self.label)
         self.allowed_errors(1)
@@ -106,6 +114,10 @@ class RunConfig:
     @property
     def is_local(self) -> bool:
         return self.master.startswith("local")
+
+    @property
+    def is_scaled(self) -> bool:
+        return self.decode == "scaled"
 
     @property
     def output_root(self) -> str:

@@ -45,7 +45,14 @@ class Estimate:
         embedder(np.zeros((1, model.size, model.size, 3), np.uint8))
         started = time.perf_counter()
         read = partial(fetch, storage=config.storage)
-        extract(images.take(spread), embedder, fingerprint="", run_id="", fetch=read)
+        extract(
+            images.take(spread),
+            embedder,
+            fingerprint="",
+            run_id="",
+            fetch=read,
+            scaled=config.is_scaled,
+        )
         rate = len(spread) / (time.perf_counter() - started)
         seconds = n / rate / (slots or 1) + OVERHEAD_SECONDS
         return cls(len(spread), rate, slots, seconds, n * model.dim * BYTES_PER_VALUE)

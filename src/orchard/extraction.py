@@ -49,11 +49,12 @@ def extract(
     fingerprint: str,
     run_id: str,
     fetch: Fetch = fetch,
+    scaled: bool = False,
 ) -> Extraction:
     """Read, decode and embed the images of a LISTING table, each once.
 
-    Memory: one decoded photo, BATCH_SIZE resized ones and the rows; whatever goes wrong with an
-    image becomes its error row.
+    scaled: as `decode` has it. Memory: one decoded photo, BATCH_SIZE resized ones and the rows;
+    whatever goes wrong with an image becomes its error row.
     """
     model = embedder.model
     vectors = np.empty((images.num_rows, model.dim), np.float32)
@@ -70,7 +71,7 @@ def extract(
     n_pending = 0
     contents = fetch(images)
     for index in range(images.num_rows):
-        pixels, digest = _load(contents, model, seconds)
+        pixels, digest = _load(contents, model, scaled, seconds)
         if isinstance(pixels, Failure):
             bad.indices.append(index)
             bad.values.append((pixels.reason.value, pixels.detail))
@@ -113,7 +114,7 @@ def list_column(vectors: NDArray[np.float32], type_: pa.DataType) -> pa.Array:
 
 
 def _load(
-    contents: Iterator[bytes | Failure], model: Model, seconds: dict[str, float]
+    contents: Iterator[bytes | Failure], model: Model, scaled: bool, seconds: dict[str, float]
 ) -> tuple[Pixels | Failure, str]:
     started = time.perf_counter()
     data = next(contents)
@@ -121,7 +122,7 @@ def _load(
     seconds["read"] += fetched - started
     if isinstance(data, Failure):
         return data, ""
-    pixels = decode(data, model.size, views=model.views)
+    pixels = decode(data, model.size, scaled=scaled, views=model.views)
     digest = hashlib.sha256(data).hexdigest()
     seconds["decode"] += time.perf_counter() - fetched
     return pixels, digest

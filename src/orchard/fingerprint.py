@@ -12,6 +12,7 @@ import json
 import platform
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from typing import Any
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchard.errors import TableError
-from orchard.images.decode import POLICY, Pixels, decode
+from orchard.images.decode import POLICY, SCALED_POLICY, Pixels, decode
 from orchard.model import Embedder, Model
 
 PROBE_TOLERANCE = 1e-3  # absolute, of features in [0, 6]; other CPUs differ by some 1e-5
@@ -37,15 +38,15 @@ class Embedding:
     versions: dict[str, str]
 
     @classmethod
-    def of(cls, model: Model) -> Embedding:
-        """Identify a model; runs it once, on the probe image."""
+    def of(cls, model: Model, *, scaled: bool = False) -> Embedding:
+        """Identify a model and how images are decoded; runs it once, on the probe image."""
         fields: dict[str, str | int] = {
             "weights_sha256": model.weights_sha256,
             "size": model.size,
             "dim": model.dim,
             "normalisation": model.normalisation,
             "precision": model.precision,
-            "pixels": POLICY,
+            "pixels": SCALED_POLICY if scaled else POLICY,
         }
         if model.views != ("plain",):  # what was made before there were views keeps its fingerprint
             fields["views"] = ", ".join(model.views)
@@ -90,7 +91,7 @@ class Embedding:
 
 def library_versions() -> dict[str, str]:
     """Versions of Python and of the libraries that take part in the numbers."""
-    libraries = {name: version(name) for name in _LIBRARIES}
+    libraries = {name: _version(name) for name in _LIBRARIES}
     with suppress(PackageNotFoundError):
         libraries["openvino"] = version("openvino")
     return {"python": platform.python_version(), "machine": platform.machine(), **libraries}
@@ -101,3 +102,11 @@ def _probe_features(model: Model) -> NDArray[np.float32]:
     pixels = decode(data, model.size, views=model.views)
     assert isinstance(pixels, Pixels), "the probe image is intact"
     return Embedder(model).mean(pixels.views[None])[0]
+
+
+def _version(library: str) -> str:
+    """As installed; of a cluster's own Spark, which nobody installed by pip, as it says itself."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return str(getattr(import_module(library), "__version__", "unknown"))

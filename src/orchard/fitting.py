@@ -31,14 +31,18 @@ REFIT_SHARE = 0.1  # of features that are new since the fit: beyond it "auto" fi
 CLEARLY_LESS = 0.05  # of the variance: what a kept PCA may miss of new images without a warning
 BYTES_PER_FILE = 32 * 1024 * 1024  # of components
 VARIANCE_PICTURE = "report/explained_variance.png"
+DRAWN = "report/drawn.json"  # written last
 
 
 def is_current(run: Run) -> bool:
-    """Whether the components table is what this run would make it."""
+    """Whether the components table and the report are what this run would make them."""
     card = models.current_pca(run.output)
+    if not _is_wanted(run, card) or card is None:
+        return False
     features = tables.provenance(run.output, "features").get("orchard.run_id")
     projected = tables.provenance(run.output, "components").get("orchard.features")
-    return _is_wanted(run, card) and features == projected and run.config.pca != "refit"
+    files = tables.files(run.output, "features")
+    return features == projected and _may_stay(run, card, files) and _is_drawn(run)
 
 
 def choose(
@@ -48,6 +52,11 @@ def choose(
     card = models.current_pca(run.output)
     files = tables.files(run.output, "features")
     if _is_wanted(run, card) and card is not None and _may_stay(run, card, files):
+        if n_erased := models.n_erased(run.output, card.pca_id):
+            run.reporter.warn(
+                f"{n_erased:,} images were erased since the kept PCA was fitted; --pca refit fits "
+                "one without them"
+            )
         return models.load_pca(run.output, card.pca_id)
     with run.log.stage("moments"):
         moments = _moments(run, spark, files)
@@ -94,12 +103,30 @@ def project(run: Run, spark: SparkSession, pca: PCA, card: PCACard) -> None:
 
 
 def draw(run: Run, pca: PCA, model: Model) -> None:
-    """The spectrum as `explained_variance.csv` and as a picture."""
+    """The spectrum as `explained_variance.csv` and as a picture, and the report."""
     from orchard.report.figures import explained_variance
 
     models.write_variance(run.output, pca)
     title = f"{pca.n_samples:,} images, {model.notice or model.name}"
     run.output.put(VARIANCE_PICTURE, explained_variance(pca, title))
+    if run.config.report:
+        _report(run)
+    run.output.put_json(DRAWN, _components(run))
+
+
+def _report(run: Run) -> None:
+    """The page; whatever goes wrong with it, the tables are there and the run has done its work."""
+    try:
+        from orchard.report.build import build
+
+        built = build(run.output, run.log.record, say=run.reporter.say)
+    except Exception as error:
+        run.reporter.warn(
+            f"no report: {type(error).__name__}: {error}; the tables are whole, "
+            f"`orchard report {run.output.root}` tries again"
+        )
+    else:
+        run.log.record["report"] = asdict(built)
 
 
 def group(files: list[TableFile], n: int) -> list[list[str]]:
@@ -121,6 +148,16 @@ def _is_wanted(run: Run, card: PCACard | None) -> bool:
         and card.requested == run.config.components
         and card.standardize == run.config.standardize
     )
+
+
+def _is_drawn(run: Run) -> bool:
+    """Whether the report is there and of the present components: a kill may come in between."""
+    known = DRAWN in run.output.paths("report")
+    return known and run.output.get_json(DRAWN) == _components(run)
+
+
+def _components(run: Run) -> dict[str, str]:
+    return {"components_of_run": tables.provenance(run.output, "components")["orchard.run_id"]}
 
 
 def _may_stay(run: Run, card: PCACard, files: list[TableFile]) -> bool:

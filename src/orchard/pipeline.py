@@ -27,14 +27,14 @@ def run(config: RunConfig, reporter: Reporter | None = None) -> Result:
             listing = list_images(config.sources, Selection.of(config), config.storage)
         with run.log.stage("load model"):
             model = load_model(config.weights, config.size, config.precision, config.views)
-            embedding = Embedding.of(model)
+            embedding = Embedding.of(model, scaled=config.is_scaled)
         with run.log.stage("plan"):
             plan = steps.plan(run, listing, model, embedding)
         if config.dry_run:
             return steps.estimate(run, plan, model)
         if steps.is_up_to_date(run, plan):
             return run.unchanged()
-        with steps.spark(run) as spark:
+        with steps.spark(run, embedding) as spark:
             with run.log.stage("embed"):
                 reports = steps.embed(run, spark, plan, model, embedding)
             with run.log.stage("commit"):

@@ -1,5 +1,7 @@
 """What long work shows while it runs: a bar in terminals and notebooks, plain lines elsewhere.
 
+A bar in a notebook needs ipywidgets; without them there are lines.
+
 All of it goes to standard error; results go to standard output.
 """
 
@@ -9,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 from rich.console import Console
 from rich.progress import (
@@ -44,15 +47,19 @@ class Reporter:
         self.console.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
 
     @contextmanager
-    def track(self, total: int, done: Done, check: Callable[[int], None]) -> Iterator[None]:
+    def track(
+        self, total: int, done: Done, check: Callable[[int], None], doing: str = "embedding"
+    ) -> Iterator[None]:
         """Show (images done, errors) as `done` returns them until the block ends.
 
-        check: called with the number of errors at every look; may stop the work.
+        check: called with the number of errors at every look; may stop the work. doing: what is
+        done to the images, in a word.
         """
         if total == 0:
             yield
             return
-        animated = self.console.is_terminal or self.console.is_jupyter
+        in_notebook = self.console.is_jupyter and find_spec("ipywidgets") is not None
+        animated = self.console.is_terminal or in_notebook
         show = _bar if animated else _lines
         finished = threading.Event()
 
@@ -63,7 +70,7 @@ class Reporter:
                 update(images, errors)
             update(*done())
 
-        with show(self, total) as update:
+        with show(self, total, doing) as update:
             watcher = threading.Thread(target=watch, args=(update,), daemon=True)
             watcher.start()
             try:
@@ -80,10 +87,10 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def _bar(reporter: Reporter, total: int) -> Iterator[Callable[[int, int], None]]:
+def _bar(reporter: Reporter, total: int, doing: str) -> Iterator[Callable[[int, int], None]]:
     columns: list[ProgressColumn] = [
         SpinnerColumn(),
-        TextColumn("embedding"),
+        TextColumn(doing),
         BarColumn(),
         MofNCompleteColumn(),
         _Rate(),
@@ -91,12 +98,12 @@ def _bar(reporter: Reporter, total: int) -> Iterator[Callable[[int, int], None]]
         TimeRemainingColumn(),
     ]
     with Progress(*columns, console=reporter.console, disable=reporter.quiet) as progress:
-        task = progress.add_task("embed", total=total, errors=0)
+        task = progress.add_task(doing, total=total, errors=0)
         yield lambda images, errors: progress.update(task, completed=images, errors=errors)
 
 
 @contextmanager
-def _lines(reporter: Reporter, total: int) -> Iterator[Callable[[int, int], None]]:
+def _lines(reporter: Reporter, total: int, doing: str) -> Iterator[Callable[[int, int], None]]:
     started = shown = time.monotonic()
     last = -1
 
@@ -110,7 +117,7 @@ def _lines(reporter: Reporter, total: int) -> Iterator[Callable[[int, int], None
         rate = images / max(now - started, 1e-9)
         left = f", {(total - images) / rate:.0f} s left" if rate and not over else ""
         reporter.say(
-            f"embedding: {images}/{total} images, {rate:.0f} images/s, {errors} errors{left}"
+            f"{doing}: {images}/{total} images, {rate:.0f} images/s, {errors} errors{left}"
         )
 
     yield update

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from itertools import compress
 from typing import TYPE_CHECKING, Any
@@ -64,8 +64,23 @@ def is_up_to_date(run: Run, plan: Plan) -> bool:
 
 
 @contextmanager
-def spark(run: Run) -> Iterator[SparkSession]:
-    """The run's Spark session; its address is told, the driver's peak memory recorded."""
+def spark(run: Run, embedding: Embedding) -> Iterator[SparkSession]:
+    """The run's Spark session; its address is told, the driver's peak memory recorded.
+
+    Interrupted, it says what is kept, once Spark has ended and nothing is added any more.
+    """
+    try:
+        with _session(run) as session:
+            yield session
+    except KeyboardInterrupt:
+        with suppress(OrchardError):  # a bucket out of reach takes nothing from what is there
+            n_kept = _n_kept(run, embedding)
+            run.reporter.warn(f"interrupted; {n_kept:,} images embedded so far are kept")
+        raise
+
+
+@contextmanager
+def _session(run: Run) -> Iterator[SparkSession]:
     from orchard.spark.session import jvm_pid, spark_session
 
     with ExitStack() as stack:
@@ -110,12 +125,14 @@ def embed(
     started = time.perf_counter()
     try:
         with run.reporter.track(plan.images.num_rows, lambda: job.done, check):
-            reports = job.run(tasks, fingerprint=embedding.fingerprint, run_id=run.log.run_id)
+            reports = job.run(
+                tasks,
+                fingerprint=embedding.fingerprint,
+                run_id=run.log.run_id,
+                scaled=run.config.is_scaled,
+            )
     except OrchardError:
         _check_errors(plan, job.reasons, allowed)
-        raise
-    except KeyboardInterrupt:
-        run.reporter.warn(f"interrupted; {job.done[0]:,} images embedded so far are kept")
         raise
     _check_errors(plan, job.reasons, allowed)
     wall = time.perf_counter() - started
@@ -188,6 +205,8 @@ def _known_rows(run: Run, embedding: Embedding) -> tuple[pa.Table, pa.Table]:
 def _without_erased(run: Run, listing: Listing) -> tuple[Listing, int]:
     """The listing less the images that were erased from OUTPUT, and how many they are."""
     suppression = Suppression.load(run.output)
+    if not suppression.hashes:
+        return listing, 0
     failing = [path for path, _ in listing.failures]
     left = Listing(
         listing.images.filter(suppression.allowed(listing.images["path"].to_pylist())),
@@ -202,6 +221,14 @@ def _staged_keys(run: Run, embedding: Embedding) -> Iterator[tuple[str, pa.Table
         rows = tables.read_file(run.output, path, [*KEY, "fingerprint"])
         if set(rows["fingerprint"].to_pylist()) == {embedding.fingerprint}:
             yield path, rows
+
+
+def _n_kept(run: Run, embedding: Embedding) -> int:
+    """Images whose features the next run finds: committed by this run, or staged to be adopted."""
+    if tables.provenance(run.output, "features").get("orchard.run_id") == run.log.run_id:
+        return int(run.log.record["counts"]["embedded"])
+    staged = (rows["path"].to_pylist() for _, rows in _staged_keys(run, embedding))
+    return len({path for paths in staged for path in paths})
 
 
 def _check_errors(plan: Plan, reasons: Counter[str], allowed: int) -> None:

@@ -14,7 +14,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -26,12 +25,13 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, GenericError, NotFoundError
 from obstore.store import ObjectStore, from_url
 
+from orchard import s3_listing
 from orchard.errors import ConfigError, OrchardError, SourceError
+from orchard.s3_listing import Object, list_bucket
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
 
-LIST_THREADS = 16
 CREDENTIAL_LIFE = timedelta(minutes=15)
 RETRIES: RetryConfig = {
     "max_retries": 8,
@@ -48,7 +48,8 @@ ATTEMPTS, PAUSE_SECONDS = 5, 0.2  # of what obstore does not repeat by itself
 class Storage:
     """How S3 is reached where it is not AWS' own address; a plain value that travels to workers.
 
-    endpoint_url: of an S3-compatible server. region: default that of the credential chain.
+    endpoint_url: of an S3-compatible server; default AWS_ENDPOINT_URL, as boto3 has it. region:
+    default that of the credential chain.
     """
 
     endpoint_url: str | None = None
@@ -66,27 +67,23 @@ class Storage:
         if not url.startswith("s3://"):
             return {}
         options = {"AWS_REGION": self.region_name()}
-        if self.endpoint_url:
-            options["AWS_ENDPOINT_URL"] = self.endpoint_url
-            options["AWS_ALLOW_HTTP"] = str(self.endpoint_url.startswith("http:")).lower()
+        if endpoint := self.endpoint:
+            options["AWS_ENDPOINT_URL"] = endpoint
+            options["AWS_ALLOW_HTTP"] = str(endpoint.startswith("http:")).lower()
         keys = _keys(_found_credentials())
         return options | (keys or {"AWS_SKIP_SIGNATURE": "true"})
+
+    @property
+    def endpoint(self) -> str | None:
+        """Where S3 is; None for AWS' own address."""
+        names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+        return self.endpoint_url or next(filter(None, map(os.environ.get, names)), None)
 
     def region_name(self) -> str:
         return self.region or _session().region_name or "us-east-1"
 
 
 DEFAULT = Storage()
-
-
-@dataclass(frozen=True, slots=True)
-class Object:
-    """A listed object; modified: microseconds since 1970, UTC."""
-
-    key: str
-    size: int
-    modified: int
-    etag: str | None
 
 
 def is_remote(path: str) -> bool:
@@ -151,31 +148,7 @@ def one_line(error: BaseException) -> str:
 
 
 def _list_s3(root: str, prefix: str, storage: Storage) -> Iterator[Object]:
-    """Pages of a thousand, the folders directly below the prefix in parallel."""
-    client = _s3_client(storage)
-    bucket = urlsplit(root).netloc
-    pages = client.get_paginator("list_objects_v2")
-    if prefix:
-        itself = client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
-        yield from map(_from_s3, itself.get("Contents", ()))
-    top = f"{prefix}/" if prefix else ""
-    folders = []
-    for page in pages.paginate(Bucket=bucket, Prefix=top, Delimiter="/"):
-        yield from map(_from_s3, page.get("Contents", ()))
-        folders += [common["Prefix"] for common in page.get("CommonPrefixes", ())]
-
-    def below(folder: str) -> list[Object]:
-        listed = pages.paginate(Bucket=bucket, Prefix=folder)
-        return [_from_s3(item) for page in listed for item in page.get("Contents", ())]
-
-    with ThreadPoolExecutor(LIST_THREADS) as pool:
-        for objects in pool.map(below, folders):
-            yield from objects
-
-
-def _from_s3(item: dict[str, Any]) -> Object:
-    modified = int(item["LastModified"].timestamp() * 1_000_000)
-    return Object(item["Key"], item["Size"], modified, item["ETag"].strip('"'))
+    yield from list_bucket(_s3_client(storage), urlsplit(root).netloc, prefix)
 
 
 def _list_any(root: str, prefix: str, storage: Storage) -> Iterator[Object]:
@@ -189,12 +162,13 @@ def _list_any(root: str, prefix: str, storage: Storage) -> Iterator[Object]:
 @lru_cache(maxsize=32)
 def _open(url: str, storage: Storage) -> ObjectStore:
     if not url.startswith("s3://"):
-        return from_url(url, retry_config=RETRIES, client_options=TIMEOUTS)
+        options: ClientConfig = {**TIMEOUTS, "allow_http": url.startswith("http:")}
+        return from_url(url, retry_config=RETRIES, client_options=options)
     settings: dict[str, Any] = {"region": storage.region_name()}
     client: ClientConfig = {**TIMEOUTS}
-    if storage.endpoint_url:
-        settings["endpoint"] = storage.endpoint_url
-        client["allow_http"] = storage.endpoint_url.startswith("http:")
+    if endpoint := storage.endpoint:
+        settings["endpoint"] = endpoint
+        client["allow_http"] = endpoint.startswith("http:")
     provider = _credentials()
     if provider is None:
         settings["skip_signature"] = True
@@ -260,7 +234,7 @@ def _s3_client(storage: Storage) -> Any:
         "retries": {"mode": "standard", "total_max_attempts": ATTEMPTS},
         "connect_timeout": 3,
         "read_timeout": 20,
-        "max_pool_connections": LIST_THREADS,
+        "max_pool_connections": s3_listing.THREADS,
     }
     if _found_credentials() is None:
         options["signature_version"] = UNSIGNED

@@ -160,7 +160,7 @@ def test_an_erased_image_is_no_longer_shown(copy: Path, trained: Trained) -> Non
     path = paths_of(copy)[7]
     assert (copy / galleries.PAGE).exists()
     done = erase(Output.at(copy), [path])
-    assert done.rows["galleries"] == 1
+    assert done.classifier_rows == 1
     (found,) = Predictor.load(copy).predict([Path(path).read_bytes()], top=200)
     assert path not in {known.path for known in found.nearest}
     assert not (copy / galleries.PAGE).exists()

@@ -39,7 +39,7 @@ def attempts(spark: Any, photos: Path, tmp_path: Path) -> list[EmbedReport]:
     done = spark.sparkContext.accumulator(Counter(), stages._Tally())
     return [
         stages._embed(
-            (0, images),
+            (0, stages.pack(images)),
             source=source,
             output=Output.at(config.output),
             done=done,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from deltalake import DeltaTable
 
 from cluster.processes import Started, wait_for
@@ -25,6 +26,7 @@ from cluster.results import (
     staged_paths,
 )
 from cluster.standalone import Cluster
+from orchard.cli import main
 
 KILLED = -signal.SIGKILL
 N_FEATURES, N_ERRORS = 509, 3
@@ -88,6 +90,23 @@ def test_a_commit_is_whole_or_not_at_all(
     found = tuple(committed(output / table) for table in ("features", "errors", "components"))
     assert found == (features, errors, components)
     record = run_again(start, pictures, output, None)
+    assert_whole(output, undisturbed, record)
+
+
+@pytest.mark.cluster
+def test_vacuum_removes_what_a_killed_commit_left(start, pictures, tmp_path, undisturbed):
+    output = tmp_path / "out"
+    run = start(pictures, output, killed_at="moved:features")
+    assert run.wait() == KILLED, run.output
+    wait_for_what_it_left(run, None)
+    orphans = list((output / "features").glob("*.parquet"))
+    assert orphans
+    n_left = len(orphans) + len(staged(output, "errors"))
+    done = CliRunner().invoke(main, ["vacuum", str(output)])
+    assert (done.exit_code, done.output) == (0, f"{n_left} files deleted\n")
+    assert not [path for path in output.rglob("*.parquet") if "_delta_log" not in path.parts]
+    record = run_again(start, pictures, output, None)
+    assert record["counts"]["adopted"] == 0
     assert_whole(output, undisturbed, record)
 
 

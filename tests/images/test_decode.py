@@ -21,7 +21,7 @@ from corpus.good import broken_exif_blocks, good_files, jpeg
 from PIL import Image, ImageFile
 
 from orchard.images import decode as module
-from orchard.images.decode import MAX_SIDE, POLICY, Pixels, decode, sniff
+from orchard.images.decode import MAX_SIDE, POLICY, SCALED_POLICY, Pixels, decode, sniff
 from orchard.records import Failure, Reason
 
 GOOD, BAD, WHOLE = good_files(), bad_files(), whole_files()
@@ -267,9 +267,32 @@ def test_the_policy_is_part_of_the_fingerprint_and_changes_only_on_purpose() -> 
         "first frame; exif orientation applied; colour profiles ignored; alpha over white; "
         "16-bit grey / 257; pillow bicubic on the full decode"
     )
+    assert f"{POLICY}, of JPEG scaled to 1.5 times the input side or more" == SCALED_POLICY
+
+
+@pytest.mark.parametrize("orientation", [None, 1, 3, 6, 8])
+def test_a_scaled_decode_is_near_the_full_one_and_says_the_whole_size(
+    orientation: int | None,
+) -> None:
+    x, y = np.meshgrid(np.arange(801), np.arange(606))
+    scene = np.stack([x * 255 // 800, y * 255 // 605, (x // 100 + y // 100) % 2 * 255], axis=-1)
+    exif = Image.Exif()
+    if orientation is not None:
+        exif[0x0112] = orientation
+    file = BytesIO()
+    Image.fromarray(scene.astype(np.uint8)).save(file, "JPEG", quality=90, exif=exif)
+    full, scaled = (pixels(file.getvalue(), 64, scaled=flag) for flag in (False, True))
+    assert (scaled.width, scaled.height) == (full.width, full.height)
+    difference = np.abs(full.array.astype(int) - scaled.array)
+    assert 0 < difference.mean() < 3, "at 1/4, of an image that is sharp at full size"
+
+
+def test_what_is_no_large_jpeg_is_decoded_in_full_all_the_same() -> None:
+    for data in (GOOD["rgb.png"][0], GOOD["rgb.bmp"][0], GOOD["baseline.jpg"][0]):
+        np.testing.assert_array_equal(pixels(data, 64, scaled=True).array, pixels(data, 64).array)
 
 
 def test_the_public_signature() -> None:
     signature = inspect.signature(decode)
-    assert list(signature.parameters) == ["data", "size", "max_pixels", "views"]
+    assert list(signature.parameters) == ["data", "size", "max_pixels", "scaled", "views"]
     assert signature.parameters["max_pixels"].default == 100_000_000

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from orchard.errors import ConfigError, SourceError
+from orchard.images import sample
 from orchard.images.rendered.cluster import Cluster
 from orchard.images.rendered.foliage import Foliage, leaf
 from orchard.images.rendered.view import View
@@ -169,6 +170,19 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tmp_path: Path)
     for path in a:
         with Image.open(tmp_path / "a" / path) as one, Image.open(tmp_path / "c" / path) as other:
             assert one.tobytes() != other.tobytes(), path
+
+
+def test_several_processes_render_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sample, "PER_PROCESS", 20)
+    seen: list[int] = []
+    written = write_sample(tmp_path / "a", 60, processes=2, on_progress=seen.append)
+    assert (written, seen[-1]) == (60, 60)
+    assert len(seen) < 60, "they were not rendered here, one by one"
+    write_sample(tmp_path / "b", 60)
+    assert digests(tmp_path / "a") == digests(tmp_path / "b")
+    (tmp_path / "c").write_text("a file")
+    with pytest.raises(SourceError, match=r"Not a directory: expected a directory"):
+        write_sample(tmp_path / "c", 60, processes=2)
 
 
 def test_a_second_call_writes_nothing(tmp_path: Path) -> None:

@@ -361,3 +361,13 @@ def test_a_folder_to_skip_is_skipped_under_any_name(tmp_path: Path) -> None:
         "link/b.jpg",
         "out/b.jpg",
     ]
+
+
+def test_more_paths_than_a_listing_holds_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_bytes(b"x")
+    monkeypatch.setattr("orchard.images.source.MAX_PATH_BYTES", 2 * len(str(tmp_path / "a")))
+    with pytest.raises(SourceError, match=r"has 3 files, .*run it folder by folder"):
+        list_images((str(tmp_path),))

@@ -160,7 +160,7 @@ def s3_run(
 
 @pytest.fixture
 def rclone() -> Callable[..., Any]:
-    return serve_s3
+    return serve_folder
 
 
 def _free_port() -> int:
@@ -170,18 +170,18 @@ def _free_port() -> int:
 
 
 @contextmanager
-def serve_s3(folder: Path, *options: str) -> Iterator[str]:
-    """The endpoint of `rclone serve s3`: each folder in `folder` is a bucket."""
+def serve_folder(folder: Path, *options: str, server: str = "s3") -> Iterator[str]:
+    """The endpoint of `rclone serve`; as s3, each folder in `folder` is a bucket."""
     program = Path(sys.executable).with_name("rclone")
     if not program.exists():
         pytest.skip(f"{shutil.which('rclone') or program}: rclone is not installed")
     port = _free_port()
-    command = [str(program), "serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}", *options]
+    command = [str(program), "serve", server, str(folder), "--addr", f"127.0.0.1:{port}", *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr
         for line in process.stderr:
-            if "Starting s3 server" in line:
+            if "Starting s3 server" in line or "Server started" in line:
                 break
         yield f"http://127.0.0.1:{port}"
     finally:

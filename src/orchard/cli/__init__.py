@@ -8,9 +8,12 @@ from __future__ import annotations
 import click
 
 from orchard import __version__
+from orchard.cli.cluster import cluster_group
 from orchard.cli.command import INTERRUPTED
 from orchard.cli.models import models_command
 from orchard.cli.predict import predict_command
+from orchard.cli.privacy import privacy_command
+from orchard.cli.report import report_command
 from orchard.cli.result import (
     compare_command,
     erase_command,
@@ -53,6 +56,7 @@ for command in (
     run_command,
     train_command,
     predict_command,
+    report_command,
     compare_command,
     export_command,
     erase_command,
@@ -60,5 +64,7 @@ for command in (
     optimize_command,
     models_command,
     sample_command,
+    cluster_group,
+    privacy_command,
 ):
     main.add_command(command)

@@ -44,6 +44,16 @@ def storage_options(command: Any) -> Any:
     return command
 
 
+class ResultFolder(click.Path):
+    """A folder that exists, or the URL of one, which is looked for later."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if "://" in str(value) else super().convert(value, param, ctx)
+
+
 def existing_result(output: str, endpoint_url: str | None, region: str | None) -> Output:
     """An OUTPUT that holds a result."""
     from orchard.errors import TableError

@@ -7,13 +7,19 @@ from typing import Any
 
 import click
 
-from orchard.cli.command import Command, existing_result, show, storage_options
+from orchard.cli.command import (
+    Command,
+    ResultFolder,
+    existing_result,
+    show,
+    storage_options,
+)
 from orchard.errors import ConfigError, ResultsDiffer
 
 
 @click.command("compare", cls=Command, short_help="Prove two results equal.")
-@click.argument("a", metavar="A", type=click.Path(exists=True, file_okay=False))
-@click.argument("b", metavar="B", type=click.Path(exists=True, file_okay=False))
+@click.argument("a", metavar="A", type=ResultFolder())
+@click.argument("b", metavar="B", type=ResultFolder())
 @click.option(
     "--tolerance", default=1e-4, show_default=True, help="Largest absolute feature difference."
 )
@@ -23,15 +29,23 @@ from orchard.errors import ConfigError, ResultsDiffer
     show_default=True,
     help="Largest difference of a component, in its standard deviations.",
 )
-def compare_command(a: str, b: str, tolerance: float, component_tolerance: float) -> None:
+@storage_options
+def compare_command(
+    a: str,
+    b: str,
+    tolerance: float,
+    component_tolerance: float,
+    endpoint_url: str | None,
+    region: str | None,
+) -> None:
     """Prove the results A and B equal: same images, features, components up to sign."""
     from orchard.report.summary import comparison_table
+    from orchard.storage import Storage
     from orchard.store.compare import compare
     from orchard.store.output import Output
 
-    found = compare(
-        Output.at(a), Output.at(b), tolerance=tolerance, component_tolerance=component_tolerance
-    )
+    left, right = (Output.at(place, Storage(endpoint_url, region)) for place in (a, b))
+    found = compare(left, right, tolerance=tolerance, component_tolerance=component_tolerance)
     show(comparison_table(found))
     if not found.is_equal:
         raise ResultsDiffer(f"{a} and {b} differ")
@@ -39,7 +53,7 @@ def compare_command(a: str, b: str, tolerance: float, component_tolerance: float
 
 
 @click.command("export", cls=Command, short_help="Write a result as CSV, NumPy or Parquet.")
-@click.argument("output", metavar="OUTPUT", type=click.Path(exists=True, file_okay=False))
+@click.argument("output", metavar="OUTPUT", type=ResultFolder())
 @click.option(
     "--format",
     "file_format",
@@ -48,15 +62,25 @@ def compare_command(a: str, b: str, tolerance: float, component_tolerance: float
     show_default=True,
     help="npy: an array, and its rows' paths as CSV.",
 )
-@click.option("--to", metavar="DIR", help="Where to; default OUTPUT/export.")
+@click.option("--to", metavar="DIR", help="Where to; default OUTPUT/export, of a bucket ./export.")
 @click.option("--features", is_flag=True, help="The 1280 features as well as the components.")
-def export_command(output: str, file_format: str, to: str | None, features: bool) -> None:
+@storage_options
+def export_command(
+    output: str,
+    file_format: str,
+    to: str | None,
+    features: bool,
+    endpoint_url: str | None,
+    region: str | None,
+) -> None:
     """Write a result as single files: components with path and label, variances, errors."""
+    from orchard.storage import Storage
     from orchard.store.export import export
     from orchard.store.output import Output
 
-    folder = Path(to) if to else Path(output) / "export"
-    for path in export(Output.at(output), folder, file_format, features=features):
+    place = Output.at(output, Storage(endpoint_url, region))
+    folder = Path(to or (Path(output) / "export" if place.is_local else "export"))
+    for path in export(place, folder, file_format, features=features):
         click.echo(path)
 
 
@@ -76,9 +100,10 @@ def erase_command(
 ) -> None:
     """Erase images from every table of OUTPUT, and keep them out of later runs.
 
-    The files that held their rows are rewritten and deleted; exports are deleted. The PCA that was
-    fitted on them stays until the next run fits another. A salted hash of each path is kept, and a
-    line in erasure/audit.jsonl that says how many rows went.
+    The files that held their rows are rewritten and deleted; the report and exports are deleted,
+    and the images leave the galleries of trained classifiers. The PCA that was fitted on them stays
+    until the next run fits another. A salted hash of each path is kept, and a line in
+    erasure/audit.jsonl that says how many rows went.
     """
     from orchard.store.erase import erase
 
@@ -89,7 +114,12 @@ def erase_command(
     done = erase(existing_result(output, endpoint_url, region), wanted, prefixes)
     rows = ", ".join(f"{count} of {table}" for table, count in done.rows.items())
     click.echo(f"rows erased: {rows}; {done.suppressed} paths are kept out of later runs")
-    click.echo("run `orchard run` again to fit a PCA without them")
+    click.echo("run `orchard run` again to fit a PCA and draw a report without them")
+    if done.classifier_rows:
+        click.echo(
+            f"{done.classifier_rows} rows left the galleries of classifiers, which were trained on "
+            "them: train those again"
+        )
 
 
 @click.command("vacuum", cls=Command, short_help="Delete what killed runs left behind.")
@@ -116,10 +146,9 @@ def optimize_command(
     output: str, target_mb: int, endpoint_url: str | None, region: str | None
 ) -> None:
     """Merge the small files that many runs leave into larger ones; rows stay as they are."""
-    from orchard.store import tables
+    from orchard.store.compaction import compact
 
     place = existing_result(output, endpoint_url, region)
     with place.lock():
-        for table in tables.SCHEMAS:
-            n_fewer = tables.compact(place, table, target_mb * 1024 * 1024)
+        for table, n_fewer in compact(place, target_mb * 1024 * 1024).items():
             click.echo(f"{table}: {n_fewer} files fewer")

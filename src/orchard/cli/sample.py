@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -37,7 +38,8 @@ def sample_command(words: tuple[str, ...], count: int, seed: int, size: int, spl
     elif len(words) == 1:
         from orchard.images.sample import write_sample
 
-        n_files = write_sample(Path(words[0]), count, seed=seed, size=size)
+        cores = os.cpu_count() or 1
+        n_files = write_sample(Path(words[0]), count, seed=seed, size=size, processes=cores)
         click.echo(f"{n_files:,} of {count:,} pictures written to {words[0]}")
     else:
         raise ConfigError(f"{' '.join(words)}: expected DIR, or fruits-360 DIR")

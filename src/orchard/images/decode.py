@@ -20,6 +20,7 @@ import threading
 import warnings
 from dataclasses import dataclass
 from io import BytesIO
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,10 +34,10 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from orchard.images import colour, headers
 from orchard.images.headers import sniff
-from orchard.images.views import VIEWS
+from orchard.images.views import VIEWS, ZOOM
 from orchard.records import Failure, Reason
 
-__all__ = ["DEFAULT_MAX_PIXELS", "POLICY", "Pixels", "decode", "sniff"]
+__all__ = ["DEFAULT_MAX_PIXELS", "POLICY", "SCALED_POLICY", "Pixels", "decode", "sniff"]
 
 DEFAULT_MAX_PIXELS = 100_000_000
 """Pixels an image may have. Pillow holds one in 4 bytes, and turning, blending or 16-bit grey take
@@ -49,6 +50,11 @@ MAX_SIDE = 1_000_000
 POLICY = (
     "first frame; exif orientation applied; colour profiles ignored; alpha over white; "
     "16-bit grey / 257; pillow bicubic on the full decode"
+)
+
+SCALED_POLICY = f"{POLICY}, of JPEG scaled to 1.5 times the input side or more"
+_DRAFT_SHARE = (
+    1.5  # of the input side: what a scaled decode keeps at least, for bicubic to choose from
 )
 
 _RLE_SHARE = 10  # Pillow expands run-length BMP in Python, some ten times slower than the rest
@@ -75,6 +81,7 @@ _TRANSPOSITIONS = {  # CIPA DC-008 (Exif), tag Orientation: what undoes each val
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_TURNED = (5, 6, 7, 8)  # orientations that swap width and height
 _UNSUPPORTED = re.compile(
     r"unsupported|not (yet )?supported|cannot handle|unknown pixel mode", re.I
 )
@@ -100,6 +107,7 @@ def decode(
     size: int,
     *,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    scaled: bool = False,
     views: tuple[str, ...] = ("plain",),
 ) -> Pixels | Failure:
     """Turn the bytes of an image file into (size, size, 3) uint8 RGB, or say why not.
@@ -111,6 +119,10 @@ def decode(
     `Image.open(f).convert("RGB").resize((size, size))`, as Keras' users prepare images;
     TensorFlow's own resize differs and was not taken. views: of `orchard.images.views`, each of the
     one decoded image.
+
+    scaled: decode a large JPEG at 1/2, 1/4 or 1/8 of its size, from the low frequencies of its
+    blocks (libjpeg's scaled IDCT), to no less than 1.5 times `size`: some five times faster for 12
+    megapixels, and other pixels by a little.
 
     No bytes make this raise; a `size` below 1 does (`ValueError`). Threads may call it together.
     """
@@ -124,7 +136,7 @@ def decode(
         return Failure(Reason.NOT_AN_IMAGE, f"begins with {data[:12]!r}; expected one of {known}")
     try:
         with _PillowSettings(max_pixels):
-            return _decode_as(kind, data, size, max_pixels, views)
+            return _decode_as(kind, data, size, max_pixels, scaled, views)
     except _RejectedError as rejected:
         return Failure(rejected.reason, rejected.detail)
     except colour.UndefinedColourError as error:
@@ -141,14 +153,24 @@ class _RejectedError(Exception):
 
 
 def _decode_as(
-    kind: str, data: bytes, size: int, max_pixels: int, views: tuple[str, ...]
+    kind: str, data: bytes, size: int, max_pixels: int, scaled: bool, views: tuple[str, ...]
 ) -> Pixels:
     image = _open(kind, data, max_pixels)
+    whole = image.size
+    nearest = round(size / ZOOM) if "zoom" in views else size
+    drafted = scaled and isinstance(image, JpegImageFile) and _draft(image, nearest)
     image.load()
     rgb = _oriented(image, colour.to_rgb(image))
     width, height = rgb.size
+    if drafted:
+        width, height = whole[::-1] if _orientation(image.info.get("exif")) in _TURNED else whole
     first, *others = (np.asarray(VIEWS[view](rgb, size)) for view in views)
     return Pixels(first, width, height, tuple(others))
+
+
+def _draft(image: JpegImageFile, size: int) -> bool:
+    side = ceil(_DRAFT_SHARE * size)
+    return image.draft(None, (side, side)) is not None
 
 
 def _open(kind: str, data: bytes, max_pixels: int) -> ImageFile.ImageFile:

@@ -16,6 +16,7 @@ from obstore.exceptions import (
 from orchard.records import Failure, Found, Reason
 from orchard.storage import Storage, list_objects, one_line, split
 
+_UNREADABLE = re.compile(r"[\x00-\x1f\x7f]|//|^/|/$|(?:^|/)\.\.?(?:/|$)|^$")
 BAD_KEY = "the key has an empty, . or .. segment, or a control character: rename the object"
 
 
@@ -31,7 +32,7 @@ def walk(
     for found in list_objects(url, storage):
         path = f"{root}/{found.key}"
         relative = found.key[len(prefix) :].lstrip("/") or found.key.rpartition("/")[2]
-        hidden = any(part.startswith(".") for part in relative.split("/"))
+        hidden = relative.startswith(".") or "/." in relative
         if found.key.endswith("/") or hidden or (skip and path.startswith(f"{skip}/")):
             continue
         if _is_readable(found.key):
@@ -60,5 +61,4 @@ def read(url: str, storage: Storage, *, max_bytes: int) -> bytes | Failure:
 
 def _is_readable(key: str) -> bool:
     """What obstore can name: no empty, "." or ".." segment, no control character."""
-    segments = key.split("/")
-    return not re.search(r"[\x00-\x1f\x7f]", key) and not {"", ".", ".."} & set(segments)
+    return not _UNREADABLE.search(key)

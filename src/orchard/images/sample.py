@@ -10,8 +10,12 @@ Each image says in a JPEG comment that it was rendered.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +31,7 @@ AXES = (0, 1)
 TURN = 360  # frames to a turn; frame 360 is the first of the species' next individual
 MIN_SIZE, MAX_SIZE = 16, 1024
 MARK = b"rendered by Orchard, not a photo; seed "
+PER_PROCESS = 1000  # images that are worth the half second in which another process starts
 _QUALITY = 90
 
 
@@ -58,36 +63,76 @@ def write_sample(
     *,
     seed: int = 0,
     size: int = 100,
+    processes: int = 1,
     on_progress: Callable[[int], None] | None = None,
 ) -> int:
     """Write `count` rendered images, spread evenly over the species; returns how many were written.
 
     Files that are already as they should be are left alone, so a second call writes nothing and an
-    interrupted one is completed. on_progress is called with the number of images dealt with so far.
-    Raises ConfigError where a setting is out of range, SourceError where the directory cannot be
-    written or one of the names is taken by a file that Orchard did not render.
+    interrupted one is completed. processes: how many may render at once; more than one begin new
+    interpreters, so a script that asks for them needs `if __name__ == "__main__":`, and fewer are
+    taken where starting them would take longer than the pictures. on_progress is called with the
+    number of images dealt with so far. Raises ConfigError where a setting is out of range,
+    SourceError where the directory cannot be written or one of the names is taken by a file that
+    Orchard did not render.
     """
     if count < 1:
         raise ConfigError(f"count {count}: expected a whole number of at least 1, such as 494")
     _check_seed(seed)
     _check_size(size)
-    written = 0
-    present: dict[Path, frozenset[str]] = {}
-    for done, frame in enumerate(_frames(count), start=1):
-        folder, name = Path(directory) / frame.species, frame.name(size)
+    writer = _Writer(Path(directory), seed, size)
+    processes = min(processes, count // PER_PROCESS)
+    done = written = 0
+    for n_frames, n_written in _written(writer, count, processes):
+        done, written = done + n_frames, written + n_written
+        if on_progress is not None:
+            on_progress(done)
+    return written
+
+
+def _written(writer: _Writer, count: int, processes: int) -> Iterator[tuple[int, int]]:
+    """How many frames were dealt with, and how many written, in steps."""
+    if processes <= 1:
+        yield from ((1, writer((frame,))) for frame in _frames(count))
+        return
+    fruits = [tuple(frames) for _, frames in groupby(_frames(count), _Frame.fruit)]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, _leave_ctrl_c_to_the_parent) as pool:
         try:
-            if folder not in present:
+            yield from zip(map(len, fruits), pool.map(writer, fruits), strict=True)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _leave_ctrl_c_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Writes frames; returns how many files had to be written."""
+
+    directory: Path
+    seed: int
+    size: int
+    present: dict[Path, frozenset[str]] = field(default_factory=dict)
+
+    def __call__(self, frames: Sequence[_Frame]) -> int:
+        return sum(self._write(frame) for frame in frames)
+
+    def _write(self, frame: _Frame) -> bool:
+        folder, name = self.directory / frame.species, frame.name(self.size)
+        try:
+            if folder not in self.present:
                 folder.mkdir(parents=True, exist_ok=True)
-                present[folder] = frozenset(entry.name for entry in folder.iterdir())
-            written += _write(folder / name, frame.encoded(seed, size), name in present[folder])
+                self.present[folder] = frozenset(entry.name for entry in folder.iterdir())
+            present = name in self.present[folder]
+            return _write(folder / name, frame.encoded(self.seed, self.size), present)
         except OSError as error:
             raise SourceError(
                 f"{folder / name}: {error.strerror or error}: expected a directory with room that "
                 "can be written; choose another, or make room and run again to complete it"
             ) from None
-        if on_progress is not None:
-            on_progress(done)
-    return written
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +140,10 @@ class _Frame:
     species: str
     axis: int
     number: int
+
+    def fruit(self) -> tuple[str, int, int]:
+        """What one skin is painted for."""
+        return self.species, self.axis, self.number // TURN
 
     def name(self, size: int) -> str:
         return f"{'r_' * self.axis}{self.number}_{size}.jpg"

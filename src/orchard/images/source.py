@@ -30,6 +30,7 @@ DEFAULT_MAX_BYTES = 512 * 1024 * 1024  # of one file: far above a photo, bounds 
 IN_FLIGHT = 32  # requests of one task: hides 100 ms of latency behind 300 images/s
 BYTES_IN_FLIGHT = 64 * 1024 * 1024
 LOCAL_THREADS = 2  # of one task, for files: hides a cold disk, costs 10 µs an image
+MAX_PATH_BYTES = 2**31 - 1  # what offsets of Arrow's strings can tell apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,10 @@ class Selection:
         if isinstance(self.label, re.Pattern):
             found = self.label.search(path)
             return found.group(1) if found else None
-        return Path(path).parent.name if self.label == "parent" else None
+        if self.label != "parent":
+            return None
+        folder = path.rpartition("/")[0].rpartition("/")[2]  # Path takes ten times as long
+        return folder if folder not in ("", ".") else Path(path).parent.name
 
 
 def list_images(
@@ -190,8 +194,16 @@ class _Rows:
     def table(self) -> pa.Table:
         """All rows in the order of their paths, each path once."""
         self._flush()
-        rows = pa.concat_tables(self.chunks).sort_by("path").combine_chunks()
-        self.chunks.clear()
+        if sum(chunk["path"].nbytes for chunk in self.chunks) > MAX_PATH_BYTES:
+            raise SourceError(
+                f"the source has {sum(chunk.num_rows for chunk in self.chunks):,} files, whose "
+                "paths are more than a listing holds (2 GiB, some 30 million); run it folder by "
+                "folder, each with an OUTPUT of its own"
+            )
+        rows = pa.concat_tables(self.chunks)
+        self.chunks.clear()  # each step lets go of what the one before it made
+        rows = rows.sort_by("path")
+        rows = rows.combine_chunks()
         if rows.num_rows < 2:
             return rows
         paths = rows["path"].combine_chunks()

@@ -26,6 +26,8 @@ def tables_of(result: Result) -> Iterable[Table | str]:
     if "pca" in record:
         yield _reduction(record["pca"])
     yield _time(record)
+    if "report" in record:
+        yield f"Report: {result.output}/{record['report']['path']}"
     if record["model"]["notice"]:
         yield f"Note: {record['model']['notice']}"
 

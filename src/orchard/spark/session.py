@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SUBMITTED = "submitted"
 TASK_FAILURES = 4  # Spark's default on a cluster; local mode would give up after the first
 _UNREGISTERED = "spark-application-"  # begins the id that a driver has where no master gave it one
+_STOPPED = "stopped SparkContext"  # what it says instead where it gave up while it still began
 
 
 @contextmanager
@@ -55,25 +57,31 @@ def start_spark(master: str = "local[*]", *, event_log: str | None = None) -> Sp
     from pyspark.sql import SparkSession
 
     is_local = master.startswith("local")
-    _pin_environment(is_local)
-    builder = SparkSession.builder.appName("orchard").master(_with_retries(master))
+    builder = SparkSession.builder.appName("orchard")
+    if master != SUBMITTED:  # else spark-submit has said where, with which Python and JVM
+        _pin_environment(is_local)
+        builder = builder.master(_with_retries(master))
     for key, value in _settings(master, is_local, event_log).items():
         builder = builder.config(key, value)
     try:
         with _keeping_ctrl_c():
             session = builder.getOrCreate()
     except Exception as error:  # whatever the JVM's launcher failed with
-        raise ConfigError(
-            f"--master {master}: Spark did not start: {_sentence(_text_of(error))}"
-        ) from error
+        text = _text_of(error)
+        if _STOPPED in text and not is_local:
+            raise _no_master(master) from error
+        raise ConfigError(f"--master {master}: Spark did not start: {_sentence(text)}") from error
     if session.sparkContext.applicationId.startswith(_UNREGISTERED):  # Spark raises nothing
         session.stop()
-        raise ConfigError(
-            f"--master {master}: no Spark master took the run on; check that one runs at this "
-            "address and, where it asks for authentication, that SPARK_CONF_DIR leads to its "
-            "settings"
-        )
+        raise _no_master(master)
     return session
+
+
+def _no_master(master: str) -> ConfigError:
+    return ConfigError(
+        f"--master {master}: no Spark master took the run on; check that one runs at this address "
+        "and, where it asks for authentication, that SPARK_CONF_DIR leads to its settings"
+    )
 
 
 def run_action(context: SparkContext, action: Callable[[], T]) -> T:
@@ -108,10 +116,11 @@ def _keeping_ctrl_c() -> Iterator[None]:
 def _translated_errors() -> Iterator[None]:
     """Turn what a worker raised, wrapped in a JVM trace, back into one sentence."""
     from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
 
     try:
         yield
-    except Py4JError as error:
+    except (Py4JError, PySparkException) as error:
         text = _text_of(error)
         ours = re.findall(r"^orchard\.errors\.(\w+): (.*)$", text, re.MULTILINE)
         if ours:
@@ -146,6 +155,8 @@ def _with_retries(master: str) -> str:
 
 
 def _settings(master: str, is_local: bool, event_log: str | None) -> dict[str, str]:
+    if master == SUBMITTED:
+        return {}
     settings = {
         "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "orchard-warehouse"),
         "spark.ui.showConsoleProgress": "false",

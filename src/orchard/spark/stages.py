@@ -7,17 +7,21 @@ write OUTPUT themselves and return a few numbers.
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, TypeVar
+from zipimport import zipimporter
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.ipc
 from pyspark import AccumulatorParam
 
 from orchard.extraction import extract, list_column, vectors_of
@@ -125,7 +129,9 @@ class EmbedJob:
     def cancel(self) -> None:
         self._context.cancelAllJobs()
 
-    def run(self, tasks: Sequence[pa.Table], *, fingerprint: str, run_id: str) -> list[EmbedReport]:
+    def run(
+        self, tasks: Sequence[pa.Table], *, fingerprint: str, run_id: str, scaled: bool = False
+    ) -> list[EmbedReport]:
         work = partial(
             _embed,
             source=self._source,
@@ -133,8 +139,22 @@ class EmbedJob:
             done=self._done,
             fingerprint=fingerprint,
             run_id=run_id,
+            scaled=scaled,
         )
-        return _distribute(self._context, work, list(enumerate(tasks)))
+        return distribute(self._context, work, list(enumerate(map(pack, tasks))))
+
+
+def pack(images: pa.Table) -> bytes:
+    """A task's listing as it travels: the JVM holds all of them, so compressed."""
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_stream(sink, images.schema, options=options) as writer:
+        writer.write_table(images)
+    return bytes(sink.getvalue())
+
+
+def unpack(task: bytes) -> pa.Table:
+    return pa.ipc.open_stream(task).read_all()
 
 
 def moments(context: SparkContext, output: Output, groups: Sequence[Sequence[str]]) -> Moments:
@@ -155,25 +175,49 @@ def project(
     """Stage the components of every group of feature files, a file a group."""
     broadcast = context.broadcast(pca)
     work = partial(_project, output=output, pca=broadcast, pca_id=pca_id, run_id=run_id)
-    return _distribute(context, work, list(enumerate(groups)))
+    return distribute(context, work, list(enumerate(groups)))
 
 
-def _distribute(context: SparkContext, work: Callable[[T], R], tasks: Sequence[T]) -> list[R]:
+def distribute(context: SparkContext, work: Callable[[T], R], tasks: Sequence[T]) -> list[R]:
+    """What `work` makes of each task, in their order; each is handed to a worker by itself."""
     if not tasks:
         return []
-    return run_action(context, context.parallelize(tasks, len(tasks)).map(work).collect)
+    rdd = context.parallelize(tasks, len(tasks)).map(partial(_quickly, work))
+    return run_action(context, rdd.collect)
+
+
+def _quickly(work: Callable[[T], R], task: T) -> R:
+    """Do a task's work, and spare the next one some 100 ms of PySpark's housekeeping.
+
+    Before each task it invalidates Python's import caches, upon which every zip file in them is
+    read anew, Spark's own jar too: their entries go, being only a cache of a cache. After each it
+    collects garbage, walking all that the libraries hold: that is frozen once.
+    """
+    try:
+        return work(task)
+    finally:
+        for path, finder in list(sys.path_importer_cache.items()):
+            if isinstance(finder, zipimporter):
+                del sys.path_importer_cache[path]
+        _freeze(os.getpid())
+
+
+@lru_cache(maxsize=1)
+def _freeze(process: int) -> None:
+    gc.freeze()
 
 
 def _embed(
-    task: tuple[int, pa.Table],
+    task: tuple[int, bytes],
     *,
     source: ModelSource,
     output: Output,
     done: Accumulator[Counter[str]],
     fingerprint: str,
     run_id: str,
+    scaled: bool,
 ) -> EmbedReport:
-    number, images = task
+    number, images = task[0], unpack(task[1])
     embedder, load_seconds = embedder_for(source.key, source.load)
     result = extract(
         images,
@@ -181,6 +225,7 @@ def _embed(
         fingerprint=fingerprint,
         run_id=run_id,
         fetch=partial(fetch, storage=output.storage),
+        scaled=scaled,
     )
     started = time.perf_counter()
     staged = [

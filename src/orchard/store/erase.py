@@ -1,12 +1,11 @@
 """Erasure: an image's rows leave every table, and the image stays away.
 
 What is deleted: its rows in features, components, errors and gone (the files that held them are
-rewritten and the old ones deleted), its rows in the galleries of classifiers, the page that shows
-pictures of their mistakes, staged files, exports, the stored moments, and its path where a run's
-settings name it. What stays: the PCA models and the classifiers' weights, in which one image is a
-share of a mean; the next run, and the next training, fit new ones. Kept besides: a salted hash of
-the path, so that later runs leave the image out, and a line of the audit log that says how many
-rows went, not whose.
+rewritten and the old ones deleted), staged files, the stored moments, and what names it elsewhere
+(see `traces`). What stays: the PCA models and the classifiers' weights, in which one image is a
+share of a mean; the present PCA is marked, and the next run fits a new one. Kept besides: a salted
+hash of the path, so that later runs leave the image out, and a line of the audit log that says how
+many rows went, not whose.
 """
 
 from __future__ import annotations
@@ -17,12 +16,11 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchard.store import galleries, models, tables
+from orchard.store import models, tables, traces
 from orchard.store.output import Output
 from orchard.store.runs import new_run_id
 
@@ -32,10 +30,12 @@ AUDIT = "erasure/audit.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """rows: how many left each table. suppressed: paths that later runs leave out, in all."""
+    """rows: how many left each table. classifier_rows: how many left the files of classifiers.
+    suppressed: paths that later runs leave out, in all."""
 
     when: str
     rows: dict[str, int]
+    classifier_rows: int
     suppressed: int
 
 
@@ -81,7 +81,6 @@ def erase(output: Output, paths: Iterable[str], prefixes: Iterable[str] = ()) ->
         suppression.save(output)
         models.forget_moments(output)
         tables.discard_staged(output)
-        output.delete_folder("export")
         leaving = pa.array(sorted(wanted), pa.string())
         run_id = new_run_id()
         rows = {}
@@ -90,10 +89,11 @@ def erase(output: Output, paths: Iterable[str], prefixes: Iterable[str] = ()) ->
             tables.commit(output, run_id, table, [], superseded=leaving)
             rows[table] = before - tables.count(output, table)
         tables.sweep(output)
-        rows["galleries"] = galleries.forget(output, leaving)
-        _scrub_records(output, wanted)
+        classifier_rows = traces.erase_traces(output, wanted)
+        if rows["features"]:
+            models.mark_erased(output, rows["features"])
         when = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        done = Erasure(when, rows, len(suppression.hashes))
+        done = Erasure(when, rows, classifier_rows, len(suppression.hashes))
         _audit(output, done)
     return done
 
@@ -106,23 +106,9 @@ def _known_paths(output: Output, prefixes: tuple[str, ...]) -> set[str]:
         column = tables.read(output, table, ["path"])["path"]
         for prefix in prefixes:
             found.update(column.filter(pc.starts_with(column, prefix)).to_pylist())
+    for prefix in prefixes:
+        found |= traces.classifier_paths(output, prefix)
     return found
-
-
-def _scrub_records(output: Output, paths: set[str]) -> None:
-    """Run records name sources, and a source may be one image."""
-
-    def scrubbed(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: scrubbed(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [scrubbed(item) for item in value]
-        return "(erased)" if isinstance(value, str) and value in paths else value
-
-    for record in output.paths("runs"):
-        content = output.get_json(record)
-        if (clean := scrubbed(content)) != content:
-            output.put_json(record, clean)
 
 
 def _audit(output: Output, done: Erasure) -> None:

@@ -11,7 +11,6 @@ import hashlib
 import io
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchard.errors import TableError
@@ -32,10 +31,19 @@ def put(output: Output, folder: str, rows: pa.Table) -> None:
     """Write a classifier's gallery, of SCHEMA, and its hash."""
     buffer = io.BytesIO()
     pq.write_table(rows, buffer, compression="zstd", use_dictionary=["label"])
-    data = buffer.getvalue()
-    output.put(f"{folder}/gallery.parquet", data)
-    digest = hashlib.sha256(data).hexdigest()
-    output.put_json(f"{folder}/gallery.json", {"sha256": digest, "rows": rows.num_rows})
+    file = f"{folder}/gallery.parquet"
+    output.put(file, buffer.getvalue())
+    put_hash(output, file, buffer.getvalue())
+
+
+def put_hash(output: Output, file: str, data: bytes) -> None:
+    """Note what a gallery's file holds now."""
+    output.put_json(hash_file(file), {"sha256": hashlib.sha256(data).hexdigest()})
+
+
+def hash_file(file: str) -> str:
+    """Where the hash of a gallery stands."""
+    return f"{file.removesuffix('.parquet')}.json"
 
 
 def get(output: Output, folder: str) -> pa.Table:
@@ -51,26 +59,3 @@ def get(output: Output, folder: str) -> pa.Table:
             "again, or bring the file back"
         )
     return pq.read_table(pa.BufferReader(data), columns=SCHEMA.names)
-
-
-def forget(output: Output, paths: pa.Array) -> int:
-    """Take images out of every gallery, and the page that shows pictures away; rows that went.
-
-    A damaged gallery, which nothing answers from, is deleted whole.
-    """
-    output.delete([path for path in output.paths("report") if path == PAGE])
-    gone = 0
-    for path in output.paths(CLASSIFIERS):
-        if not path.endswith("/gallery.parquet"):
-            continue
-        folder = path.rpartition("/")[0]
-        try:
-            rows = get(output, folder)
-        except TableError:
-            output.delete([path])
-            continue
-        kept = rows.filter(pc.invert(pc.is_in(rows["path"], value_set=paths)))
-        if kept.num_rows < rows.num_rows:
-            put(output, folder, kept)
-            gone += rows.num_rows - kept.num_rows
-    return gone

@@ -3,6 +3,7 @@
     models/embedding/<fingerprint>.json     fields, library versions, features of the probe image
     models/pca/<pca_id>/model.safetensors   mean, scale, components, explained_variance
     models/pca/<pca_id>/card.json           n_samples, n_components, fingerprint
+    models/pca/<pca_id>/erased.json         how many images were erased since it was fitted
     models/moments.safetensors              count, mean, scatter, and the files they are of
     explained_variance.csv                  the present PCA's full spectrum
 
@@ -117,6 +118,20 @@ def forget_moments(output: Output) -> None:
     output.delete([path for path in output.paths("models") if path == _MOMENTS])
 
 
+def mark_erased(output: Output, n_images: int) -> None:
+    """Note that images were erased since the present PCA was fitted, perhaps on them."""
+    if card := current_pca(output):
+        total = n_erased(output, card.pca_id) + n_images
+        output.put_json(f"models/pca/{card.pca_id}/erased.json", {"n_images": total})
+
+
+def n_erased(output: Output, pca_id: str) -> int:
+    """How many images were erased since that PCA was fitted."""
+    path = f"models/pca/{pca_id}/erased.json"
+    known = path in output.paths(f"models/pca/{pca_id}")
+    return int(output.get_json(path)["n_images"]) if known else 0
+
+
 def save_projected(output: Output, pca_id: str, files: Iterable[str]) -> None:
     """Note whose projections the components table holds; written after its commit."""
     output.put_json(f"models/pca/{pca_id}/projected.json", sorted(files))
@@ -136,8 +151,8 @@ def _metadata(data: bytes) -> dict[str, str]:
 
 
 def current_pca(output: Output) -> PCACard | None:
-    """The card of the PCA that the components table was made with; None without a table."""
-    stored = tables.files(output, "components")
+    """The card of the PCA that the components table was made with; None without rows."""
+    stored = [file for file in tables.files(output, "components") if file.n_rows]
     if not stored:
         return None
     rows = tables.read_file(output, stored[0].path, ["pca_id"])

@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import obstore
+import pyarrow as pa
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore
 
 from orchard.errors import TableError
 from orchard.storage import DEFAULT, Storage, create_object, is_remote, one_line
 from orchard.store.lock import bucket_lock, disk_lock
+from orchard.store.ranges import RangeReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,19 @@ class Output:
         """An object's bytes. Raises TableError."""
         try:
             return memoryview(obstore.get(self._store(), path).bytes())
+        except (BaseError, OSError) as error:
+            raise TableError(_sentence("read", self.uri(path), error)) from error
+
+    @contextmanager
+    def open(self, path: str) -> Iterator[pa.NativeFile]:
+        """An object to read parts of; in a bucket each is a request. Raises TableError."""
+        try:
+            if self.is_local:
+                file = pa.OSFile(self.uri(path))
+            else:
+                file = pa.PythonFile(RangeReader(self._store(), path), mode="r")
+            with file:
+                yield file
         except (BaseError, OSError) as error:
             raise TableError(_sentence("read", self.uri(path), error)) from error
 

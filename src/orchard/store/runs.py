@@ -18,6 +18,12 @@ def new_run_id() -> str:
     return f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
 
 
+def last(output: Output) -> dict[str, Any]:
+    """The record of the last run that wrote one; empty where there is none."""
+    found = [path for path in output.paths("runs") if path.endswith(".json")]
+    return dict(output.get_json(found[-1])) if found else {}
+
+
 class RunLog:
     """Collects the record of a run; `record` is plain JSON data."""
 

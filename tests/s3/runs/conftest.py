@@ -2,9 +2,20 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from s3.distant import DistantProxy, serve
+
+REQUESTS = "requests, from the log before the server"
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print what tests counted, which pytest shows of failures alone."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == REQUESTS:
+                terminalreporter.write_line(f"{name}: {value}")
 
 
 @pytest.fixture(scope="session")

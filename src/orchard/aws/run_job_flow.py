@@ -1,0 +1,164 @@
+"""The parameters of EMR's RunJobFlow and of its steps, from the settings. No call is made here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchard.aws.package import FOLDER
+from orchard.aws.prices import Prices
+from orchard.aws.settings import EMR_TAG, PYTHON, TAG, ClusterConfig
+
+SPOT_WAIT_MINUTES = 10  # for Spot capacity; then the task nodes are bought on demand
+YARN_SHARE = 0.7  # of a node's memory that YARN may give away, and the executor shall have
+HEAP_SHARE = 0.4  # of the executor's memory; the rest is for the Python processes, which embed
+SCRIPTS = ("stop_after.sh", "notebooks.sh", "step.sh")
+
+
+def run_job_flow(
+    config: ClusterConfig, outputs: dict[str, str], steps: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """A cluster that ends: after its steps, when idle, and when its time is over.
+
+    Without steps it waits for work until it is idle.
+    """
+    bucket = outputs["BucketName"]
+    applications = ["Hadoop", "Spark", *(["JupyterHub"] if config.notebooks else [])]
+    return {
+        "Name": config.name,
+        "ReleaseLabel": config.release,
+        "LogUri": f"s3://{bucket}/logs/",
+        "Applications": [{"Name": name} for name in applications],
+        "Instances": {
+            "InstanceFleets": _fleets(config),
+            "Ec2SubnetIds": [outputs["SubnetId"]],
+            "EmrManagedMasterSecurityGroup": outputs["PrimaryGroupId"],
+            "EmrManagedSlaveSecurityGroup": outputs["NodeGroupId"],
+            "KeepJobFlowAliveWhenNoSteps": not steps,
+            "TerminationProtected": False,
+            "UnhealthyNodeReplacement": True,
+        },
+        "Steps": steps or [],
+        "StepConcurrencyLevel": 1 if steps else 2,
+        "BootstrapActions": _bootstrap(config, bucket),
+        "Configurations": _configurations(config, bucket),
+        "SecurityConfiguration": f"{config.name}-encryption",
+        "JobFlowRole": f"{config.name}-{config.region}-node",
+        "ServiceRole": f"{config.name}-{config.region}-emr",
+        "ScaleDownBehavior": "TERMINATE_AT_TASK_COMPLETION",
+        "AutoTerminationPolicy": {"IdleTimeout": config.idle},
+        "ManagedScalingPolicy": {"ComputeLimits": _limits(config)},
+        "VisibleToAllUsers": True,
+        "Tags": [{"Key": TAG, "Value": config.name}, {"Key": EMR_TAG, "Value": "true"}],
+    }
+
+
+def step(
+    config: ClusterConfig, outputs: dict[str, str], url: str, code: str, *, ends_cluster: bool
+) -> dict[str, Any]:
+    """A step that fetches the code, runs the job and is ended by `timeout` when its time is over.
+
+    The driver runs on the primary node, so that it ends with the step and its words are the step's.
+    """
+    script = f"s3://{outputs['BucketName']}/code/step.sh"
+    spark = [f"--conf {key}={value}" for key, value in _conf(config).items()]
+    words = [code, f"s3://{outputs['BucketName']}/code/main.py", url, str(config.timeout)]
+    command = f"aws s3 cp {script} - | bash -s -- {' '.join([*words, *spark])}"
+    return {
+        "Name": url.rstrip("/").rsplit("/", 1)[-1],
+        "ActionOnFailure": "TERMINATE_CLUSTER" if ends_cluster else "CONTINUE",
+        "HadoopJarStep": {"Jar": "command-runner.jar", "Args": ["bash", "-c", command]},
+    }
+
+
+def _fleets(config: ClusterConfig) -> list[dict[str, Any]]:
+    def fleet(kind: str, demand: int, spot: int) -> dict[str, Any]:
+        made: dict[str, Any] = {
+            "Name": kind.lower(),
+            "InstanceFleetType": kind,
+            "TargetOnDemandCapacity": demand,
+            "TargetSpotCapacity": spot,
+            "InstanceTypeConfigs": [{"InstanceType": config.instance_type, "WeightedCapacity": 1}],
+        }
+        if spot:
+            made["LaunchSpecifications"] = {
+                "SpotSpecification": {
+                    "TimeoutDurationMinutes": SPOT_WAIT_MINUTES,
+                    "TimeoutAction": "SWITCH_TO_ON_DEMAND",
+                    "AllocationStrategy": "price-capacity-optimized",
+                }
+            }
+        return made
+
+    fleets = [fleet("MASTER", 1, 0), fleet("CORE", config.core, 0)]
+    if config.task:
+        spot = config.task if config.spot else 0
+        fleets.append(fleet("TASK", config.task - spot, spot))
+    return fleets
+
+
+def _limits(config: ClusterConfig) -> dict[str, Any]:
+    """Never more than was estimated; on demand too, or Spot could not be replaced by it."""
+    most = config.core + config.task
+    return {
+        "UnitType": "InstanceFleetUnits",
+        "MinimumCapacityUnits": config.core,
+        "MaximumCapacityUnits": most,
+        "MaximumOnDemandCapacityUnits": most,
+        "MaximumCoreCapacityUnits": config.core,
+    }
+
+
+def _bootstrap(config: ClusterConfig, bucket: str) -> list[dict[str, Any]]:
+    def action(script: str, *words: str) -> dict[str, Any]:
+        return {
+            "Name": script.removesuffix(".sh").replace("_", " "),
+            "ScriptBootstrapAction": {"Path": f"s3://{bucket}/code/{script}", "Args": [*words]},
+        }
+
+    actions = [action("stop_after.sh", str(config.timeout))]
+    if config.notebooks:
+        actions.append(action("notebooks.sh", secret_name(config.name), config.region))
+    return actions
+
+
+def secret_name(name: str) -> str:
+    """Of the notebooks' password in Secrets Manager."""
+    return f"orchard/{name}/jupyterhub"
+
+
+def _configurations(config: ClusterConfig, bucket: str) -> list[dict[str, Any]]:
+    python = {"PYSPARK_PYTHON": f"/usr/bin/python{PYTHON}"}
+    found: list[dict[str, Any]] = [
+        {
+            "Classification": "spark-env",
+            "Configurations": [{"Classification": "export", "Properties": python}],
+        },
+        {
+            "Classification": "spark-defaults",
+            "Properties": {
+                "spark.io.encryption.enabled": "true",
+                "spark.authenticate": "true",
+                "spark.network.crypto.enabled": "true",
+            },
+        },
+    ]
+    if config.notebooks:
+        persistence = {"s3.persistence.enabled": "true", "s3.persistence.bucket": bucket}
+        found.append({"Classification": "jupyter-s3-conf", "Properties": persistence})
+    return found
+
+
+def _conf(config: ClusterConfig) -> dict[str, Any]:
+    instance = Prices.of(config.region).instance(config.instance_type)
+    nodes = config.core + config.task
+    megabytes = int(instance.memory_gib * 1024 * YARN_SHARE)
+    heap = int(megabytes * HEAP_SHARE)
+    return {
+        "spark.executorEnv.PYTHONPATH": f"./{FOLDER}",
+        "spark.dynamicAllocation.enabled": "false",
+        "spark.executor.instances": nodes,
+        "spark.executor.cores": instance.vcpus,
+        "spark.executor.memory": f"{heap}m",
+        "spark.executor.memoryOverhead": f"{megabytes - heap}m",
+        "spark.default.parallelism": nodes * instance.vcpus,
+    }

@@ -1,0 +1,139 @@
+"""EMR Serverless: an application that costs nothing while it is idle, and job runs on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchard.aws.account import Account
+from orchard.aws.estimate import Item
+from orchard.aws.launch import FAILED, RUNNING, STOPPED, SUCCEEDED, WAITING, Launch, State
+from orchard.aws.package import FOLDER
+from orchard.aws.prices import Prices
+from orchard.aws.settings import PYTHON, TAG, WORKER_VCPUS, ClusterConfig
+from orchard.errors import OrchardError
+
+# Of a worker's 12 GB: the JVM moves little, the four Python processes embed.
+HEAP_GB, OVERHEAD_GB = 5, 7
+_PHASES = {"SUCCESS": SUCCEEDED, "FAILED": FAILED, "CANCELLED": STOPPED, "RUNNING": RUNNING}
+
+
+class Serverless:
+    """See `orchard.aws.backend.Backend`. The application is CloudFormation's."""
+
+    def __init__(self, account: Account, config: ClusterConfig, outputs: dict[str, str]) -> None:
+        self.account, self.config, self.outputs = account, config, outputs
+        self._client = account.client("emr-serverless")
+
+    def up(self) -> str:
+        """The application; it starts by itself when a job arrives, and stops when idle."""
+        pages = self._client.get_paginator("list_applications").paginate()
+        for page in pages:
+            for found in page["applications"]:
+                if found["name"] == self.config.name and found["state"] != "TERMINATED":
+                    return str(found["id"])
+        raise OrchardError(
+            f"no EMR Serverless application {self.config.name} in {self.account.region}; "
+            "`orchard cluster up` makes it"
+        )
+
+    def request(self, url: str, code: str, cluster: str, *, alone: bool) -> tuple[str, str, Any]:
+        """StartJobRun, with the hard stop that EMR Serverless itself holds."""
+        return "emr-serverless", "StartJobRun", self._start(url, code, cluster)
+
+    def submit(self, url: str, code: str, cluster: str | None) -> tuple[str, str]:
+        cluster = cluster or self.up()
+        started = self._client.start_job_run(**self._start(url, code, cluster))
+        return cluster, str(started["jobRunId"])
+
+    def look(self, launch: Launch) -> State:
+        if launch.job is None:
+            found = self._client.get_application(applicationId=launch.cluster)["application"]
+            return State(WAITING, found["state"], found.get("stateDetails", ""))
+        run = self._run(launch)
+        phase = _PHASES.get(run["state"], WAITING)
+        return State(phase, run["state"], run.get("stateDetails") or "")
+
+    def stop(self, launch: Launch) -> None:
+        if launch.job and not self.look(launch).is_final:
+            self._client.cancel_job_run(applicationId=launch.cluster, jobRunId=launch.job)
+
+    def used(self, launch: Launch) -> list[Item]:
+        """The hours that EMR Serverless bills, which it tells some minutes after the end."""
+        if launch.job is None:
+            return []
+        hours = self._run(launch).get("billedResourceUtilization") or {}
+        vcpu, gb = Prices.of(self.account.region).serverless(self.config.architecture)
+        cpus, memory = float(hours.get("vCPUHour", 0)), float(hours.get("memoryGBHour", 0))
+        return [
+            Item(f"{cpus:.2f} vCPU hours", cpus * vcpu, cpus * vcpu),
+            Item(f"{memory:.2f} GB hours", memory * gb, memory * gb),
+        ]
+
+    def logs(self, launch: Launch) -> list[str]:
+        base = f"logs/applications/{launch.cluster}/jobs/{launch.job}/SPARK_DRIVER/"
+        return [f"{base}stderr", f"{base}stdout"]
+
+    def interfaces(self, launch: Launch) -> dict[str, str]:
+        """Live while it runs, the history server afterwards; the address opens for an hour."""
+        if launch.job is None:
+            return {}
+        found = self._client.get_dashboard_for_job_run(
+            applicationId=launch.cluster, jobRunId=launch.job
+        )
+        return {"Spark UI": str(found["url"])}
+
+    def _run(self, launch: Launch) -> dict[str, Any]:
+        found = self._client.get_job_run(applicationId=launch.cluster, jobRunId=launch.job)
+        return dict(found["jobRun"])
+
+    def _start(self, url: str, code: str, application: str) -> dict[str, Any]:
+        bucket = self.outputs["BucketName"]
+        name = url.rstrip("/").rsplit("/", 1)[-1]
+        return {
+            "applicationId": application,
+            "clientToken": name,  # a repeated call starts no second run
+            "executionRoleArn": self.outputs["JobRoleArn"],
+            "name": name,
+            "executionTimeoutMinutes": self.config.timeout,
+            "jobDriver": {
+                "sparkSubmit": {
+                    "entryPoint": f"s3://{bucket}/code/main.py",
+                    "entryPointArguments": [url],
+                    "sparkSubmitParameters": " ".join(
+                        f"--conf {key}={value}" for key, value in self._conf(code).items()
+                    ),
+                }
+            },
+            "configurationOverrides": {
+                "monitoringConfiguration": {
+                    "s3MonitoringConfiguration": {"logUri": f"s3://{bucket}/logs/"},
+                    "cloudWatchLoggingConfiguration": {
+                        "enabled": True,
+                        "logGroupName": f"/orchard/{self.config.name}",
+                    },
+                }
+            },
+            "tags": {TAG: self.config.name},
+        }
+
+    def _conf(self, code: str) -> dict[str, Any]:
+        memory = {"memory": f"{HEAP_GB}g", "memoryOverhead": f"{OVERHEAD_GB}g"}
+        conf: dict[str, Any] = {
+            "spark.archives": f"{code}#{FOLDER}",
+            "spark.emr-serverless.driverEnv.PYTHONPATH": f"./{FOLDER}",
+            "spark.executorEnv.PYTHONPATH": f"./{FOLDER}",
+            "spark.emr-serverless.driverEnv.PYSPARK_DRIVER_PYTHON": f"python{PYTHON}",
+            "spark.emr-serverless.driverEnv.PYSPARK_PYTHON": f"python{PYTHON}",
+            "spark.executorEnv.PYSPARK_PYTHON": f"python{PYTHON}",
+            "spark.dynamicAllocation.enabled": "false",
+            "spark.executor.instances": self.config.workers,
+            "spark.default.parallelism": self.config.workers * WORKER_VCPUS,
+        }
+        for role in ("driver", "executor"):
+            conf[f"spark.{role}.cores"] = WORKER_VCPUS
+            conf |= {f"spark.{role}.{key}": value for key, value in memory.items()}
+        return conf | {
+            "spark.io.encryption.enabled": "true",
+            "spark.authenticate": "true",
+            "spark.network.crypto.enabled": "true",
+        }

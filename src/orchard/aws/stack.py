@@ -1,0 +1,189 @@
+"""The durable part: CloudFormation stacks, made and removed, also after an interruption."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+
+from orchard.aws.account import Account, code_of
+from orchard.aws.prices import Prices
+from orchard.aws.settings import EMR_TAG, TAG, WORKER_GB, WORKER_VCPUS, ClusterConfig
+from orchard.errors import OrchardError
+
+Say = Callable[[str], None]
+
+# A stack that failed to be made can only be removed and made anew.
+_STILLBORN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
+_BUDGET_REGIONS = ("eu-central-1", "eu-west-1", "eu-west-3")  # cfn-lint's table of types
+_LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557)
+
+
+def template(name: str) -> str:
+    """The text of a template of the package: "durable", "ec2", "budget" or "on_upload"."""
+    return (files("orchard.aws") / "templates" / f"{name}.yaml").read_text("utf-8")
+
+
+def ec2_name(name: str) -> str:
+    return f"{name}-ec2"
+
+
+def upload_name(name: str) -> str:
+    return f"{name}-on-upload"
+
+
+def budget_account(account: Account) -> Account:
+    """Where CloudFormation can make a budget: here, or in the region of the EU that can."""
+    return account if account.region in _BUDGET_REGIONS else Account(_BUDGET_REGIONS[0])
+
+
+def budget_name(account: Account, name: str) -> str:
+    return f"{name}-budget-{account.region}"
+
+
+def bucket_name(account: Account, name: str) -> str:
+    """The stack's bucket; it can be told without asking, so that it is found after its stack."""
+    return f"{name}-{account.number}-{account.region}"
+
+
+def deploy(
+    account: Account, config: ClusterConfig, sources: tuple[str, ...] = (), say: Say = print
+) -> dict[str, str]:
+    """Make the stacks that `config` needs, or bring them up to date; their outputs.
+
+    sources: other buckets that jobs may read.
+    """
+    arns = _arns(sources)
+    wanted = _durable(account, config) | arns
+    if describe(account.client("cloudformation"), upload_name(config.name)):
+        wanted["Notify"] = "true"
+    outputs = ensure(account, config.name, "durable", wanted, say=say)
+    if not config.is_serverless:
+        own = {"Stack": config.name, "SshFrom": config.ssh_cidr or ""}
+        outputs |= ensure(
+            account, ec2_name(config.name), "ec2", own | arns, {EMR_TAG: "true"}, say=say
+        )
+    if config.email:
+        usd = config.max_cost / Prices.of(account.region).eur_per_usd
+        wanted = {"Stack": config.name, "Region": account.region, "Email": config.email}
+        wanted["BudgetUsd"] = f"{max(1.0, usd):.2f}"
+        ensure(
+            budget_account(account), budget_name(account, config.name), "budget", wanted, say=say
+        )
+    return outputs
+
+
+def ensure(
+    account: Account,
+    stack: str,
+    kind: str,
+    parameters: dict[str, str],
+    tags: dict[str, str] | None = None,
+    say: Say = print,
+) -> dict[str, str]:
+    """Make a stack of a template, or update it; its outputs. Waits for whoever is at it already."""
+    cloud = account.client("cloudformation")
+    found = _settled(cloud, stack)
+    if found and found["StackStatus"] in _STILLBORN:
+        say(f"stack {stack}: removing what a failed attempt left")
+        remove(account, stack)
+        found = None
+    request = {
+        "StackName": stack,
+        "TemplateBody": template(kind),
+        "Parameters": [
+            {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
+        ],
+        "Capabilities": ["CAPABILITY_NAMED_IAM"],
+        "Tags": [
+            {"Key": key, "Value": value}
+            for key, value in ({TAG: parameters.get("Stack", stack)} | (tags or {})).items()
+        ],
+    }
+    if found is None:
+        say(f"stack {stack}: making it")
+        cloud.create_stack(**request, OnFailure="DELETE")
+        cloud.get_waiter("stack_create_complete").wait(StackName=stack)
+    elif _update(cloud, request):
+        say(f"stack {stack}: bringing it up to date")
+        cloud.get_waiter("stack_update_complete").wait(StackName=stack)
+    return outputs(account, stack)
+
+
+def outputs(account: Account, stack: str) -> dict[str, str]:
+    """Raises OrchardError where there is no such stack."""
+    found = describe(account.client("cloudformation"), stack)
+    if found is None:
+        raise OrchardError(
+            f"no stack {stack} in {account.region}; `orchard cluster up` makes it, "
+            "`orchard cluster list --all-regions` looks for others"
+        )
+    return {item["OutputKey"]: item["OutputValue"] for item in found.get("Outputs", ())}
+
+
+def describe(cloud: Any, stack: str) -> dict[str, Any] | None:
+    """CloudFormation's account of a stack; None where there is none."""
+    from botocore.exceptions import ClientError
+
+    try:
+        (found,) = cloud.describe_stacks(StackName=stack)["Stacks"]
+    except ClientError as error:
+        if code_of(error) == "ValidationError" and "does not exist" in str(error):
+            return None
+        raise
+    return None if found["StackStatus"] == "DELETE_COMPLETE" else dict(found)
+
+
+def remove(account: Account, stack: str) -> None:
+    """Delete a stack and wait until it is gone; none there is as good."""
+    cloud = account.client("cloudformation")
+    if _settled(cloud, stack) is None:
+        return
+    cloud.delete_stack(StackName=stack)
+    cloud.get_waiter("stack_delete_complete").wait(StackName=stack)
+
+
+def _settled(cloud: Any, stack: str) -> dict[str, Any] | None:
+    """The stack once nothing is happening to it: an interrupted command may still be at work."""
+    found = describe(cloud, stack)
+    while found and found["StackStatus"].endswith("_IN_PROGRESS"):
+        verb = found["StackStatus"].split("_")[0].lower()
+        known = ("create", "update", "delete", "rollback")
+        waiter = f"stack_{verb if verb in known else 'update'}_complete"
+        cloud.get_waiter(waiter).wait(StackName=stack)
+        found = describe(cloud, stack)
+    return found
+
+
+def _update(cloud: Any, request: dict[str, Any]) -> bool:
+    from botocore.exceptions import ClientError
+
+    try:
+        cloud.update_stack(**request)
+    except ClientError as error:
+        if "No updates are to be performed" in str(error):
+            return False
+        raise
+    return True
+
+
+def _durable(account: Account, config: ClusterConfig) -> dict[str, str]:
+    nodes = config.workers + 1
+    return {
+        "Region": account.region,
+        "ReleaseLabel": config.release,
+        "Architecture": config.architecture.upper(),
+        "MaximumVcpus": str(nodes * WORKER_VCPUS),
+        "MaximumMemoryGb": str(nodes * WORKER_GB),
+        "IdleMinutes": str(max(1, min(config.idle // 60, 10_080))),
+        "LogDays": str(min((d for d in _LOG_DAYS if d >= config.log_days), default=_LOG_DAYS[-1])),
+    }
+
+
+def _arns(sources: tuple[str, ...]) -> dict[str, str]:
+    if not sources:
+        return {}
+    return {
+        "SourceBuckets": ",".join(f"arn:aws:s3:::{bucket}" for bucket in sources),
+        "SourceObjects": ",".join(f"arn:aws:s3:::{bucket}/*" for bucket in sources),
+    }

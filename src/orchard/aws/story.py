@@ -1,0 +1,70 @@
+"""`orchard cluster run`: the whole story, from the estimate to the bill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from orchard.aws import sync
+from orchard.aws.cluster import Cluster
+from orchard.aws.follow import follow
+from orchard.aws.launch import SUCCEEDED, Launch
+from orchard.aws.prices import Prices
+from orchard.aws.regions import bucket_of
+from orchard.aws.words import bill_table, estimate_tables
+from orchard.config import RunConfig
+from orchard.errors import OrchardError
+from orchard.storage import is_remote, split
+
+FETCHED = ("report/", "runs/", "explained_variance.csv")
+
+
+def tell(
+    cluster: Cluster, run: RunConfig, rate: float | None, confirm: Callable[[str], None]
+) -> Launch:
+    """Do it all; raises OrchardError where the run failed. Whatever happens, the cluster ends."""
+    console = cluster.reporter.console
+    sources = cluster.check_places(run)
+    uploads = cluster.plan_upload(run)
+    work = cluster.workload(run, uploads, rate)
+    expected = cluster.estimate(work)
+    for part in estimate_tables(cluster.config, work, expected):
+        console.print(part, highlight=False)
+    confirm("Start it?")
+    backend = cluster.deploy(sources)
+    code = cluster.upload_code()
+    cluster.upload_images(uploads)
+    made = cluster.submit(backend, run, code, alone=True, expected=expected)
+    cluster.reporter.say(f"{made.id}: job {made.job} on {made.cluster}; Ctrl-C stops only watching")
+    state, _ = follow(cluster.account, backend, made, cluster.reporter)
+    if not cluster.config.is_serverless:
+        cluster.reporter.say(f"ending cluster {made.cluster}")
+        backend.stop(made)
+    console.print(
+        bill_table("used", backend.used(made), Prices.of(cluster.account.region).eur_per_usd)
+    )
+    low, high = expected.total_eur
+    cluster.reporter.say(f"expected were {low:.2f} to {high:.2f} EUR; AWS' own bill lags by hours")
+    if state.phase != SUCCEEDED:
+        raise OrchardError(
+            f"{made.id}: {state.name}{f': {state.detail}' if state.detail else ''}; "
+            f"`orchard cluster logs {made.id}` shows what it wrote"
+        )
+    _fetch(cluster, run, made)
+    return made
+
+
+def _fetch(cluster: Cluster, run: RunConfig, made: Launch) -> None:
+    """Report, record and variances to where the user asked for them."""
+    assert made.run is not None
+    url = made.run["output"]
+    if not is_remote(run.output):
+        folder, (_, prefix) = Path(run.output), split(url)
+        for part in FETCHED:
+            target = folder / part if part.endswith("/") else folder
+            key = f"{prefix}/{part}"
+            if part.endswith("/"):
+                sync.fetch(cluster.account, bucket_of(url), key, target)
+            else:
+                sync.fetch_one(cluster.account, bucket_of(url), key, target / part)
+    cluster.reporter.say(f"Result: {url}")

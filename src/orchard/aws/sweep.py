@@ -1,0 +1,51 @@
+"""What of Orchard's costs money, and what it left, in one region or in all of the EU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from orchard.aws.account import Account
+from orchard.aws.emr import ALIVE, clusters, tags_of
+from orchard.aws.settings import TAG
+from orchard.aws.teardown import applications
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """kind: stack, cluster, application or bucket. is_running: whether it is paid by the hour."""
+
+    region: str
+    kind: str
+    name: str
+    state: str
+    is_running: bool
+
+
+def look(account: Account) -> list[Found]:
+    """Everything in the account's region that carries Orchard's tag or was made by its stacks."""
+    here, found = account.region, []
+    names = set()
+    for stack in _stacks(account.client("cloudformation")):
+        tag = {item["Key"]: item["Value"] for item in stack.get("Tags", ())}.get(TAG)
+        if tag:
+            names.add(tag)
+            found.append(Found(here, "stack", stack["StackName"], stack["StackStatus"], False))
+    emr = account.client("emr")
+    for cluster in clusters(account, ALIVE):
+        if TAG in tags_of(emr, cluster["Id"]):
+            state = cluster["Status"]["State"]
+            found.append(Found(here, "cluster", f"{cluster['Id']} {cluster['Name']}", state, True))
+    for item in applications(account):
+        if item["name"] in names:
+            running = item["state"] in ("STARTED", "STARTING")
+            label = f"{item['id']} {item['name']}"
+            found.append(Found(here, "application", label, item["state"], running))
+    buckets = (bucket["Name"] for bucket in account.client("s3").list_buckets()["Buckets"])
+    ours = (name for name in buckets if name.endswith(f"-{account.number}-{here}"))
+    return [*found, *(Found(here, "bucket", name, "", False) for name in ours)]
+
+
+def _stacks(cloud: Any) -> list[dict[str, Any]]:
+    pages = cloud.get_paginator("describe_stacks").paginate()
+    return [stack for page in pages for stack in page["Stacks"]]

@@ -1,0 +1,66 @@
+"""Estimates, states and bills as tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.table import Table
+
+from orchard.aws.estimate import CloudEstimate, Item, Workload
+from orchard.aws.settings import RELEASES, ClusterConfig
+from orchard.aws.sweep import Found
+
+
+def estimate_tables(
+    config: ClusterConfig, work: Workload, found: CloudEstimate
+) -> Iterable[Table | str]:
+    where = f"{config.workers} workers of 4 vCPUs" if config.is_serverless else _nodes(config)
+    yield (
+        f"{work.n_images:,} images in {config.region}, {config.release} ({RELEASES[config.release]}"
+        f"), {'EMR Serverless' if config.is_serverless else 'EMR on EC2'}, {where}"
+    )
+    yield bill_table(f"estimate, prices of {found.prices_date}", found.items, found.eur_per_usd)
+    low, high = found.minutes
+    how = "measured" if work.is_measured else "as docs/results.md; --rate tells your own"
+    yield (
+        f"Time: {low:.0f} to {high:.0f} minutes, from {work.images_per_second:.0f} images/s a slot "
+        f"({how})."
+    )
+    yield (
+        f"At most {found.worst_eur:.2f} EUR: {found.hourly * found.eur_per_usd:.2f} EUR an hour at "
+        f"full size on demand, ended after {found.longest_minutes:.0f} minutes, and storage; "
+        f"--max-cost {config.max_cost:g}."
+    )
+
+
+def bill_table(title: str, items: Iterable[Item], eur_per_usd: float) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("item")
+    for name in ("EUR, low", "high"):
+        table.add_column(name, justify="right")
+    low = high = 0.0
+    for item in items:
+        table.add_row(item.name, *_euros(item.low * eur_per_usd, item.high * eur_per_usd))
+        low, high = low + item.low * eur_per_usd, high + item.high * eur_per_usd
+    table.add_section()
+    table.add_row("total, without tax", *_euros(low, high))
+    return table
+
+
+def found_table(found: Iterable[Found]) -> Table:
+    table = Table(title="Orchard on AWS", title_justify="left")
+    for name in ("region", "what", "name", "state", "costs by the hour"):
+        table.add_column(name)
+    for item in found:
+        paid = "yes" if item.is_running else ""
+        table.add_row(item.region, item.kind, item.name, item.state, paid)
+    return table
+
+
+def _nodes(config: ClusterConfig) -> str:
+    task = f", {config.task} task{' on Spot' if config.spot else ''}" if config.task else ""
+    return f"{config.instance_type}: primary, {config.core} core{task}"
+
+
+def _euros(*values: float) -> list[str]:
+    return [f"{value:.4f}" if 0 < value < 0.01 else f"{value:.2f}" for value in values]

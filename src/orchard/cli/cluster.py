@@ -1,0 +1,315 @@
+"""`orchard cluster`: on AWS, inside the EU, inside a budget."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from orchard.cli.cluster_options import CloudCommand, cluster_options, context_of, run_options
+from orchard.cli.command import show
+from orchard.errors import ConfigError, OrchardError
+
+
+@click.group("cluster", short_help="Run on AWS, inside the EU and a budget.")
+def cluster_group() -> None:
+    """Run on AWS: EMR Serverless or EMR on EC2, in a region of the EU, inside a budget.
+
+    Credentials are those of the aws command line. Nothing is started before its price is told, and
+    nothing whose price by the hour times its longest time exceeds --max-cost.
+
+    \b
+    Examples:
+      orchard cluster estimate photos --region eu-west-3
+      orchard cluster run photos result --region eu-west-3
+      orchard cluster list --all-regions
+      orchard cluster down --everything
+
+    No real account has run these commands yet; they are tested against moto, cfn-lint and
+    botocore's own model of AWS.
+    """
+
+
+@cluster_group.command("estimate", cls=CloudCommand, short_help="What it would take and cost.")
+@click.argument("sources", metavar="[SOURCE...]", nargs=-1)
+@click.option("--images", type=int, metavar="N", help="How many, where no SOURCE is given.")
+@click.option("--rate", type=float, metavar="N", help="Images a second of one slot, as measured.")
+@click.option("--refresh-prices", is_flag=True, help="Ask AWS' price list first (credentials).")
+@click.option("--sources-of-prices", is_flag=True, help="Show where each price was found.")
+@cluster_options
+def estimate_command(
+    sources: tuple[str, ...],
+    images: int | None,
+    rate: float | None,
+    refresh_prices: bool,
+    sources_of_prices: bool,
+    **options: Any,
+) -> None:
+    """Tell what embedding the images in SOURCE would take and cost, without starting anything.
+
+    Needs no AWS account, unless a SOURCE is a bucket. --rate is what `orchard run --dry-run` shows.
+    """
+    from orchard.aws.estimate import IMAGES_PER_SECOND, Workload, estimate, guard
+    from orchard.aws.local import measure_folders
+    from orchard.aws.prices import Prices, refresh
+    from orchard.aws.words import estimate_tables
+    from orchard.cli.cluster_options import account_of, config_of
+
+    config = config_of(options)
+    if refresh_prices:
+        prices = refresh(account_of(options), config.region, config.instance_type)
+    else:
+        prices = Prices.of(config.region)
+    if options.get("eur_per_usd"):
+        prices.table["eur_per_usd"]["value"] = options["eur_per_usd"]
+    if sources:
+        n, size = measure_folders(sources, config.region)
+    elif images:
+        n, size = images, 0
+    else:
+        raise ConfigError("give a SOURCE, or --images N")
+    work = Workload(n, size, rate or IMAGES_PER_SECOND, is_measured=rate is not None, uploads=n)
+    found = estimate(config, work, prices)
+    show(*estimate_tables(config, work, found))
+    if sources_of_prices:
+        for name, source in prices.sources():
+            click.echo(f"{name}: {source}")
+    guard(config, found)
+
+
+@cluster_group.command("up", cls=CloudCommand, short_help="Make the stack; on EC2 a cluster too.")
+@click.option("--source-bucket", multiple=True, help="Another bucket that jobs may read.")
+@click.option("--print-cli", is_flag=True, help="Show the aws command for the cluster, start none.")
+@click.option("--as-json", is_flag=True, help="With it: RunJobFlow's parameters, as Airflow wants.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@cluster_options
+def up_command(
+    source_bucket: tuple[str, ...], print_cli: bool, as_json: bool, yes: bool, **options: Any
+) -> None:
+    """Make or update what lasts (bucket, roles, logs, budget); on EC2 also start a cluster.
+
+    Interrupted, it goes on where it was. The cluster ends by itself when idle and when its
+    --timeout is over.
+    """
+    from orchard.aws import launch
+    from orchard.aws.print_cli import aws_command
+    from orchard.aws.regions import check_bucket
+    from orchard.aws.run_job_flow import run_job_flow
+
+    context = context_of(options)
+    config, cluster = context.config, context.cluster
+    for bucket in source_bucket:
+        check_bucket(context.account.client("s3"), f"s3://{bucket}")
+    context.guard_idle()
+    if print_cli:
+        outputs = context.known_outputs()
+        request = run_job_flow(config, outputs)
+        line = aws_command("emr", "RunJobFlow", request, config.region)
+        click.echo(json.dumps(request, indent=1) if as_json else line)
+        return
+    context.confirm(f"Make the stack {config.name} in {config.region}?", yes)
+    backend = cluster.deploy(source_bucket)
+    cluster_id = backend.up()
+    made = launch.Launch(launch.new_id(), config, cluster_id)
+    launch.save(context.account, cluster.bucket, made)
+    click.echo(f"{cluster_id} is ready or on its way; bucket: s3://{cluster.bucket}")
+
+
+@cluster_group.command("submit", cls=CloudCommand, short_help="Send a run to what `up` made.")
+@click.argument("paths", metavar="SOURCE... OUTPUT", nargs=-1, required=True)
+@click.option("--print-cli", is_flag=True, help="Show the aws command, send nothing.")
+@click.option(
+    "--on-upload",
+    is_flag=True,
+    help="Not now, but whenever an object named images/..._READY is put into the bucket.",
+)
+@run_options
+@cluster_options
+def submit_command(
+    paths: tuple[str, ...], print_cli: bool, on_upload: bool, **options: Any
+) -> None:
+    """Send a run to what `up` made, and return; `status` and `logs` tell how it goes on.
+
+    SOURCE and OUTPUT are as in `orchard cluster run`.
+    """
+    from orchard.aws.on_upload import install
+    from orchard.aws.print_cli import aws_command
+
+    context = context_of(options)
+    run = context.run_config(paths, options)
+    cluster = context.cluster
+    cluster.check_places(run)
+    uploads = cluster.plan_upload(run)
+    expected = cluster.estimate(cluster.workload(run, uploads, options.get("rate")))
+    if print_cli:
+        backend = context.known_backend()
+        url, code = f"s3://{cluster.bucket}/jobs/ID", f"s3://{cluster.bucket}/code/ARCHIVE.zip"
+        alone = not context.config.is_serverless
+        service, call, request = backend.request(url, code, "CLUSTER", alone=alone)
+        click.echo(aws_command(service, call, request, context.config.region))
+        return
+    backend = cluster.backend()
+    code = cluster.upload_code()
+    cluster.upload_images(uploads)
+    if on_upload:
+        name = install(cluster, backend, run, code)
+        click.echo(f"{name}: runs whenever s3://{cluster.bucket}/images/..._READY is put")
+        return
+    made = cluster.submit(backend, run, code, alone=False, expected=expected)
+    click.echo(f"{made.id}: job {made.job} on {made.cluster}")
+
+
+@cluster_group.command("run", cls=CloudCommand, short_help="The whole story, to the bill.")
+@click.argument("paths", metavar="SOURCE... OUTPUT", nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@run_options
+@cluster_options
+def run_command(paths: tuple[str, ...], yes: bool, **options: Any) -> None:
+    """Estimate, confirm, deploy, upload, run, follow, fetch the report, end, and show the bill.
+
+    SOURCE is a folder, which is uploaded, or s3://BUCKET/FOLDER in the EU, which is read where it
+    is. OUTPUT is a folder: the result stays in the bucket under results/, and its report, its
+    record and its variances are fetched into OUTPUT. Ctrl-C stops watching, not the run.
+    """
+    from orchard.aws.story import tell
+
+    context = context_of(options)
+    run = context.run_config(paths, options)
+    tell(context.cluster, run, options.get("rate"), lambda text: context.confirm(text, yes))
+
+
+@cluster_group.command("status", cls=CloudCommand, short_help="How a run stands.")
+@click.argument("launch_id", metavar="[ID]", required=False)
+@cluster_options
+def status_command(launch_id: str | None, **options: Any) -> None:
+    """How a run or a cluster stands, and what it used so far; the newest, or that of ID."""
+    from orchard.aws.follow import progress_of
+    from orchard.aws.prices import Prices
+    from orchard.aws.words import bill_table
+
+    context = context_of(options)
+    backend, found = context.launch(launch_id)
+    state = backend.look(found)
+    click.echo(
+        f"{found.id} on {found.cluster}: {state.name}{f' ({state.detail})' * bool(state.detail)}"
+    )
+    told = progress_of(context.account, found)
+    if told.get("total"):
+        click.echo(f"{told['done']:,} of {told['total']:,} images, {told['errors']:,} errors")
+    rate = Prices.of(context.account.region).eur_per_usd
+    show(bill_table("used so far", backend.used(found), rate))
+
+
+@cluster_group.command("logs", cls=CloudCommand, short_help="What a run has written.")
+@click.argument("launch_id", metavar="[ID]", required=False)
+@cluster_options
+def logs_command(launch_id: str | None, **options: Any) -> None:
+    """The driver's output of a run; the newest, or that of ID. It arrives within five minutes."""
+    from orchard.aws.logs import lines
+
+    context = context_of(options)
+    backend, found = context.launch(launch_id)
+    n_lines = 0
+    for line in lines(context.account, context.cluster.bucket, backend.logs(found)):
+        click.echo(line)
+        n_lines += 1
+    if not n_lines:
+        raise OrchardError(
+            f"{found.id} has written nothing yet; EMR brings logs every five minutes"
+        )
+
+
+@cluster_group.command("ui", cls=CloudCommand, short_help="Open a run's web pages.")
+@click.argument("launch_id", metavar="[ID]", required=False)
+@click.option(
+    "--page",
+    type=click.Choice(["YARN", "history server", "Spark UI", "JupyterHub"]),
+    help="Of an EC2 cluster's primary node, through Session Manager; no port is opened.",
+)
+@click.option("--ssh-key", type=click.Path(exists=True), help="Tunnel by SSH (see --ssh-from).")
+@cluster_options
+def ui_command(
+    launch_id: str | None, page: str | None, ssh_key: str | None, **options: Any
+) -> None:
+    """Addresses of a run's web pages, or a tunnel to one.
+
+    Without --page: the Spark UI of EMR Serverless, or the history server that AWS keeps off the
+    cluster. An open page or notebook keeps a cluster from being idle.
+    """
+    from orchard.aws import tunnel
+    from orchard.aws.emr import Ec2
+
+    context = context_of(options)
+    backend, found = context.launch(launch_id)
+    if page is None:
+        for name, address in backend.interfaces(found).items():
+            click.echo(f"{name}: {address}")
+        return
+    if not isinstance(backend, Ec2):
+        raise ConfigError(f"--page {page}: only a cluster on EC2 has it; leave --page out")
+    port, _ = tunnel.PAGES[page]
+    if ssh_key:
+        command = tunnel.ssh_command(backend.host(found), port, ssh_key)
+    else:
+        command = tunnel.ssm_command(backend.primary(found), port, context.config.region)
+    click.echo(f"{page}: {tunnel.address(page)} (Ctrl-C closes the tunnel)")
+    if page == "JupyterHub":
+        click.echo(f"user jovyan, password: {context.password()}")
+    tunnel.open_tunnel(command)
+
+
+@cluster_group.command("clone", cls=CloudCommand, short_help="Start an identical cluster.")
+@click.argument("launch_id", metavar="[ID]", required=False)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@cluster_options
+def clone_command(launch_id: str | None, yes: bool, **options: Any) -> None:
+    """Start a cluster, or a run, again as it was; the newest, or that of ID."""
+    from orchard.aws.clone import clone
+
+    context = context_of(options)
+    made = clone(context.cluster, launch_id, lambda text: context.confirm(text, yes))
+    click.echo(f"{made.id}: {made.job or 'no job'} on {made.cluster}")
+
+
+@cluster_group.command("list", cls=CloudCommand, short_help="Look for what was forgotten.")
+@click.option("--all-regions", is_flag=True, help="In every region of the EU that is allowed.")
+@cluster_options
+def list_command(all_regions: bool, **options: Any) -> None:
+    """Everything of Orchard's in the account: stacks, clusters, applications, buckets."""
+    from orchard.aws.account import Account
+    from orchard.aws.regions import REGIONS
+    from orchard.aws.sweep import look
+    from orchard.aws.words import found_table
+    from orchard.cli.cluster_options import account_of
+
+    accounts = [Account(name) for name in REGIONS] if all_regions else [account_of(options)]
+    found = [item for account in accounts for item in look(account)]
+    if found:
+        show(found_table(found))
+    else:
+        click.echo(f"nothing of Orchard's in {', '.join(a.region for a in accounts)}")
+
+
+@cluster_group.command("down", cls=CloudCommand, short_help="End clusters; with --everything, all.")
+@click.option("--everything", is_flag=True, help="Also the bucket with all results, and the stack.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@cluster_options
+def down_command(everything: bool, yes: bool, **options: Any) -> None:
+    """End clusters and job runs. With --everything: images, results and the stack are gone too.
+
+    Interrupted, the same command goes on. At the end it looks again and lists what is left.
+    """
+    from orchard.aws import teardown
+
+    context = context_of(options)
+    name, say = context.config.name, context.cluster.reporter.say
+    if not everything:
+        teardown.stop_all(context.account, name, say)
+        click.echo("nothing is running; the bucket and the stack stay")
+        return
+    context.confirm(f"Delete s3://{context.cluster.bucket} with all results, and the stack?", yes)
+    left = teardown.remove_all(context.account, name, say)
+    if left:
+        raise OrchardError(f"still there: {'; '.join(left)}; run the same command again")
+    click.echo(f"nothing of {name} is left in {context.config.region}")

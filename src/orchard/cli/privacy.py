@@ -1,0 +1,40 @@
+"""`orchard privacy`."""
+
+from __future__ import annotations
+
+import click
+
+from orchard.cli.cluster_options import CloudCommand
+from orchard.cli.command import existing_result, storage_options
+
+
+@click.command("privacy", cls=CloudCommand, short_help="Write a result's processing record.")
+@click.argument("output", metavar="OUTPUT")
+@click.option("--controller", help="Who decides about the processing.")
+@click.option("--contact", help="Whom people write to, of the controller.")
+@click.option("--purpose", help="What for; default the features of images.")
+@click.option("--legal-basis", help="Such as consent, or Article 6(1)(f).")
+@click.option("--retention", help="How long the result is kept, and who deletes it then.")
+@storage_options
+def privacy_command(
+    output: str, endpoint_url: str | None, region: str | None, **stated: str | None
+) -> None:
+    """Write the GDPR's record of processing for OUTPUT: what, why, where, how long, who can erase.
+
+    It is shown, and stored as OUTPUT/privacy/processing_record.json. Of a bucket the region, the
+    encryption and the retention are asked of S3; one outside the EU is refused.
+    """
+    from orchard.privacy import Statement, lines, record
+    from orchard.storage import is_remote
+
+    result = existing_result(output, endpoint_url, region)
+    if is_remote(output):
+        from orchard.aws.account import Account
+        from orchard.aws.places import guards
+
+        place = guards(Account(region), output)
+    else:
+        place = {"folder": result.root, "guards": "those of this machine's disk"}
+    statement = Statement(**{name: value for name, value in stated.items() if value})
+    for line in lines(record(result, statement, place)):
+        click.echo(line)

@@ -1,0 +1,40 @@
+"""`orchard report`."""
+
+from __future__ import annotations
+
+import click
+
+from orchard.cli.command import Command, existing_result, storage_options
+
+
+@click.command("report", cls=Command, short_help="Make a result's report again.")
+@click.argument("output", metavar="OUTPUT")
+@click.option(
+    "--thumbnails/--no-thumbnails",
+    default=True,
+    show_default=True,
+    help="Show the images, read from their source again where it can be reached.",
+)
+@storage_options
+def report_command(
+    output: str, thumbnails: bool, endpoint_url: str | None, region: str | None
+) -> None:
+    """Make OUTPUT/report/index.html from the tables: a page to open in a browser.
+
+    It shows the images on a map, what was read and what failed, duplicates, unusual images, the
+    explained variance, each class, and where the time went. One file, without a network: thumbnails
+    are part of it, so pass it on only to people who may see the images.
+
+    \b
+    Examples:
+      orchard report result
+      orchard report result --no-thumbnails
+      orchard report s3://bucket/result --region eu-west-3
+    """
+    from orchard.progress import Reporter
+    from orchard.report.build import build
+
+    place = existing_result(output, endpoint_url, region)
+    built = build(place, with_thumbnails=thumbnails, say=Reporter().say)
+    click.echo(f"{built.n_points:,} points, {built.n_thumbnails:,} thumbnails")
+    click.echo(f"Report: {place.uri(built.path)} ({built.n_bytes / 1e6:.1f} MB)")

@@ -1,0 +1,100 @@
+"""The processing record of a result: what is processed, why, where, how long, and who can erase.
+
+The fields are those of Article 30(1) of the GDPR. What Orchard can see it fills in, from the result
+and, for a bucket, from the bucket's own settings; what only the controller knows it asks for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+import pyarrow.compute as pc
+
+from orchard.store import tables
+from orchard.store.erase import AUDIT, Suppression
+from orchard.store.output import Output
+
+RECORD = "privacy/processing_record.json"
+UNKNOWN = "not stated"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What only the controller knows."""
+
+    controller: str = UNKNOWN
+    contact: str = UNKNOWN
+    purpose: str = "features of images, for classifying and searching them"
+    legal_basis: str = UNKNOWN
+    retention: str = UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessingRecord:
+    """Plain JSON data; `place` and `safeguards` are as found when it was made."""
+
+    made: str
+    statement: Statement
+    sources: list[str]
+    images: int
+    failed: int
+    erased: int
+    first_run: str
+    last_run: str
+    stored: dict[str, str]
+    place: dict[str, Any]
+    erasure: dict[str, str]
+    recipients: str = "none: Orchard sends nothing to anybody; the storage's operator processes"
+
+
+def record(output: Output, statement: Statement, place: dict[str, Any]) -> ProcessingRecord:
+    """The record of a result, also stored in it. Raises TableError where there is none."""
+    runs = [output.get_json(path) for path in output.paths("runs") if path.endswith(".json")]
+    started = sorted(run["started"] for run in runs)
+    made = ProcessingRecord(
+        made=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        statement=statement,
+        sources=sorted({source for run in runs for source in run["config"]["sources"]}),
+        images=tables.count(output, "features"),
+        failed=tables.count(output, "errors"),
+        erased=len(Suppression.load(output).hashes),
+        first_run=started[0] if started else UNKNOWN,
+        last_run=started[-1] if started else UNKNOWN,
+        stored=_stored(output),
+        place=place,
+        erasure={
+            "how": f"orchard erase {output.root} --path PATH (or --prefix, --from-file)",
+            "who": "whoever may write to the place named above",
+            "effect": "rows leave all tables, their files are deleted, the image stays away",
+            "images": "Orchard does not delete the images themselves; they lie in the sources",
+            "proof": f"{output.uri(AUDIT)} tells when and how many, not whose",
+        },
+    )
+    output.put_json(RECORD, asdict(made))
+    return made
+
+
+def _stored(output: Output) -> dict[str, str]:
+    columns = {
+        "features": "path, label, size, time, ETag, SHA-256, width and height of each image, and "
+        "1280 numbers from which a likeness of it can be guessed",
+        "components": "path, label and fewer such numbers",
+        "errors": "path, label, size and what was wrong",
+        "gone": "path of images that disappeared from the source",
+        "models": "means, scales and components over all images; one image is a share of them",
+        "runs": "settings, counts, times and versions of each run",
+    }
+    labels = tables.read(output, "features", ["label"])["label"]
+    columns["labels"] = f"{len(pc.unique(labels)):,} different ones"
+    return columns
+
+
+def lines(made: ProcessingRecord) -> Iterable[str]:
+    """The record as text."""
+    for name, value in asdict(made).items():
+        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
+        yield f"{name.replace('_', ' ')}: {shown}"

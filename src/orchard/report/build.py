@@ -1,0 +1,49 @@
+"""The report of a result: OUTPUT/report/index.html, one file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from orchard.report.findings import find
+from orchard.report.page import render
+from orchard.storage import Storage
+from orchard.store.output import Output
+
+PAGE = "report/index.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """path: of the page, below OUTPUT. n_points, n_thumbnails: on the map. n_bytes: of the page."""
+
+    path: str
+    n_points: int
+    n_thumbnails: int
+    n_bytes: int
+
+
+def build(
+    output: Output,
+    record: dict[str, Any] | None = None,
+    *,
+    with_thumbnails: bool = True,
+    storage: Storage | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Built:
+    """Write OUTPUT/report/index.html.
+
+    record: of the run; the last one stored, if not given. storage: of the source, for thumbnails.
+    Raises TableError where OUTPUT holds no components.
+    """
+    found = find(output, record or last_record(output), with_thumbnails, storage, say)
+    page = render(found)
+    output.put(PAGE, page)
+    return Built(PAGE, len(found.points), found.thumbnails.n_shown, len(page))
+
+
+def last_record(output: Output) -> dict[str, Any]:
+    """Of the last run that changed the result; empty where none is stored."""
+    stored = [path for path in output.paths("runs") if path.endswith(".json")]
+    return dict(output.get_json(stored[-1])) if stored else {}

@@ -1,0 +1,130 @@
+"""What the report shows, computed from the tables alone.
+
+tables ─▶ points ─▶ neighbours ─▶ map        classes, duplicates, errors, variance, times
+             │                                                     │
+             └──▶ thumbnails, from the source ──▶ page ◀───────────┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from orchard.errors import TableError
+from orchard.report import classes, embedding_2d, neighbours, summarise, thumbnails
+from orchard.report.classes import Classes
+from orchard.report.embedding_2d import Embedding2D
+from orchard.report.neighbours import NearDuplicates, Neighbours
+from orchard.report.points import MAX_POINTS, Images, components_of, features_of, stratified
+from orchard.report.thumbnails import Thumbnails
+from orchard.storage import Storage
+from orchard.store import models
+from orchard.store.output import Output
+
+MAX_EXAMPLES = 1200  # typical and atypical images in all
+UNUSUAL = 24
+NEAR_PAIRS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the page is made of. Points are rows of `images`; their numbers index the arrays."""
+
+    record: dict[str, Any]
+    images: Images
+    points: NDArray[np.int64]
+    components: NDArray[np.float32]
+    embedding: Embedding2D
+    neighbours: Neighbours
+    near: NearDuplicates
+    unusual: tuple[int, ...]
+    duplicates: summarise.Duplicates
+    classes: Classes
+    errors: list[dict[str, Any]]
+    variance: dict[str, Any]
+    provenance: dict[str, Any]
+    thumbnails: Thumbnails
+    thumbnails_wanted: bool
+
+
+def find(
+    output: Output,
+    record: dict[str, Any],
+    with_thumbnails: bool,
+    storage: Storage | None,
+    say: Callable[[str], None],
+) -> Findings:
+    """Compute what the report shows."""
+    images = Images.read(output)
+    card = models.current_pca(output)
+    if card is None or not len(images):
+        raise TableError(f"{output.root} holds no components; expected the OUTPUT of a run")
+    pca, _ = models.load_pca(output, card.pca_id)
+    points = stratified(images.codes, MAX_POINTS)
+    paths = images.paths(points)
+    components = components_of(output, paths)[:, : neighbours.DIMENSIONS]
+    near_by = neighbours.nearest(components, embedding_2d.n_neighbours(len(points)))
+    digests = images.rows["sha256"].take(pa.array(points)).to_pylist()
+    near = neighbours.near_duplicates(features_of(output, paths), near_by, digests)
+    say(f"report: placing {len(points):,} points on the map")
+    embedding = embedding_2d.embed(components, near_by)
+    duplicates = summarise.exact_duplicates(images)
+    described = classes.describe(output, images, _n_examples(len(images.labels)))
+    unusual = _unusual(near_by)
+    reasons, examples = summarise.errors(output)
+    pictures = Thumbnails(np.full(len(points), -1, np.int32))
+    if with_thumbnails:
+        say("report: reading images for thumbnails")
+        shown = _highlights(points, near, unusual, duplicates, described)
+        place = storage or output.storage
+        pictures = thumbnails.make(images.rows, points, shown, place)
+        pictures.errors = thumbnails.of_errors(examples, place)
+    return Findings(
+        record=record,
+        images=images,
+        points=points,
+        components=components,
+        embedding=embedding,
+        neighbours=near_by,
+        near=near,
+        unusual=unusual,
+        duplicates=duplicates,
+        classes=described,
+        errors=reasons,
+        variance=summarise.variance(pca),
+        provenance=summarise.provenance(record, card),
+        thumbnails=pictures,
+        thumbnails_wanted=with_thumbnails,
+    )
+
+
+def _n_examples(n_classes: int) -> int:
+    return max(1, min(4, MAX_EXAMPLES // (2 * n_classes)))
+
+
+def _unusual(near_by: Neighbours) -> tuple[int, ...]:
+    """Points farthest from their neighbours, the farthest first."""
+    if near_by.indices.shape[1] < 1:
+        return ()
+    order = np.argsort(-near_by.isolation, kind="stable")
+    return tuple(order[:UNUSUAL].tolist())
+
+
+def _highlights(
+    points: NDArray[np.int64],
+    near: NearDuplicates,
+    unusual: tuple[int, ...],
+    duplicates: summarise.Duplicates,
+    described: Classes,
+) -> list[int]:
+    """Rows that are shown large."""
+    rows = [int(points[number]) for number in (*near.pairs[:NEAR_PAIRS].ravel(), *unusual)]
+    rows += [row for group in duplicates.groups for row in group[:2]]
+    for examples in (*described.typical, *described.atypical):
+        rows += examples.tolist()
+    return rows

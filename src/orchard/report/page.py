@@ -1,0 +1,199 @@
+"""Findings → one HTML file that needs no network: template, style, scripts and data in it.
+
+Scripts run only if their hash stands in the page's content security policy, so that no name of a
+folder can become one; data lies in elements that no browser executes, with "<" escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from orchard import __version__
+from orchard.report import neighbours, wording
+from orchard.report.colours import palette
+from orchard.report.findings import NEAR_PAIRS, Findings
+from orchard.report.points import MAX_POINTS, OTHER
+from orchard.report.thumbnails import PER_SIDE
+
+SCRIPTS = ("language", "data", "sprites", "overlay", "map", "legend", "search", "charts", "main")
+NEAREST_SHOWN = 8
+_UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+
+
+def render(found: Findings) -> bytes:
+    """The page, as UTF-8."""
+    scripts = [_text("vendor/charts.min.js"), _script()]
+    hashes = " ".join(f"'sha256-{_base64(hashlib.sha256(s.encode()).digest())}'" for s in scripts)
+    page = _environment().get_template("report.html.j2").render(
+        found=found,
+        hashes=hashes,
+        scripts=[Markup(script) for script in scripts],
+        style=Markup(_text("templates/style.css")),
+        data=Markup(script_json(_map_data(found))),
+        drawn=Markup(script_json({"variance": found.variance})),
+        words=Markup(script_json(_script_words())),
+        sheets=[_base64(sheet) for sheet in found.thumbnails.sheets],
+        version=__version__,
+        **_derived(found),
+    )  # fmt: skip
+    return page.encode("utf-8", "backslashreplace")
+
+
+def script_json(value: Any) -> str:
+    """JSON that cannot end the script element it stands in, nor trip an old parser."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return "".join(_UNSAFE.get(character, character) for character in text)
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("orchard.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals.update(
+        t=wording.say,
+        n=wording.number,
+        shown=wording.shown,
+        plain=wording.plain,
+        Number=wording.Number,
+        percent=wording.percent,
+        seconds=wording.seconds,
+        megabytes=wording.megabytes,
+        picture=_picture,
+    )
+    return made
+
+
+def _picture(data: bytes | None) -> str | None:
+    return None if data is None else f"data:image/webp;base64,{_base64(data)}"
+
+
+def _derived(found: Findings) -> dict[str, Any]:
+    """What the template says besides the findings."""
+    from orchard.report import summarise
+
+    images, points = found.images, found.points
+    sources = found.record.get("config", {}).get("sources", [])
+    shapes = images.rows.select(["width", "height"]).to_pydict()
+    start = _common_start(images.paths(points))
+    return {
+        "title": ", ".join(source.rstrip("/").rpartition("/")[2] or source for source in sources),
+        "sources": sources,
+        "counts": summarise.counts(found.record),
+        "times": summarise.times(found.record),
+        "colours": palette(images.labels, frozenset({"", OTHER})),
+        "other": OTHER,
+        "limit": MAX_POINTS,
+        "agreement": agreement(found),
+        "near_cosine": neighbours.NEAR_COSINE,
+        "near_k": neighbours.NEAR_K,
+        "unusual_k": neighbours.UNUSUAL_K,
+        "dimensions": found.components.shape[1],
+        "isolation": found.neighbours.isolation if found.unusual else [],
+        "near_pairs": [
+            (int(points[a]), int(points[b]), float(cosine))
+            for (a, b), cosine in zip(
+                found.near.pairs[:NEAR_PAIRS], found.near.cosines[:NEAR_PAIRS], strict=True
+            )
+        ],
+        "short": lambda path: path[len(start) :] if path.startswith(start) else path,
+        "path_of": lambda row: images.rows["path"][int(row)].as_py(),
+        "label_of": lambda row: images.labels[images.codes[int(row)]],
+        "shape_of": lambda row: (shapes["width"][int(row)] or 1, shapes["height"][int(row)] or 1),
+        "known_stages": {
+            key[len("stage_") :] for key in wording.strings() if key.startswith("stage_")
+        },
+        "class_order": np.argsort(-found.classes.count, kind="stable").tolist(),
+    }
+
+
+def agreement(found: Findings) -> float | None:
+    """Mean share of a point's 10 nearest images that carry its label; None with one label."""
+    codes = found.images.codes[found.points]
+    near = found.neighbours.indices[:, : neighbours.UNUSUAL_K]
+    if len(np.unique(codes)) < 2 or near.shape[1] == 0:
+        return None
+    return float((codes[near] == codes[:, None]).mean())
+
+
+def _map_data(found: Findings) -> dict[str, Any]:
+    images, points = found.images, found.points
+    paths = images.paths(points)
+    start = _common_start(paths)
+    shapes = images.rows.select(["width", "height"]).to_pydict()
+    ratio = [(shapes["width"][row] or 1) / (shapes["height"][row] or 1) for row in points.tolist()]
+    n_near = min(NEAREST_SHOWN, found.neighbours.indices.shape[1])
+    return {
+        "n": len(points),
+        "labels": images.labels,
+        "other": OTHER,
+        "colours": palette(images.labels, frozenset({"", OTHER})),
+        "method": found.embedding.method,
+        "start": start,
+        "paths": [path[len(start) :] for path in paths],
+        "label": _packed(images.codes[points], "<u2"),
+        "xy": _packed(_quantised(found.embedding.xy), "<u2"),
+        "xyz": _packed(_quantised(_three(found.components)), "<u2"),
+        "ratio": _packed(np.clip(np.asarray(ratio) * 1000, 1, 65535), "<u2"),
+        "near": _packed(found.neighbours.indices[:, :n_near], "<u2"),
+        "nearCount": n_near,
+        "tile": found.thumbnails.tile,
+        "perSide": PER_SIDE,
+        "place": _packed(found.thumbnails.place, "<i4"),
+    }
+
+
+def _three(components: NDArray[np.float32]) -> NDArray[np.float32]:
+    padded = np.zeros((len(components), 3), np.float32)
+    padded[:, : min(3, components.shape[1])] = components[:, :3]
+    return padded
+
+
+def _quantised(positions: NDArray[np.float32]) -> NDArray[np.float64]:
+    """To 0 … 65535 about the middle, one scale for all axes: a sixtieth of a screen's pixel."""
+    low, high = positions.min(axis=0), positions.max(axis=0)
+    scale = 65535 / max(float((high - low).max()), 1e-12)
+    return np.round((positions - (low + high) / 2) * scale + 32767.5).clip(0, 65535)
+
+
+def _packed(values: NDArray[Any], kind: str) -> str:
+    return _base64(np.ascontiguousarray(values).astype(kind).tobytes())
+
+
+def _common_start(paths: list[str]) -> str:
+    """The folder that all paths lie in, with its "/"."""
+    first, last = min(paths), max(paths)
+    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), 0)
+    return first[: first.rfind("/", 0, same) + 1]
+
+
+def _script_words() -> dict[str, dict[str, str]]:
+    return {key: text for key, text in wording.strings().items() if key.startswith("js_")}
+
+
+def _script() -> str:
+    parts = [_text(f"templates/js/{name}.js") for name in SCRIPTS]
+    return '"use strict";\n(() => {\n' + "\n".join(parts) + "\n})();\n"
+
+
+def _text(path: str) -> str:
+    text = files("orchard.report").joinpath(path).read_text(encoding="utf-8")
+    assert "</script" not in text, path
+    assert "\r" not in text, path  # a browser would read another text than was hashed
+    return text
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,100 @@
+"""The images of a result as the report sees them: all of them, and those on the map."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from orchard.extraction import vectors_of
+from orchard.store import tables
+from orchard.store.output import Output
+from orchard.store.rows import RowIndex
+
+MAX_POINTS = 25_000  # on the map: what a phone draws fluently and 15 MB hold with thumbnails
+MAX_LABELS = 500  # told apart by colour and listed; the rest are one class, "other"
+OTHER = "\u0000other"  # never a folder's name
+META = ["path", "label", "size", "width", "height", "sha256"]
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """rows: META of every image with components, in the order of their paths. labels: names by
+    code, the missing one as "". codes: (n,) int32, the label of each row."""
+
+    rows: pa.Table
+    labels: tuple[str, ...]
+    codes: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return int(self.rows.num_rows)
+
+    @classmethod
+    def read(cls, output: Output) -> Images:
+        """Images that have both features and components."""
+        rows = tables.read(output, "features", META)
+        projected = tables.read(output, "components", ["path"])["path"]
+        rows = rows.filter(pc.is_in(rows["path"], value_set=projected.combine_chunks()))
+        return cls(rows, *_coded(rows["label"]))
+
+    def paths(self, positions: NDArray[np.int64]) -> list[str]:
+        return list(self.rows["path"].take(pa.array(positions)).to_pylist())
+
+
+def _coded(column: pa.ChunkedArray) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+    """The labels in natural order, the most frequent MAX_LABELS of them, and each row's code."""
+    encoded = pc.fill_null(column, "").combine_chunks().dictionary_encode()
+    names, codes = encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
+    counts = np.bincount(codes, minlength=len(names))
+    kept = sorted(range(len(names)), key=lambda c: (-counts[c], names[c]))[:MAX_LABELS]
+    kept.sort(key=lambda c: _natural(names[c]))
+    new = np.full(len(names), len(kept), np.int32)
+    new[kept] = np.arange(len(kept))
+    labels = [names[c] for c in kept] + ([OTHER] if len(names) > len(kept) else [])
+    return tuple(labels), new[codes].astype(np.int32)
+
+
+def _natural(text: str) -> list[tuple[int, int, str]]:
+    """Apple 2 before Apple 10."""
+    parts = re.split(r"(\d+)", text.casefold())
+    return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts if p]
+
+
+def stratified(codes: NDArray[np.int32], n_max: int, seed: int = 0) -> NDArray[np.int64]:
+    """Positions of at most n_max rows, each label with its share and at least one where it fits."""
+    n = len(codes)
+    if n <= n_max:
+        return np.arange(n, dtype=np.int64)
+    rng = np.random.default_rng(seed)
+    counts = np.bincount(codes)
+    share = counts * (n_max / n)
+    take = np.maximum(np.floor(share).astype(np.int64), counts > 0)
+    short = n_max - int(take.sum())
+    if short > 0:
+        take[np.argsort(np.floor(share) - share, kind="stable")[:short]] += 1
+    take = np.minimum(take, counts)
+    chosen = [
+        rng.choice(np.flatnonzero(codes == code), take[code], replace=False)
+        for code in np.flatnonzero(take)
+    ]
+    return np.sort(np.concatenate(chosen))[:n_max]
+
+
+def components_of(output: Output, paths: list[str]) -> NDArray[np.float32]:
+    """(n, k) components of the given paths, in their order."""
+    return _vectors(output, "components", "components", paths)
+
+
+def features_of(output: Output, paths: list[str]) -> NDArray[np.float32]:
+    """(n, d) features of the given paths, in their order."""
+    return _vectors(output, "features", "features", paths)
+
+
+def _vectors(output: Output, table: str, column: str, paths: list[str]) -> NDArray[np.float32]:
+    index = RowIndex(output, table)
+    positions = pc.index_in(pa.array(paths, pa.string()), value_set=index.paths).to_numpy()
+    return vectors_of(index.take(positions.astype(np.int64), (column,))[column])

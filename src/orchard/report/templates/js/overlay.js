@@ -1,0 +1,145 @@
+// Above the dots: names of classes, pictures once there is room for them, the chosen point, and the
+// card of the point under the pointer.
+const overlay = (() => {
+  const canvas = document.getElementById("overlay"), context = canvas.getContext("2d");
+  const card = document.getElementById("card");
+  const PICTURES = 420; // at most, in view at once
+  let wanted = false, side = 0;
+
+  function request() {
+    if (wanted) return;
+    wanted = true;
+    requestAnimationFrame(() => { wanted = false; draw(); });
+  }
+
+  function draw() {
+    const [width, height] = size(), scale = Math.min(devicePixelRatio || 1, 2);
+    if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
+      canvas.width = Math.round(width * scale);
+      canvas.height = Math.round(height * scale);
+    }
+    context.setTransform(scale, 0, 0, scale, 0, 0);
+    context.clearRect(0, 0, width, height);
+    const project = projector();
+    if (!deck) dots(project);
+    side = 0;
+    if (state.photos && state.mode === "map" && data.tile) pictures(project, width, height);
+    if (state.mode === "space") axisNames();
+    if (state.names && !state.matched) names(project, width, height);
+    for (const point of new Set([state.picked, state.hover])) if (point >= 0) ring(project(point));
+    placeCard(project, width, height);
+  }
+
+  function dots(project) {
+    shown.forEach((point, k) => {
+      const [x, y] = project(point);
+      context.globalAlpha = k < nDimmed ? 0.12 : 0.85;
+      context.fillStyle = colourOf(points.label[point]);
+      context.fillRect(x - 1.5, y - 1.5, 3, 3);
+    });
+    context.globalAlpha = 1;
+  }
+
+  function pictures(project, width, height) {
+    const inView = [];
+    for (let k = nDimmed; k < shown.length; k++) {
+      const [x, y] = project(shown[k]);
+      if (x > -40 && y > -40 && x < width + 40 && y < height + 40) inView.push([shown[k], x, y]);
+      if (inView.length > PICTURES) return;
+    }
+    if (!inView.length) return;
+    side = Math.max(18, Math.min(data.tile * 1.25, 72, Math.sqrt(width * height / inView.length) * 0.8));
+    context.imageSmoothingQuality = "high";
+    for (const [point, x, y] of inView) {
+      const ratio = points.ratio[point], w = ratio >= 1 ? side : side * ratio, h = ratio >= 1 ? side / ratio : side;
+      context.save();
+      context.beginPath();
+      context.roundRect(x - w / 2, y - h / 2, w, h, Math.min(6, side / 6));
+      context.strokeStyle = colourOf(points.label[point]);
+      context.lineWidth = 3;
+      context.clip();
+      if (sprites.draw(context, point, x - w / 2, y - h / 2, w, h, request)) context.stroke();
+      context.restore();
+    }
+  }
+
+  function names(project, width, height) {
+    context.font = "600 12.5px ui-sans-serif, system-ui, sans-serif";
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    context.lineJoin = "round";
+    const taken = [[0, 0, Math.min(330, width), 48]];
+    const style = getComputedStyle(document.documentElement);
+    const ground = style.getPropertyValue("--stage"), ink = style.getPropertyValue("--ink");
+    const order = data.labels.map((_, code) => code).filter((code) => anchors[code] >= 0 && !state.hidden.has(code));
+    order.sort((a, b) => (b === state.pointedClass) - (a === state.pointedClass) || countOf[b] - countOf[a]);
+    for (const code of order) {
+      if (state.pointedClass >= 0 && code !== state.pointedClass) continue;
+      const [x, y] = project(anchors[code]);
+      if (x < 0 || y < 0 || x > width || y > height) continue;
+      const text = shortened(labelName(code)), half = context.measureText(text).width / 2 + 5;
+      const box = [x - half, y - 10, x + half, y + 10];
+      if (taken.some((other) => box[0] < other[2] && box[2] > other[0] && box[1] < other[3] && box[3] > other[1])) continue;
+      taken.push(box);
+      context.globalAlpha = 0.86;
+      context.strokeStyle = ground;
+      context.lineWidth = 4;
+      context.strokeText(text, x, y);
+      context.globalAlpha = 1;
+      context.fillStyle = ink;
+      context.fillText(text, x, y);
+    }
+  }
+
+  function shortened(text) { return text.length > 28 ? `${text.slice(0, 27)}…` : text; }
+
+  function axisNames() {
+    const viewport = deck && deck.getViewports()[0];
+    if (!viewport) return;
+    context.font = "600 12px ui-sans-serif, system-ui, sans-serif";
+    context.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--soft");
+    context.textAlign = "center";
+    [[1, 0, 0], [0, 1, 0], [0, 0, 1]].forEach((axis, k) => {
+      const [x, y] = viewport.project(axis.map((v) => v * WORLD * 0.53));
+      context.fillText(t("js_component_short", {n: k + 1}), x, y);
+    });
+  }
+
+  function ring([x, y]) {
+    context.beginPath();
+    context.arc(x, y, Math.max(9, side / 2 + 4), 0, 2 * Math.PI);
+    context.lineWidth = 2.5;
+    context.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--ink");
+    context.stroke();
+  }
+
+  function fillCard(point) {
+    const code = points.label[point];
+    card.replaceChildren(
+      sprites.canvas(point, card.clientWidth > 170 ? 160 : 128),
+      make("b", {}, swatch(code), labelName(code)),
+      make("code", {className: "path", textContent: data.paths[point]}),
+    );
+  }
+
+  function placeCard(project, width, height) {
+    if (state.hover < 0) { card.hidden = true; return; }
+    if (card.hidden || Number(card.dataset.point) !== state.hover) {
+      card.hidden = false;
+      card.dataset.point = state.hover;
+      fillCard(state.hover);
+    }
+    const [x, y] = project(state.hover), w = card.offsetWidth, h = card.offsetHeight;
+    const left = x + 18 + w < width ? x + 18 : x - 18 - w;
+    card.style.left = `${Math.max(6, Math.min(left, width - w - 6))}px`;
+    card.style.top = `${Math.max(6, Math.min(y - h / 2, height - h - 6))}px`;
+  }
+
+  return {request, pictureSide: () => side};
+})();
+
+function setHover(point) {
+  if (point === state.hover) return;
+  state.hover = point;
+  overlay.request();
+}

@@ -1,0 +1,29 @@
+"""Small files merged into larger ones: rows, and what was computed from them, stay."""
+
+from __future__ import annotations
+
+from orchard.store import models, tables
+from orchard.store.output import Output
+
+
+def compact(output: Output, target_bytes: int) -> dict[str, int]:
+    """Merge each table's small files into files of about `target_bytes`; how many fewer there are.
+
+    The moments and the projections of all features become those of the merged files, so that the
+    next fit reads no row again. The caller holds the lock. Raises TableError.
+    """
+    before = _feature_files(output)
+    fewer = {table: tables.compact(output, table, target_bytes) for table in tables.SCHEMAS}
+    after = _feature_files(output)
+    if after != before:
+        stored = models.load_moments(output)
+        if stored is not None and stored.files == before:
+            models.save_moments(output, stored.moments, after)
+        card = models.current_pca(output)
+        if card is not None and models.load_projected(output, card.pca_id) == before:
+            models.save_projected(output, card.pca_id, after)
+    return fewer
+
+
+def _feature_files(output: Output) -> frozenset[str]:
+    return frozenset(file.path for file in tables.files(output, "features"))

@@ -1,0 +1,96 @@
+"""AWS in this process: moto in eu-west-3, as far as it goes, and stubs for the rest."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from click.testing import CliRunner, Result
+from moto import mock_aws
+from rich.console import Console
+
+from aws import moto_gaps
+from orchard import storage
+from orchard.aws import follow
+from orchard.aws.account import Account
+from orchard.aws.cluster import Cluster
+from orchard.aws.settings import ClusterConfig
+from orchard.cli import main
+from orchard.progress import Reporter
+
+REGION = "eu-west-3"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Keys that open nothing, no settings of the machine's, a cache of the test's own."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
+    monkeypatch.setenv("ORCHARD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(follow, "POLL_SECONDS", 0.0)
+    storage._open.cache_clear()
+    storage._session_of.cache_clear()
+    yield
+    storage._open.cache_clear()
+    storage._session_of.cache_clear()
+
+
+@pytest.fixture
+def aws() -> Iterator[None]:
+    """moto's AWS, empty."""
+    moto_gaps.fill()
+    with mock_aws(), warnings.catch_warnings():
+        moto_gaps.be_silent()
+        yield
+
+
+@pytest.fixture
+def account(aws: None) -> Account:
+    return Account(REGION)
+
+
+@pytest.fixture
+def told() -> Reporter:
+    """What is said lies in `told.console.file`."""
+    return Reporter(Console(file=io.StringIO(), width=200))
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Any:
+    """In place of an archive of 200 MB."""
+    path = tmp_path / "orchard-x86_64-py3.11-0123456789abcdef.zip"
+    path.write_bytes(b"code")
+    return lambda architecture: path
+
+
+@pytest.fixture
+def cluster(account: Account, told: Reporter, code: Any) -> Cluster:
+    return Cluster(account, ClusterConfig(region=REGION), told, code)
+
+
+@pytest.fixture
+def ec2_cluster(account: Account, told: Reporter, code: Any) -> Cluster:
+    return Cluster(account, ClusterConfig(region=REGION, backend="ec2"), told, code)
+
+
+def keys(bucket: str) -> set[str]:
+    """What lies in a bucket now."""
+    pages = boto3.client("s3", region_name=REGION).get_paginator("list_objects_v2")
+    return {i["Key"] for page in pages.paginate(Bucket=bucket) for i in page.get("Contents", ())}
+
+
+def orchard(*arguments: object, input: str | None = None) -> Result:
+    """The command line in this process; whatever it did not mean to raise is raised."""
+    runner = CliRunner(catch_exceptions=False)
+    return runner.invoke(main, [str(argument) for argument in arguments], input=input)

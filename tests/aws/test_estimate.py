@@ -1,0 +1,223 @@
+"""The estimate, the budget, the prices and the regions: without an account."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from importlib.resources import files
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from aws.conftest import orchard
+from orchard.aws.account import Account
+from orchard.aws.estimate import Workload, estimate, guard, hourly, slots
+from orchard.aws.prices import Prices, refresh
+from orchard.aws.regions import OUTSIDE, REGIONS, check_bucket, check_region
+from orchard.aws.settings import ClusterConfig
+from orchard.errors import ConfigError
+
+FRUITS = Workload(23_619, 100_000_000)
+
+
+def config(**settings: Any) -> ClusterConfig:
+    return ClusterConfig(**({"region": "eu-west-3"} | settings))
+
+
+@pytest.mark.parametrize("region", [*OUTSIDE, "us-east-1", "eu-central-3", "", None])
+def test_a_region_outside_the_eu_is_refused(region: str | None) -> None:
+    with pytest.raises(ConfigError, match=r"expected .*in the EU: eu-central-1, eu-west-1"):
+        check_region(region)
+    with pytest.raises(ConfigError):
+        config(region=region)
+
+
+def test_london_and_zurich_are_told_apart_from_the_eu() -> None:
+    with pytest.raises(ConfigError, match="eu-west-2: London is not in the EU"):
+        check_region("eu-west-2")
+
+
+@pytest.mark.parametrize(("where", "allowed"), [("eu-west-3", True), ("eu-west-2", False)])
+def test_a_bucket_counts_by_where_it_lies(account: Account, where: str, allowed: bool) -> None:
+    s3 = account.client("s3")
+    elsewhere = boto3.client("s3", region_name=where)
+    elsewhere.create_bucket(
+        Bucket="photos", CreateBucketConfiguration={"LocationConstraint": where}
+    )
+    if allowed:
+        assert check_bucket(s3, "s3://photos/fruit") == where
+    else:
+        with pytest.raises(ConfigError, match="bucket photos lies in eu-west-2: London"):
+            check_bucket(s3, "s3://photos/fruit")
+
+
+def test_a_bucket_of_the_old_default_region_is_american(account: Account) -> None:
+    s3 = account.client("s3")
+    with Stubber(s3) as stub:
+        stub.add_response("get_bucket_location", {"LocationConstraint": ""}, {"Bucket": "old"})
+        with pytest.raises(ConfigError, match="bucket old lies in us-east-1"):
+            check_bucket(s3, "s3://old")
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"name": "Fruits!"}, "--name Fruits!: expected 2 to 31 lower-case"),
+        ({"idle": 59}, "--idle 59: expected 60 to 604800"),
+        ({"idle": 604_801}, "--idle 604801: expected 60 to 604800"),
+        ({"timeout": 4}, "--timeout 4: expected 5 to 720"),
+        ({"release": "emr-5.0.0"}, "--release emr-5.0.0: expected emr-7.13.0 or emr-spark-8.0.0"),
+        (
+            {"backend": "ec2", "ssh_cidr": "203.0.113.0/24"},
+            "--ssh-from 203.0.113.0/24: expected one",
+        ),
+        ({"backend": "ec2", "ssh_cidr": "0.0.0.0/0"}, "--ssh-from 0.0.0.0/0: expected one IPv4"),
+        ({"instance_type": "large"}, "--instance-type large: expected an EC2 type"),
+        ({"max_cost": 0}, "--max-cost 0: expected euros"),
+        ({"notebooks": True}, "--notebooks: JupyterHub runs on --backend ec2"),
+        ({"workers": 0}, "--workers 0: expected 1 to 100"),
+    ],
+)
+def test_a_wrong_setting_is_told(settings: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        config(**settings)
+    assert str(raised.value).startswith(text)
+
+
+def test_graviton_is_told_by_its_name() -> None:
+    types = {"m5.xlarge": "x86_64", "m6g.xlarge": "arm64", "m7gd.2xlarge": "arm64"}
+    assert {name: config(backend="ec2", instance_type=name).architecture for name in types} == types
+    assert config(backend="ec2", instance_type="g5.xlarge").architecture == "x86_64"
+
+
+@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize("backend", ["serverless", "ec2"])
+def test_every_region_has_a_price_and_each_price_a_source(region: str, backend: str) -> None:
+    found = estimate(config(region=region, backend=backend), FRUITS)
+    low, high = found.total_eur
+    assert 0 < low < high < found.worst_eur * 1.5
+    assert all(0 <= item.low <= item.high for item in found.items)
+    assert all(source for _, source in Prices.of(region).sources())
+
+
+def test_the_estimate_of_serverless_is_hours_times_prices() -> None:
+    """By hand: 5 workers of 4 vCPUs and 12 GB in Paris, at 0.06318 and 0.00689 USD an hour."""
+    prices = Prices.of("eu-west-3")
+    found = estimate(config(), FRUITS, prices)
+    assert hourly(config(), prices) == pytest.approx(20 * 0.06318 + 60 * 0.00689)
+    low, high = (minutes / 60 for minutes in found.minutes)
+    assert found.items[0].low == pytest.approx(20 * 0.06318 * low)
+    assert found.items[1].high == pytest.approx(60 * 0.00689 * high)
+    assert slots(config(), prices) == 16
+    # 23,619 images, 107 a second and slot, a vCPU from 0.4 to 0.8 of such a slot.
+    assert found.minutes[0] == pytest.approx(1.0 + 0.5 + 23_619 / (107 * 16 * 0.8) / 60)
+    assert found.minutes[1] == pytest.approx(4.0 + 2.0 + 23_619 / (107 * 16 * 0.4) / 60)
+
+
+def test_spot_is_a_range_up_to_the_price_on_demand() -> None:
+    names = {item.name: item for item in estimate(config(backend="ec2"), FRUITS).items}
+    spot, demand = names["2 x m5.xlarge on Spot, else on demand"], names["2 x m5.xlarge on demand"]
+    assert spot.low < demand.low
+    assert spot.high == pytest.approx(demand.high)
+
+
+def test_twice_the_workers_take_half_the_time_of_embedding() -> None:
+    work = Workload(10_000_000, 0)
+    one, two = (estimate(config(workers=n), work).minutes for n in (10, 20))
+    assert two[1] - 6 == pytest.approx((one[1] - 6) / 2)
+
+
+def test_what_may_cost_too_much_is_refused_before_anything_starts() -> None:
+    found = estimate(config(), FRUITS)
+    guard(config(max_cost=found.worst_eur), found)
+    with pytest.raises(ConfigError, match=r"--max-cost 1: 1\.51 EUR an hour for up to 60 minutes"):
+        guard(config(max_cost=1), found)
+
+
+def test_the_worst_counts_the_longest_time_at_full_size_and_the_storage() -> None:
+    found = estimate(config(backend="ec2", timeout=120), FRUITS)
+    assert found.longest_minutes == 130, "nodes are paid for before the clock on them starts"
+    rate = hourly(config(backend="ec2"), Prices.of("eu-west-3"))
+    assert found.worst_eur == pytest.approx((rate * 130 / 60 + found.once) * 0.9)
+
+
+def test_what_would_not_end_in_time_is_refused() -> None:
+    settings = config(timeout=5)
+    with pytest.raises(ConfigError, match=r"--timeout 5: this takes \d+ to \d+ minutes"):
+        guard(settings, estimate(settings, Workload(1_000_000, 0)))
+
+
+def test_a_type_without_a_price_is_not_started() -> None:
+    with pytest.raises(ConfigError, match=r"p4d.24xlarge: no price of it is known in eu-west-3"):
+        estimate(config(backend="ec2", instance_type="p4d.24xlarge"), FRUITS)
+
+
+def test_the_table_is_dated_and_names_its_exchange_rate() -> None:
+    table = json.loads((files("orchard.aws") / "prices.json").read_text())
+    assert table["date"] == table["eur_per_usd"]["date"] == "2026-11-21"
+    assert set(table["regions"]) == set(REGIONS)
+
+
+# Refreshed from AWS' price list: as moto has none, by botocore's stubs.
+
+
+def product(attributes: dict[str, str], usd: str) -> str:
+    dimension = {"pricePerUnit": {"USD": usd}, "unit": "Hrs"}
+    terms = {"OnDemand": {"T": {"priceDimensions": {"D": dimension}}}}
+    return json.dumps({"product": {"attributes": attributes}, "terms": terms})
+
+
+def test_prices_are_refreshed_from_aws_own_list(account: Account) -> None:
+    pricing, ec2 = account.client("pricing"), account.client("ec2")
+    machine = {"vcpu": "4", "memory": "16 GiB", "instanceType": "c7g.xlarge"}
+    usage = "EUW3-EMR-SERVERLESS-{}vCPUHours"
+    answers = [
+        [product(machine, "0.1234")],
+        [product({"softwareType": "EMR"}, "0.0300")],
+        [
+            product({"usagetype": usage.format("")}, "0.07"),
+            product({"usagetype": usage.format("ARM-")}, "0.05"),
+            product({"usagetype": "EUW3-EMR-SERVERLESS-MemoryGBHours"}, "0.008"),
+            product({"usagetype": "EUW3-BoxUsage:m5.xlarge"}, "9"),
+        ],
+    ]
+    with Stubber(pricing) as prices_stub, Stubber(ec2) as spot_stub:
+        for answer in answers:
+            prices_stub.add_response("get_products", {"PriceList": answer})
+        spot_stub.add_response(
+            "describe_spot_price_history",
+            {"SpotPriceHistory": [{"SpotPrice": "0.05"}, {"SpotPrice": "0.04"}]},
+        )
+        refreshed = refresh(account, "eu-west-3", "c7g.xlarge")
+        prices_stub.assert_no_pending_responses()
+    again = Prices.of("eu-west-3")
+    assert again.table == refreshed.table, "it is kept, and found the next time"
+    found = again.instance("c7g.xlarge")
+    assert (found.vcpus, found.memory_gib, found.hour, found.fee) == (4, 16, 0.1234, 0.03)
+    assert found.spot == (0.04, 0.05)
+    assert again.serverless("x86_64") == (0.07, 0.008)
+    assert again.serverless("arm64")[0] == 0.05
+    assert again.instance("m5.xlarge") == replace(again.instance("m5.xlarge"), hour=0.224)
+    assert Prices.of("eu-west-1").date == "2026-11-21", "of another region nobody asked"
+
+
+def test_estimate_needs_no_account(monkeypatch: pytest.MonkeyPatch, photos: Any) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    shown = orchard("cluster", "estimate", photos, "--region", "eu-west-3")
+    assert shown.exit_code == 0
+    assert "40 images in eu-west-3" in shown.stdout
+    assert "At most 1.51 EUR" in shown.stdout
+    refused = orchard("cluster", "estimate", photos, "--region", "eu-west-3", "--max-cost", "0.5")
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith("orchard: --max-cost 0.5: 1.51 EUR an hour")
+    assert refused.stderr.count("\n") == 1
+
+
+def test_sources_of_prices_are_shown() -> None:
+    shown = orchard(
+        *("cluster", "estimate", "--images", 5, "--region", "eu-south-2", "--sources-of-prices")
+    )
+    assert "EMR Serverless, x86_64: unknown here: Paris' price" in shown.stdout

@@ -1,0 +1,297 @@
+"""What cfn-lint does not see: our own rules over the templates and over RunJobFlow's parameters."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
+import botocore.session
+import pytest
+import yaml
+from botocore.validate import ParamValidator
+from cfnlint import api as cfnlint
+from cfnlint.config import ManualArgs
+
+from orchard.aws.backend import backend_of
+from orchard.aws.regions import REGIONS
+from orchard.aws.run_job_flow import run_job_flow, step
+from orchard.aws.settings import IDLE_SECONDS, ClusterConfig
+from orchard.aws.stack import _BUDGET_REGIONS, template
+
+TEMPLATES = sorted(
+    path.name.removesuffix(".yaml") for path in (files("orchard.aws") / "templates").iterdir()
+)
+OUTPUTS = {
+    "BucketName": "orchard-123456789012-eu-west-3",
+    "JobRoleArn": "arn:aws:iam::123456789012:role/orchard-eu-west-3-job",
+    "SubnetId": "subnet-0123456789abcdef0",
+    "PrimaryGroupId": "sg-0123456789abcdef0",
+    "NodeGroupId": "sg-0123456789abcdef1",
+}
+# What has no narrower resource: an account's list of log groups.
+UNNAMEABLE = {"logs:DescribeLogGroups"}
+
+
+class Loader(yaml.SafeLoader):
+    """Reads !Sub and its like as their arguments."""
+
+
+def _plain(loader: Loader, _: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        return loader.construct_scalar(node)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]
+
+
+Loader.add_multi_constructor("!", _plain)
+
+
+def resources(kind: str, of: tuple[str, ...] = tuple(TEMPLATES)) -> dict[str, dict[str, Any]]:
+    """Properties of all resources of a type, by template and name."""
+    return {
+        f"{name}: {key}": item.get("Properties", {})
+        for name in of
+        for key, item in yaml.load(template(name), Loader)["Resources"].items()
+        if item["Type"] == kind
+    }
+
+
+def statements() -> Iterator[tuple[str, dict[str, Any]]]:
+    """All statements of what identities may do (not of trust, of the bucket or of the key)."""
+    for name, role in resources("AWS::IAM::Role").items():
+        for policy in role.get("Policies", ()):
+            for statement in policy["PolicyDocument"]["Statement"]:
+                yield name, statement
+    for name, policy in resources("AWS::IAM::Policy").items():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            yield name, statement
+
+
+def as_list(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_cfn_lint_finds_nothing(name: str) -> None:
+    known = _BUDGET_REGIONS if name == "budget" else REGIONS
+    regions = ManualArgs(regions=list(known))
+    assert [str(match) for match in cfnlint.lint(template(name), config=regions)] == []
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_template_fits_into_a_call(name: str) -> None:
+    assert len(template(name).encode()) < 51_200  # TemplateBody's limit
+
+
+def test_no_role_may_do_everything_or_to_everything() -> None:
+    allowed = [(name, s) for name, s in statements() if s["Effect"] == "Allow"]
+    assert len(allowed) > 5
+    for name, statement in allowed:
+        for action in as_list(statement["Action"]):
+            assert "*" not in action, f"{name}: {action}"
+        for resource in as_list(statement["Resource"]):
+            if set(as_list(statement["Action"])) <= UNNAMEABLE:
+                continue
+            ends = re.sub(r"(/|log-group:/orchard/\$\{AWS::StackName\}:)\*$", "", resource)
+            assert resource in ("SourceBuckets", "SourceObjects") or "*" not in ends, (
+                f"{name}: {resource}"
+            )
+
+
+def test_roles_are_assumed_by_services_for_this_account_only() -> None:
+    for name, role in resources("AWS::IAM::Role").items():
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert set(trust["Principal"]) == {"Service"}, name
+        if trust["Principal"]["Service"] != "ec2.amazonaws.com":  # its instances are the account's
+            assert trust["Condition"]["StringEquals"]["aws:SourceAccount"] == "AWS::AccountId"
+
+
+def test_every_role_is_forbidden_to_leave_the_eu() -> None:
+    denials = [
+        policy
+        for policy in resources("AWS::IAM::Policy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny"
+        and statement["Action"] == statement["Resource"] == "*"
+        and sorted(statement["Condition"]["StringNotEquals"]["aws:RequestedRegion"])
+        == sorted(REGIONS)
+    ]
+    covered = {role for policy in denials for role in policy["Roles"]}
+    assert covered == {name.split(": ")[1] for name in resources("AWS::IAM::Role")}
+
+
+def test_the_bucket_is_private_encrypted_versioned_and_forgets() -> None:
+    ((_, bucket),) = resources("AWS::S3::Bucket").items()
+    assert bucket["PublicAccessBlockConfiguration"] == dict.fromkeys(
+        ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
+    )
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    rules = {rule["Id"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
+    assert rules["logs"]["ExpirationInDays"] == "LogDays"
+    assert rules["contributions"]["ExpirationInDays"] == 30
+    assert rules["old-versions"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": "LogDays"}
+    assert rules["unfinished-uploads"]["AbortIncompleteMultipartUpload"]
+    assert all(rule["Status"] == "Enabled" for rule in rules.values())
+
+
+def test_the_bucket_is_deaf_to_connections_without_tls() -> None:
+    ((_, policy),) = resources("AWS::S3::BucketPolicy").items()
+    by_sid = {s["Sid"]: s for s in policy["PolicyDocument"]["Statement"]}
+    plain, old = by_sid["OnlyEncryptedConnections"], by_sid["OnlyTls12"]
+    for denial in (plain, old):
+        assert (denial["Effect"], denial["Principal"], denial["Action"]) == ("Deny", "*", "s3:*")
+        assert len(denial["Resource"]) == 2, "the bucket and what is in it"
+    assert plain["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert old["Condition"] == {"NumericLessThan": {"s3:TlsVersion": "1.2"}}
+    assert not any(s["Effect"] == "Allow" for s in by_sid.values())
+
+
+def test_nothing_comes_in_and_only_tls_goes_out() -> None:
+    for name, group in resources("AWS::EC2::SecurityGroup").items():
+        assert "SecurityGroupIngress" not in group, name
+        assert group["SecurityGroupEgress"], f"{name}: without rules all may go out"
+        for rule in group["SecurityGroupEgress"]:
+            if rule["CidrIp"] == "0.0.0.0/0":
+                assert (rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) == ("tcp", 443, 443)
+    ((_, ssh),) = resources("AWS::EC2::SecurityGroupIngress").items()
+    assert ssh["CidrIp"] == "SshFrom"
+    text = template("ec2")
+    assert yaml.load(text, Loader)["Resources"]["Ssh"]["Condition"] == "HasSsh"
+    pattern = yaml.load(text, Loader)["Parameters"]["SshFrom"]
+    assert pattern["Default"] == ""
+    assert re.match(pattern["AllowedPattern"], "203.0.113.7/32")
+    assert not re.match(pattern["AllowedPattern"], "203.0.113.0/24")
+    assert not re.match(pattern["AllowedPattern"], "0.0.0.0/0")
+
+
+def test_the_application_has_a_limit_and_stops() -> None:
+    ((_, application),) = resources("AWS::EMRServerless::Application").items()
+    assert set(application["MaximumCapacity"]) >= {"Cpu", "Memory"}
+    stop = application["AutoStopConfiguration"]
+    assert stop == {"Enabled": True, "IdleTimeoutMinutes": "IdleMinutes"}
+    assert application["SchedulerConfiguration"]["MaxConcurrentRuns"] == 1
+
+
+def test_the_budget_writes_at_50_80_and_100_percent() -> None:
+    ((_, budget),) = resources("AWS::Budgets::Budget").items()
+    alerts = [item["Notification"] for item in budget["NotificationsWithSubscribers"]]
+    assert [alert["Threshold"] for alert in alerts] == [50, 80, 100]
+    assert all(item["Subscribers"] for item in budget["NotificationsWithSubscribers"])
+
+
+def test_disks_and_the_ways_between_nodes_are_encrypted() -> None:
+    ((_, made),) = resources("AWS::EMR::SecurityConfiguration").items()
+    encryption = made["SecurityConfiguration"]["EncryptionConfiguration"]
+    assert encryption["EnableInTransitEncryption"] is True
+    assert encryption["EnableAtRestEncryption"] is True
+    disks = encryption["AtRestEncryptionConfiguration"]["LocalDiskEncryptionConfiguration"]
+    assert disks["EnableEbsEncryption"] is True
+    imds = made["SecurityConfiguration"]["InstanceMetadataServiceConfiguration"]
+    assert imds["MinimumInstanceMetadataServiceVersion"] == 2
+
+
+# RunJobFlow and StartJobRun
+
+
+def cluster_config(**settings: Any) -> ClusterConfig:
+    return ClusterConfig(region="eu-west-3", **({"backend": "ec2"} | settings))
+
+
+def assert_botocore_takes(service: str, operation: str, request: dict[str, Any]) -> None:
+    """The parameters are what the service's own model asks for, names, types and bounds."""
+    model = botocore.session.get_session().get_service_model(service).operation_model(operation)
+    report = ParamValidator().validate(request, model.input_shape)
+    assert not report.has_errors(), report.generate_report()
+
+
+VARIANTS = [
+    {},
+    {"task": 0},
+    {"spot": False, "core": 3},
+    {"instance_type": "m7g.xlarge", "notebooks": True, "idle": 60},
+    {"release": "emr-spark-8.0.0", "timeout": 720, "idle": 604_800},
+]
+
+
+@pytest.mark.parametrize("settings", VARIANTS)
+@pytest.mark.parametrize("with_step", [True, False])
+def test_run_job_flow_is_what_botocore_and_our_rules_ask_for(
+    settings: dict[str, Any], with_step: bool
+) -> None:
+    config = cluster_config(**settings)
+    work = step(config, OUTPUTS, "s3://b/jobs/1", "s3://b/code/c.zip", ends_cluster=True)
+    request = run_job_flow(config, OUTPUTS, [work] if with_step else None)
+    assert_botocore_takes("emr", "RunJobFlow", request)
+    assert request["AutoTerminationPolicy"]["IdleTimeout"] in IDLE_SECONDS
+    instances = request["Instances"]
+    assert instances["KeepJobFlowAliveWhenNoSteps"] is not with_step
+    assert instances["TerminationProtected"] is False
+    fleets = {fleet["InstanceFleetType"]: fleet for fleet in instances["InstanceFleets"]}
+    assert fleets["MASTER"]["TargetOnDemandCapacity"] == 1
+    for kind, fleet in fleets.items():
+        if fleet["TargetSpotCapacity"]:
+            assert kind == "TASK", "who holds the driver or HDFS is not on Spot"
+            spot = fleet["LaunchSpecifications"]["SpotSpecification"]
+            assert spot["TimeoutAction"] == "SWITCH_TO_ON_DEMAND"
+            assert 5 <= spot["TimeoutDurationMinutes"] <= 1440, "minutes"
+    limits = request["ManagedScalingPolicy"]["ComputeLimits"]
+    most = sum(f["TargetOnDemandCapacity"] + f["TargetSpotCapacity"] for f in fleets.values()) - 1
+    assert limits["MaximumCapacityUnits"] == limits["MaximumOnDemandCapacityUnits"] == most
+    stop = request["BootstrapActions"][0]["ScriptBootstrapAction"]
+    assert stop["Path"].endswith("/stop_after.sh")
+    assert stop["Args"] == [str(config.timeout)], "minutes, as `shutdown` takes them"
+    names = {item["Name"] for item in request["Applications"]}
+    assert ("JupyterHub" in names) is config.notebooks
+
+
+def test_a_step_is_ended_by_its_own_clock() -> None:
+    config = cluster_config(timeout=42)
+    made = step(config, OUTPUTS, "s3://b/jobs/1", "s3://b/code/c.zip", ends_cluster=True)
+    assert made["ActionOnFailure"] == "TERMINATE_CLUSTER"
+    command = made["HadoopJarStep"]["Args"][-1]
+    assert " s3://b/jobs/1 42 " in command
+    script = (files("orchard.aws") / "scripts/step.sh").read_text()
+    assert "minutes=$4" in script
+    assert 'timeout --kill-after=60 "${minutes}m"' in script
+
+
+@pytest.mark.parametrize("architecture", ["x86_64", "arm64"])
+def test_start_job_run_is_what_botocore_and_our_rules_ask_for(
+    account: Any, architecture: str
+) -> None:
+    config = ClusterConfig(region="eu-west-3", architecture=architecture, timeout=33, workers=7)
+    backend = backend_of(account, config, OUTPUTS)
+    _, operation, request = backend.request("s3://b/jobs/1", "s3://b/c.zip", "app", alone=True)
+    assert_botocore_takes("emr-serverless", operation, request)
+    assert request["executionTimeoutMinutes"] == 33
+    parameters = request["jobDriver"]["sparkSubmit"]["sparkSubmitParameters"]
+    assert "--conf spark.dynamicAllocation.enabled=false" in parameters
+    assert "--conf spark.executor.instances=7 " in parameters
+    assert "--conf spark.archives=s3://b/c.zip#orchard-code" in parameters
+
+
+def test_a_worker_of_serverless_is_as_large_as_it_is_priced(account: Any) -> None:
+    from orchard.aws.settings import WORKER_GB, WORKER_VCPUS
+
+    config = ClusterConfig(region="eu-west-3")
+    _, _, request = backend_of(account, config, OUTPUTS).request("u", "c", "a", alone=True)
+    text = request["jobDriver"]["sparkSubmit"]["sparkSubmitParameters"]
+    conf = dict(re.findall(r"--conf (\S+?)=(\S+)", text))
+    for role in ("driver", "executor"):
+        memory = (conf[f"spark.{role}.memory"], conf[f"spark.{role}.memoryOverhead"])
+        assert sum(int(part.removesuffix("g")) for part in memory) == WORKER_GB
+        assert int(conf[f"spark.{role}.cores"]) == WORKER_VCPUS
+
+
+def test_no_password_is_in_a_request() -> None:
+    request = run_job_flow(cluster_config(notebooks=True), OUTPUTS)
+    (_, notebooks) = request["BootstrapActions"]
+    assert notebooks["ScriptBootstrapAction"]["Args"] == ["orchard/orchard/jupyterhub", "eu-west-3"]
+    assert "password" not in json.dumps(request).lower()

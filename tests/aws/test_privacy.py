@@ -1,0 +1,73 @@
+"""`orchard privacy`: the processing record of a result, on a disk and in a bucket of the EU."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aws.conftest import REGION, orchard
+from orchard.aws.cluster import Cluster
+from orchard.aws.places import guards
+from orchard.errors import ConfigError
+from orchard.store.erase import erase
+from orchard.store.output import Output
+
+
+def test_the_record_tells_what_where_how_long_and_who_can_erase(
+    run: Any, photos: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    run(photos, output)
+    erase(Output.at(output), [str(photos / "plum/0.png")])
+    shown = orchard("privacy", output, "--controller", "Fruits! SAS", "--retention", "a year")
+    assert shown.exit_code == 0, shown.output
+    found = json.loads((output / "privacy/processing_record.json").read_text())
+    assert found["sources"] == [str(photos)]
+    assert (found["images"], found["failed"], found["erased"]) == (39, 0, 1)
+    assert found["statement"]["controller"] == "Fruits! SAS"
+    assert found["statement"]["retention"] == "a year"
+    assert found["statement"]["legal_basis"] == "not stated"
+    assert found["stored"]["labels"] == "4 different ones"
+    assert found["erasure"]["how"].startswith(f"orchard erase {output}")
+    assert found["first_run"] <= found["last_run"] <= found["made"]
+    assert "plum/0.png" not in json.dumps(found)
+    assert "controller" in shown.output
+
+
+def test_a_folder_without_a_result_is_refused(tmp_path: Path) -> None:
+    shown = orchard("privacy", tmp_path)
+    assert shown.exit_code == 5
+    assert shown.stderr == f"orchard: {tmp_path} holds no features; expected the OUTPUT of a run\n"
+
+
+def test_a_bucket_tells_what_guards_it(cluster: Cluster) -> None:
+    """moto makes the bucket of the template with its encryption; the rest is set here."""
+    cluster.deploy()
+    s3, bucket = cluster.account.client("s3"), cluster.bucket
+    before = guards(cluster.account, f"s3://{bucket}/results/a")
+    assert before["encryption_at_rest"] == ["AES256"]
+    assert before["public_access_blocked"] is False
+    assert before["tls_only"] is False
+    on = dict.fromkeys(
+        ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
+    )
+    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=on)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    rule = {"ID": "logs", "Status": "Enabled", "Prefix": "logs/", "Expiration": {"Days": 30}}
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [rule]})
+    found = guards(cluster.account, f"s3://{bucket}/results/a")
+    assert found["region"] == f"{REGION} (Paris, France)"
+    assert found["public_access_blocked"] is True
+    assert found["versions_kept"] == "Enabled"
+    assert found["retention"] == {"logs": {"Expiration": {"Days": 30}}}
+
+
+def test_a_bucket_outside_the_eu_is_refused(cluster: Cluster) -> None:
+    import boto3
+
+    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="american")
+    with pytest.raises(ConfigError, match="bucket american lies in us-east-1; expected a region"):
+        guards(cluster.account, "s3://american/out")
