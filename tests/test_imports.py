@@ -81,7 +81,9 @@ def test_importing_and_asking_for_help_loads_nothing_heavy(code: str) -> None:
     assert loaded_by(code, HEAVY) == set()
 
 
-@pytest.mark.parametrize("package", ["orchard.images", "orchard.model", "orchard.reduction"])
+@pytest.mark.parametrize(
+    "package", ["orchard.classify", "orchard.images", "orchard.model", "orchard.reduction"]
+)
 def test_the_core_loads_no_engine(package: str) -> None:
     modules = [name for name in MODULES if name == package or name.startswith(f"{package}.")]
     assert len(modules) > 1

@@ -294,5 +294,5 @@ def test_what_is_no_large_jpeg_is_decoded_in_full_all_the_same() -> None:
 
 def test_the_public_signature() -> None:
     signature = inspect.signature(decode)
-    assert list(signature.parameters) == ["data", "size", "max_pixels", "scaled"]
+    assert list(signature.parameters) == ["data", "size", "max_pixels", "scaled", "views"]
     assert signature.parameters["max_pixels"].default == 100_000_000

@@ -42,7 +42,8 @@ class Card:
     label: what its classes are, "fine" or "species". classes: by the head's order. species: of each
     class. temperature: see `calibration`. sure: the least probability of a species that is an
     answer. familiar: the least likeness to what it was trained on, below it nothing is a fruit.
-    files: sha256.
+    scaled: large JPEGs are decoded at a fraction of their size, as they were in training. files:
+    sha256.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class Card:
     sure: float
     familiar: float
     fingerprint: str
+    scaled: bool
     pca_id: str
     n_components: int
     n_samples: int

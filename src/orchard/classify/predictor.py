@@ -102,7 +102,13 @@ class Predictor:
         decoded: list[tuple[Pixels | Failure, float]] = []
         for data in images:
             started = time.perf_counter()
-            pixels = decode(data, network.size, max_pixels=max_pixels, views=network.views)
+            pixels = decode(
+                data,
+                network.size,
+                max_pixels=max_pixels,
+                scaled=self.card.scaled,
+                views=network.views,
+            )
             decoded.append((pixels, time.perf_counter() - started))
         good = [pixels.views for pixels, _ in decoded if isinstance(pixels, Pixels)]
         answered = iter(self._answer(np.stack(good), top) if good else ())

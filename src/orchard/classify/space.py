@@ -5,9 +5,8 @@ is right for explaining variance and costs a classifier accuracy: 3 points of to
 whose scenes were held out (docs/accuracy.md). The components span the same directions either way;
 what differs is the length along each. Symbols: x (d,) features, μ mean, s scale, C (k, d)
 components, z = C ((x − μ) / s) what the components table holds, and B = C · diag(s), so that z B
-are the features that z stands for. With B Bᵀ = U diag(w) Uᵀ, the head's inputs are
-u = z U diag(√w): their angles and lengths are those of z B. Without standardisation B is C, and u
-is z.
+are the features that z stands for. With B Bᵀ = U diag(w) Uᵀ, the head's inputs are u = z U
+diag(√w): their angles and lengths are those of z B. Without standardisation B is C, and u is z.
 """
 
 from __future__ import annotations

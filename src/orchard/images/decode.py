@@ -34,7 +34,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from orchard.images import colour, headers
 from orchard.images.headers import sniff
-from orchard.images.views import VIEWS
+from orchard.images.views import VIEWS, ZOOM
 from orchard.records import Failure, Reason
 
 __all__ = ["DEFAULT_MAX_PIXELS", "POLICY", "SCALED_POLICY", "Pixels", "decode", "sniff"]
@@ -157,7 +157,8 @@ def _decode_as(
 ) -> Pixels:
     image = _open(kind, data, max_pixels)
     whole = image.size
-    drafted = scaled and isinstance(image, JpegImageFile) and _draft(image, size)
+    nearest = round(size / ZOOM) if "zoom" in views else size
+    drafted = scaled and isinstance(image, JpegImageFile) and _draft(image, nearest)
     image.load()
     rgb = _oriented(image, colour.to_rgb(image))
     width, height = rgb.size

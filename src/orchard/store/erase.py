@@ -2,9 +2,10 @@
 
 What is deleted: its rows in features, components, errors and gone (the files that held them are
 rewritten and the old ones deleted), staged files, the stored moments, and what names it elsewhere
-(see `traces`). What stays: the PCA models, in which one image is a share of a mean; the present one
-is marked, and the next run fits a new one. Kept besides: a salted hash of the path, so that later
-runs leave the image out, and a line of the audit log that says how many rows went, not whose.
+(see `traces`). What stays: the PCA models and the classifiers' weights, in which one image is a
+share of a mean; the present PCA is marked, and the next run fits a new one. Kept besides: a salted
+hash of the path, so that later runs leave the image out, and a line of the audit log that says how
+many rows went, not whose.
 """
 
 from __future__ import annotations

@@ -108,6 +108,7 @@ def _card(
         sure=outcome.choice.threshold,
         familiar=familiar.least,
         fingerprint=data.pca.fingerprint,
+        scaled=data.scaled,
         pca_id=data.pca.pca_id,
         n_components=data.pca.n_components,
         n_samples=len(data.samples.y),

@@ -20,6 +20,7 @@ from orchard.classify.splits import objects_of
 from orchard.errors import ClassifierError, TableError
 from orchard.extraction import vectors_of
 from orchard.fingerprint import Embedding
+from orchard.images.decode import SCALED_POLICY
 from orchard.model import Model, load_model
 from orchard.store import models, tables
 from orchard.store.models import PCACard
@@ -38,6 +39,7 @@ class Data:
     network: Model
     samples: Samples
     trainer: Trainer
+    scaled: bool
 
     @property
     def described(self) -> str:
@@ -59,7 +61,7 @@ def read(output: Output, config: TrainConfig, log: RunLog) -> Iterator[Data]:
     pca, _ = models.load_pca(output, card.pca_id)
     space = Space.of(pca)
     with log.stage("load model"):
-        network = _network(output, config, card)
+        network, scaled = _network(output, config, card)
     with ExitStack() as stack:
         with log.stage("read"):
             files = [file.path for file in tables.files(output, "components")]
@@ -78,7 +80,7 @@ def read(output: Output, config: TrainConfig, log: RunLog) -> Iterator[Data]:
                 trainer = stack.enter_context(
                     spark_trainer(config.master, output, files, labelled, space)
                 )
-        yield Data(card, space, network, samples, trainer)
+        yield Data(card, space, network, samples, trainer, scaled)
 
 
 def species_of(label: str) -> str:
@@ -86,18 +88,20 @@ def species_of(label: str) -> str:
     return knowledge.species_of(label) or label
 
 
-def _network(output: Output, config: TrainConfig, card: PCACard) -> Model:
+def _network(output: Output, config: TrainConfig, card: PCACard) -> tuple[Model, bool]:
+    """The network that the features were made with; whether large JPEGs were decoded scaled."""
     fields = models.load_embedding(output, card.fingerprint)["fields"]
     views = tuple(fields.get("views", "plain").split(", "))
     weights = config.weights or _recorded_weights(output, card.fingerprint)
     network = load_model(weights, int(fields["size"]), fields["precision"], views)
-    found = Embedding.of(network)
+    scaled = fields["pixels"] == SCALED_POLICY
+    found = Embedding.of(network, scaled=scaled)
     if found.fingerprint != card.fingerprint:
         raise ClassifierError(
             f"--weights {weights}: its fingerprint is {found.fingerprint}, and the features in "
             f"{output.root} were made under {card.fingerprint}; give the weights of that run"
         )
-    return network
+    return network, scaled
 
 
 def _recorded_weights(output: Output, fingerprint: str) -> str:
