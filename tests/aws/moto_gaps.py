@@ -48,7 +48,7 @@ class Application(CloudFormationModel):
                 release_label=wanted["ReleaseLabel"],
                 application_type=wanted["Type"],
                 client_token="",
-                initial_capacity="",
+                initial_capacity=None,  # type: ignore[arg-type]
                 maximum_capacity=wanted["MaximumCapacity"],
                 tags={},
                 auto_start_configuration="",

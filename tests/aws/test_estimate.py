@@ -216,6 +216,15 @@ def test_estimate_needs_no_account(monkeypatch: pytest.MonkeyPatch, photos: Any)
     assert refused.stderr.count("\n") == 1
 
 
+def test_a_slot_is_timed_on_the_images_themselves(photos: Any) -> None:
+    shown = orchard(
+        *("cluster", "estimate", photos, "--region", "eu-west-3"),
+        *("--measure", "--weights", "untrained"),
+    )
+    assert shown.exit_code == 0
+    assert "images/s a slot (measured)" in " ".join(shown.stdout.split())
+
+
 def test_sources_of_prices_are_shown() -> None:
     shown = orchard(
         *("cluster", "estimate", "--images", 5, "--region", "eu-south-2", "--sources-of-prices")

@@ -14,7 +14,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.emr import emr_backends
 
 from aws.conftest import REGION, keys, orchard
-from orchard.aws import on_upload, stack, sync, teardown
+from orchard.aws import on_upload, serverless, stack, sync, teardown
 from orchard.aws.account import Account
 from orchard.aws.cluster import Cluster
 from orchard.config import RunConfig
@@ -143,6 +143,24 @@ def test_notebooks_get_a_password_of_their_own_and_keep_it(account: Account, cod
 
 
 UP = ("cluster", "up", "--region", REGION, "--yes")
+
+
+def test_a_started_application_is_stopped_before_it_is_changed(cluster: Cluster) -> None:
+    application = cluster.deploy().up()
+    client = cluster.account.client("emr-serverless")
+    client.start_application(applicationId=application)
+    states = iter(["STARTED", "STOPPING"])
+    waited: list[float] = []
+
+    def state(client: Any, application: str) -> str:
+        return next(states, "STOPPED")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serverless, "_state", state)
+        serverless.rest(cluster.account, "orchard", waited.append)
+    assert len(waited) == 2
+    found = client.get_application(applicationId=application)["application"]
+    assert found["state"] == "STOPPED"
 
 
 # upload

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from aws.conftest import REGION, orchard
+from orchard import storage
 from orchard.aws.cluster import Cluster
 from orchard.aws.places import guards
 from orchard.errors import ConfigError, OrchardError
@@ -97,3 +99,14 @@ def test_erasure_leaves_no_old_version_in_a_bucket(cluster: Cluster) -> None:
 def test_versions_that_cannot_be_deleted_are_told(cluster: Cluster) -> None:
     with pytest.raises(OrchardError, match="old versions in s3://nowhere/out may be left"):
         delete_old_versions("s3://nowhere/out", Storage(region=REGION))
+
+
+def test_a_server_without_versions_has_none_to_delete(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As rclone's S3 answers."""
+
+    class Client:
+        def get_paginator(self, _: str) -> Any:
+            raise ClientError({"Error": {"Code": "NotImplemented"}}, "ListObjectVersions")
+
+    monkeypatch.setattr(storage, "_s3_client", lambda _: Client())
+    assert delete_old_versions("s3://b/out", Storage(region=REGION)) == 0

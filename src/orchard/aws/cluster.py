@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from orchard.aws import launch as launches
-from orchard.aws import package, stack, sync
+from orchard.aws import package, serverless, stack, sync
 from orchard.aws.account import Account
 from orchard.aws.backend import Backend, backend_of
 from orchard.aws.estimate import CloudEstimate, Workload, estimate, guard
@@ -108,6 +108,7 @@ class Cluster:
         if not self.config.is_serverless:
             from orchard.aws.certificates import certificates
 
+        serverless.rest(self.account, self.config.name)
         outputs = stack.deploy(self.account, self.config, sources, self.reporter.say)
         s3 = self.account.client("s3")
         s3.put_object(Bucket=self.bucket, Key=f"{CODE}main.py", Body=MAIN.encode())

@@ -1,8 +1,11 @@
-"""How much there is to embed, for an estimate: counted, not read."""
+"""How much there is to embed, for an estimate, and how fast one slot of this machine is at it."""
 
 from __future__ import annotations
 
+from orchard.config import RunConfig
+from orchard.estimate import Estimate
 from orchard.images.source import list_images
+from orchard.model import load_model
 from orchard.storage import Storage, is_remote
 
 
@@ -17,3 +20,10 @@ def measure_folders(sources: tuple[str, ...], region: str) -> tuple[int, int]:
             check_bucket(s3, source)
     images = list_images(sources, storage=Storage(region=region)).images
     return images.num_rows, sum(images["size"].to_pylist())
+
+
+def measure_rate(sources: tuple[str, ...], weights: str) -> float:
+    """Images a second of one slot, by timing some of them here, as `orchard run --dry-run` does."""
+    config = RunConfig(sources=sources, output="unused", weights=weights, master="local[1]")
+    images = list_images(sources, storage=config.storage).images
+    return Estimate.measure(images, load_model(weights), config).images_per_second

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
-from orchard.aws.account import Account
+from orchard.aws.account import Account, code_of
 from orchard.aws.estimate import Item
 from orchard.aws.launch import FAILED, RUNNING, STOPPED, SUCCEEDED, WAITING, Launch, State
 from orchard.aws.package import FOLDER
@@ -14,6 +16,8 @@ from orchard.errors import OrchardError
 
 # Of a worker's 12 GB: the JVM moves little, the four Python processes embed.
 HEAP_GB, OVERHEAD_GB = 5, 7
+_JOBS_ALIVE = ["SUBMITTED", "PENDING", "SCHEDULED", "RUNNING", "QUEUED"]
+_LOOK_SECONDS = 3.0
 _PHASES = {"SUCCESS": SUCCEEDED, "FAILED": FAILED, "CANCELLED": STOPPED, "RUNNING": RUNNING}
 
 
@@ -150,3 +154,35 @@ def applications(account: Account, name: str | None = None) -> list[dict[str, An
         for found in page["applications"]
         if found["state"] != "TERMINATED" and name in (None, found["name"])
     ]
+
+
+def runs(client: Any, application: str) -> list[str]:
+    """Ids of an application's job runs that have not ended."""
+    from botocore.exceptions import ClientError
+
+    pages = client.get_paginator("list_job_runs")
+    try:
+        return [
+            str(run["id"])
+            for page in pages.paginate(applicationId=application, states=_JOBS_ALIVE)
+            for run in page["jobRuns"]
+        ]
+    except ClientError as error:
+        if code_of(error) == "ResourceNotFoundException":
+            return []
+        raise
+
+
+def rest(account: Account, name: str, pause: Callable[[float], None] = time.sleep) -> None:
+    """Stop an idle application, since a started one cannot be changed; jobs start it again."""
+    client = account.client("emr-serverless")
+    for found in applications(account, name):
+        if found["state"] in ("CREATED", "STOPPED") or runs(client, found["id"]):
+            continue
+        client.stop_application(applicationId=found["id"])
+        while _state(client, found["id"]) in ("STARTED", "STOPPING"):
+            pause(_LOOK_SECONDS)
+
+
+def _state(client: Any, application: str) -> str:
+    return str(client.get_application(applicationId=application)["application"]["state"])

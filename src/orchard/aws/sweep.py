@@ -7,9 +7,8 @@ from typing import Any
 
 from orchard.aws.account import Account
 from orchard.aws.emr import ALIVE, clusters, tags_of
-from orchard.aws.serverless import applications
+from orchard.aws.serverless import applications, runs
 from orchard.aws.settings import TAG
-from orchard.aws.teardown import runs
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,10 @@ from orchard.aws import stack
 from orchard.aws.account import Account, code_of
 from orchard.aws.emr import ALIVE, clusters, end, tags_of
 from orchard.aws.run_job_flow import secret_name
-from orchard.aws.serverless import applications
+from orchard.aws.serverless import applications, runs
 from orchard.aws.settings import TAG
 
 _BATCH = 1000  # what DeleteObjects takes
-_JOBS_ALIVE = ["SUBMITTED", "PENDING", "SCHEDULED", "RUNNING", "QUEUED"]
 
 Say = Callable[[str], None]
 
@@ -120,23 +119,6 @@ def _untangle(account: Account, outputs: dict[str, str]) -> None:
         rules = [rule for rule in group["IpPermissions"] if rule.get("UserIdGroupPairs")]
         if rules:
             ec2.revoke_security_group_ingress(GroupId=group["GroupId"], IpPermissions=rules)
-
-
-def runs(client: Any, application: str) -> list[str]:
-    """Ids of an application's job runs that have not ended."""
-    from botocore.exceptions import ClientError
-
-    pages = client.get_paginator("list_job_runs")
-    try:
-        return [
-            str(run["id"])
-            for page in pages.paginate(applicationId=application, states=_JOBS_ALIVE)
-            for run in page["jobRuns"]
-        ]
-    except ClientError as error:
-        if code_of(error) == "ResourceNotFoundException":
-            return []
-        raise
 
 
 def _forget_password(account: Account, name: str) -> None:

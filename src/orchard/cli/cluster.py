@@ -35,6 +35,10 @@ def cluster_group() -> None:
 @click.argument("sources", metavar="[SOURCE...]", nargs=-1)
 @click.option("--images", type=int, metavar="N", help="How many, where no SOURCE is given.")
 @click.option("--rate", type=float, metavar="N", help="Images a second of one slot, as measured.")
+@click.option("--measure", is_flag=True, help="Time some of the images here for --rate.")
+@click.option(
+    "--weights", default="imagenet", show_default=True, help="The network it is timed with."
+)
 @click.option("--refresh-prices", is_flag=True, help="Ask AWS' price list first (credentials).")
 @click.option("--sources-of-prices", is_flag=True, help="Show where each price was found.")
 @cluster_options
@@ -42,6 +46,8 @@ def estimate_command(
     sources: tuple[str, ...],
     images: int | None,
     rate: float | None,
+    measure: bool,
+    weights: str,
     refresh_prices: bool,
     sources_of_prices: bool,
     **options: Any,
@@ -51,7 +57,7 @@ def estimate_command(
     Needs no AWS account, unless a SOURCE is a bucket. --rate is what `orchard run --dry-run` shows.
     """
     from orchard.aws.estimate import IMAGES_PER_SECOND, Workload, estimate, guard
-    from orchard.aws.local import measure_folders
+    from orchard.aws.local import measure_folders, measure_rate
     from orchard.aws.prices import Prices, refresh
     from orchard.aws.words import estimate_tables
     from orchard.cli.cluster_options import account_of, config_of
@@ -65,6 +71,7 @@ def estimate_command(
         prices.table["eur_per_usd"]["value"] = options["eur_per_usd"]
     if sources:
         n, size = measure_folders(sources, config.region)
+        rate = measure_rate(sources, weights) if measure else rate
     elif images:
         n, size = images, 0
     else:

@@ -10,4 +10,4 @@ nohup bash -c '
   until aws secretsmanager get-secret-value --secret-id "$0" --region "$1" \
       --query SecretString --output text | sed "s/^/jovyan:/" |
       sudo docker exec -i jupyterhub chpasswd; do sleep 5; done
-' "$1" "$2" >/tmp/notebooks.log 2>&1 &
+' "$1" "$2" >/dev/null 2>&1 &
