@@ -271,5 +271,25 @@ def test_the_policy_is_part_of_the_fingerprint_and_changes_only_on_purpose() -> 
 
 def test_the_public_signature() -> None:
     signature = inspect.signature(decode)
-    assert list(signature.parameters) == ["data", "size", "max_pixels"]
+    assert list(signature.parameters) == ["data", "size", "max_pixels", "quick"]
+    assert signature.parameters["quick"].default is False
     assert signature.parameters["max_pixels"].default == 100_000_000
+
+
+def test_a_quick_decode_is_a_smaller_decode_of_the_same_picture() -> None:
+    y, x = np.mgrid[:600, :800] / 800
+    smooth = np.stack([x, y, 1 - x], axis=2) * 255
+    file = BytesIO()
+    Image.fromarray(smooth.astype(np.uint8)).save(file, "JPEG", quality=95)
+    whole, quick = (decode(file.getvalue(), 64, quick=flag) for flag in (False, True))
+    assert isinstance(whole, Pixels)
+    assert isinstance(quick, Pixels)
+    assert (quick.width, quick.height) == (200, 150)
+    assert np.abs(whole.array.astype(int) - quick.array).max() < 6
+
+
+@pytest.mark.parametrize("name", sorted(whole_files()))
+def test_a_quick_decode_refuses_what_a_full_one_refuses(name: str) -> None:
+    data = whole_files()[name]
+    whole, quick = decode(data, 32), decode(data, 32, quick=True)
+    assert type(whole) is type(quick)
