@@ -296,3 +296,10 @@ def test_the_public_signature() -> None:
     signature = inspect.signature(decode)
     assert list(signature.parameters) == ["data", "size", "max_pixels", "scaled", "views"]
     assert signature.parameters["max_pixels"].default == 100_000_000
+
+
+@pytest.mark.parametrize("name", sorted(whole_files()))
+def test_a_scaled_decode_refuses_what_a_full_one_refuses(name: str) -> None:
+    data = whole_files()[name]
+    whole, scaled = decode(data, 32), decode(data, 32, scaled=True)
+    assert type(whole) is type(scaled)
