@@ -66,6 +66,7 @@ def test_mllib_and_scikit_learn_agree(trainers: Any, kind: str, setting: float) 
 
 
 @pytest.mark.mllib
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # OneVsRest's pool
 def test_mllibs_svms_separate_what_ours_do(trainers: Any) -> None:
     spark, local, y = trainers
     rows = y < 3  # one class missing
