@@ -190,6 +190,7 @@ def test_counts_that_do_not_close_are_said_not_to() -> None:
     assert not summarise.counts(record)["closes"]
     record["counts"]["already_there"] = 1
     assert summarise.counts(record)["closes"]
+    assert not summarise.counts({})["closes"]
 
 
 def test_the_command_quotes_what_a_shell_would_take_apart() -> None:

@@ -302,3 +302,20 @@ def test_a_report_that_fails_is_a_warning_and_the_run_is_whole(
 def test_a_run_may_leave_the_report_out(run: Any, colours: Path, tmp_path: Path) -> None:
     run(colours / "plum", tmp_path / "out", report=False)
     assert not (tmp_path / "out" / "report" / "index.html").exists()
+
+
+def test_above_its_limit_the_map_is_a_sample_and_says_so(
+    reported: orchard.Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("findings", "page"):
+        monkeypatch.setattr(f"orchard.report.{module}.MAX_POINTS", 60)
+    output = copy(reported, tmp_path)
+    assert build(output).n_points == 60
+    page = bytes(output.get("report/index.html")).decode()
+    data = script(Elements(page), "data")
+    assert len(data["paths"]) == data["n"] == 60
+    assert len(data["labels"]) == len(FOLDERS)
+    words = shown_text(page, "en")
+    assert f"Shown are 60 of {N_IMAGES} images" in words
+    assert "above 60, the map is a sample" in words
+    assert "2 images share their bytes" in words  # counted over all images, not the sample

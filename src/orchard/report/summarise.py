@@ -42,7 +42,12 @@ def counts(record: dict[str, Any]) -> dict[str, Any]:
     }
     listed = found.get("listed", 0)
     rest = {name: found.get(name, 0) for name in ("gone", "suppressed")}
-    return {"listed": listed, "parts": parts, "closes": sum(parts.values()) == listed, **rest}
+    return {
+        "listed": listed,
+        "parts": parts,
+        "closes": bool(found) and sum(parts.values()) == listed,
+        **rest,
+    }
 
 
 def errors(output: Output) -> tuple[list[dict[str, Any]], pa.Table]:
