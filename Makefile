@@ -1,5 +1,5 @@
 # make demo   install, render some fruit, run the whole chain on it, offline from there on
-# make test   the tests; make test-cluster and make test-s3 run the long ones
+# make test   the tests; make test-cluster, test-s3 and test-mllib run the long ones
 # make lint   formatting, types, layers, generated pages
 # make bench  the benchmarks of benchmarks/
 
@@ -10,7 +10,7 @@ PYTHON ?= $(shell for v in 3.12 3.11 3.13 3.10 3; do \
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test test-cluster test-s3 lint bench lock clean
+.PHONY: demo test test-cluster test-mllib test-s3 lint bench lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/orchard sample demo/fruits
@@ -24,6 +24,9 @@ test: $(INSTALLED)
 
 test-cluster: $(INSTALLED)
 	$(BIN)/pytest -m cluster
+
+test-mllib: $(INSTALLED)
+	$(BIN)/pytest -m mllib
 
 test-s3: $(INSTALLED)
 	$(BIN)/pytest -m s3

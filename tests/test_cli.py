@@ -75,7 +75,9 @@ def test_help_tells_the_exit_codes_of_errors_py() -> None:
 def test_each_error_has_a_code_of_its_own() -> None:
     codes = [error.exit_code for error in OrchardError.__subclasses__()]
     assert sorted(codes) == list(range(2, 11))
-    tree = {name: int(code) for name, code in re.findall(r"(\w+) {2,}(\d+)\b", errors.__doc__ or "")}
+    tree = {
+        name: int(code) for name, code in re.findall(r"(\w+) {2,}(\d+)\b", errors.__doc__ or "")
+    }
     classes = [OrchardError, *OrchardError.__subclasses__()]
     assert tree == {error.__name__: error.exit_code for error in classes}
 

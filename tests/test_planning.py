@@ -282,7 +282,7 @@ def test_tasks_hold_every_image_once_in_order(sizes: list[int], slots: int) -> N
     together = [path for task in tasks for path in task["path"].to_pylist()]
     assert together == images(sizes)["path"].to_pylist()
     assert all(task.num_rows for task in tasks)
-    assert len(tasks) <= min(slots * planning.TASKS_PER_SLOT, -(-len(sizes) // 64))
+    assert len(tasks) <= min(32 * slots, len(sizes))
 
 
 def test_no_images_are_no_tasks() -> None:
@@ -294,33 +294,35 @@ def test_images_without_a_size_are_cut() -> None:
     assert [task.num_rows for task in cut(table, 1)] == [2]
 
 
-def test_a_task_has_its_share_of_the_images_within_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_work_is_shared_evenly_and_ends_with_short_tasks() -> None:
     even = [task.num_rows for task in cut(images([10_000] * 6400), slots=2)]
-    assert len(even) == 2 * planning.TASKS_PER_SLOT
-    assert max(even) - min(even) <= 1
-    few = [task.num_rows for task in cut(images([10_000] * 130), slots=8)]
-    assert len(few) == 3, "no task of fewer than MIN_IMAGES for the sake of parallelism"
+    assert even[0] == 6400 / 2 * planning.SHARE_OF_ALL
+    assert even == sorted(even, reverse=True)
+    assert planning.MIN_IMAGES / 2 <= even[-2] <= planning.MIN_IMAGES
+    assert even[:8] == even[:1] * 8, "the first half of the work"
+
+
+def test_a_task_stays_within_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = [task.num_rows for task in cut(images([0] * 130), slots=8)]
+    assert few == [64, 64, 2], "no task of fewer than MIN_IMAGES for the sake of parallelism"
     monkeypatch.setattr(planning, "MAX_IMAGES", 100)
     many = [task.num_rows for task in cut(images([0] * 5000), slots=1)]
     assert sum(many) == 5000
-    assert max(many) <= 100
+    assert max(many) == 100
 
 
 def test_heavy_files_are_spread_by_their_bytes() -> None:
     sizes = [20_000_000] * 300 + [10_000] * 700
+    heavy = planning.SECONDS_PER_IMAGE + 20_000_000 * planning.SECONDS_PER_BYTE
     tasks = cut(images(sizes), slots=1)
-    assert len(tasks) == planning.TASKS_PER_SLOT
-    cost = [
-        task.num_rows * planning.SECONDS_PER_IMAGE
-        + sum(task["size"].to_pylist()) * planning.SECONDS_PER_BYTE
-        for task in tasks
-    ]
-    heaviest = planning.SECONDS_PER_IMAGE + 20_000_000 * planning.SECONDS_PER_BYTE
-    assert max(cost) - min(cost) <= 2 * heaviest
-    assert tasks[0].num_rows < tasks[-1].num_rows / 10
+    assert max(task.num_rows for task in tasks[:4]) < 300 / 7
+    assert [task["size"][0].as_py() for task in tasks[:5]] == [20_000_000] * 5
+    assert cut(images([20_000_000] * 5), slots=9)[0].num_rows == max(
+        1, int(64 * planning.SECONDS_PER_IMAGE / heavy)
+    )
 
 
 def test_a_task_carries_its_own_rows_only() -> None:
     table = images([10_000] * 6400)
     pieces = [len(pickle.dumps(task)) for task in cut(table, slots=2)]
-    assert max(pieces) < len(pickle.dumps(table)) / 20
+    assert max(pieces) < len(pickle.dumps(table)) * planning.SHARE_OF_ALL / 1.5

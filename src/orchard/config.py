@@ -6,10 +6,12 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from orchard.errors import ConfigError
 from orchard.storage import Storage, is_remote
 
+VIEWS = ("plain", "mirror", "zoom")
 MIN_SIZE, MAX_SIZE = 32, 1024  # MobileNetV2 halves its input five times; 32 is the least it admits
 
 
@@ -20,6 +22,8 @@ class RunConfig:
     - sources: folders, files, glob patterns or URLs of buckets. output: the result's folder or URL.
     - weights: a name that `orchard models` lists, or a path to `.h5` or `.onnx`.
     - size: input pixels per side, default the model's own.
+    - precision: of the network's arithmetic, "float32" or "bfloat16".
+    - views: what the network is shown of an image, of VIEWS; its features are their mean.
     - components: a whole number, or a fraction of the variance in (0, 1).
     - pca: "refit", "keep" the stored one, or "auto": refit once a tenth of the features are new.
     - standardize: divide by the standard deviation before the PCA.
@@ -41,6 +45,8 @@ class RunConfig:
     output: str
     weights: str = "imagenet"
     size: int | None = None
+    precision: Literal["float32", "bfloat16"] = "float32"
+    views: tuple[str, ...] = ("plain",)
     components: int | float = 0.95
     pca: str = "auto"
     standardize: bool = True
@@ -77,6 +83,13 @@ class RunConfig:
             raise ConfigError(
                 f"--size {self.size}: expected a whole number of pixels from {MIN_SIZE} to "
                 f"{MAX_SIZE}; the network was trained at 224"
+            )
+        if self.precision not in ("float32", "bfloat16"):
+            raise ConfigError(f"--precision {self.precision}: expected float32 or bfloat16")
+        object.__setattr__(self, "views", tuple(self.views))
+        if not self.views or len(set(self.views)) < len(self.views) or set(self.views) - set(VIEWS):
+            raise ConfigError(
+                f"--view {' '.join(self.views)}: expected each of {', '.join(VIEWS)} once at most"
             )
         _check_components(self.components)
         if self.pca not in ("auto", "refit", "keep"):

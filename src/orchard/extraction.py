@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from orchard.images.decode import Pixels, decode
 from orchard.images.source import fetch
-from orchard.model import Embedder
+from orchard.model import Embedder, Model
 from orchard.records import ERRORS, FEATURES, LISTING, Failure
 
 BATCH_SIZE = 8  # small batches keep MobileNetV2's activations in a core's cache
@@ -57,27 +57,27 @@ def extract(
     """
     model = embedder.model
     vectors = np.empty((images.num_rows, model.dim), np.float32)
-    pending = np.empty((BATCH_SIZE, model.size, model.size, 3), np.uint8)
+    pending = np.empty((BATCH_SIZE, len(model.views), model.size, model.size, 3), np.uint8)
     seconds = {"read": 0.0, "decode": 0.0, "network": 0.0}
     good, bad = _Columns(), _Columns()
 
     def flush(n_pending: int) -> None:
         started = time.perf_counter()
         stop = len(good.indices)
-        vectors[stop - n_pending : stop] = embedder(pending[:n_pending])
+        vectors[stop - n_pending : stop] = embedder.mean(pending[:n_pending])
         seconds["network"] += time.perf_counter() - started
 
     n_pending = 0
     contents = fetch(images)
     for index in range(images.num_rows):
-        pixels, digest = _load(contents, model.size, seconds)
+        pixels, digest = _load(contents, model, seconds)
         if isinstance(pixels, Failure):
             bad.indices.append(index)
             bad.values.append((pixels.reason.value, pixels.detail))
             continue
         good.indices.append(index)
         good.values.append((digest, pixels.width, pixels.height))
-        pending[n_pending] = pixels.array
+        pending[n_pending] = pixels.views
         n_pending += 1
         if n_pending == BATCH_SIZE:
             flush(n_pending)
@@ -113,7 +113,7 @@ def list_column(vectors: NDArray[np.float32], type_: pa.DataType) -> pa.Array:
 
 
 def _load(
-    contents: Iterator[bytes | Failure], size: int, seconds: dict[str, float]
+    contents: Iterator[bytes | Failure], model: Model, seconds: dict[str, float]
 ) -> tuple[Pixels | Failure, str]:
     started = time.perf_counter()
     data = next(contents)
@@ -121,7 +121,7 @@ def _load(
     seconds["read"] += fetched - started
     if isinstance(data, Failure):
         return data, ""
-    pixels = decode(data, size)
+    pixels = decode(data, model.size, views=model.views)
     digest = hashlib.sha256(data).hexdigest()
     seconds["decode"] += time.perf_counter() - fetched
     return pixels, digest

@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from typing import Any
 
@@ -46,6 +47,8 @@ class Embedding:
             "precision": model.precision,
             "pixels": POLICY,
         }
+        if model.views != ("plain",):  # what was made before there were views keeps its fingerprint
+            fields["views"] = ", ".join(model.views)
         text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         return cls(digest, fields, _probe_features(model), library_versions())
@@ -61,9 +64,9 @@ class Embedding:
     def check(self, stored: dict[str, Any], output: str) -> None:
         """Raise TableError where a table begun under the card `stored` cannot take our rows."""
         differing = [
-            f"{name} was {stored['fields'].get(name)!r} and is {value!r}"
-            for name, value in self.fields.items()
-            if stored["fields"].get(name) != value
+            f"{name} was {stored['fields'].get(name)!r} and is {self.fields.get(name)!r}"
+            for name in {**stored["fields"], **self.fields}
+            if stored["fields"].get(name) != self.fields.get(name)
         ]
         if differing:
             raise TableError(
@@ -88,11 +91,13 @@ class Embedding:
 def library_versions() -> dict[str, str]:
     """Versions of Python and of the libraries that take part in the numbers."""
     libraries = {name: version(name) for name in _LIBRARIES}
+    with suppress(PackageNotFoundError):
+        libraries["openvino"] = version("openvino")
     return {"python": platform.python_version(), "machine": platform.machine(), **libraries}
 
 
 def _probe_features(model: Model) -> NDArray[np.float32]:
     data = (files("orchard.model") / "probe.jpg").read_bytes()
-    pixels = decode(data, model.size)
+    pixels = decode(data, model.size, views=model.views)
     assert isinstance(pixels, Pixels), "the probe image is intact"
-    return Embedder(model)(pixels.array[None])[0]
+    return Embedder(model).mean(pixels.views[None])[0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +16,9 @@ from orchard.records import Failure, Reason
 
 KEY = ["path", "size", "modified", "etag"]
 
-TASKS_PER_SLOT = 16  # progress, and an even finish
+# A task takes this share of a slot's part of all the work, of what is left towards the end: tasks
+# are then the smaller the later they start, and no slot waits long for another to finish.
+SHARE_OF_ALL, SHARE_OF_REST = 1 / 8, 1 / 4
 MIN_IMAGES, MAX_IMAGES = 64, 8192  # of a task; 8192 rows are a file of some 30 MB
 SECONDS_PER_IMAGE, SECONDS_PER_BYTE = 7e-3, 30e-9  # network, decoding; only their balance matters
 
@@ -172,20 +173,20 @@ def adopt(plan: Plan, staged: Iterable[tuple[str, pa.Table]]) -> Plan:
 
 
 def cut(images: pa.Table, slots: int) -> list[pa.Table]:
-    """Consecutive tasks of about equal expected time, at most MAX_IMAGES each."""
-    n = images.num_rows
-    if n == 0:
-        return []
+    """Consecutive tasks by expected time, long ones first (guided self-scheduling: Polychronopoulos
+    and Kuck, IEEE Trans. Computers C-36, 1987), at most MAX_IMAGES each."""
     sizes = pc.fill_null(images["size"], 0).to_numpy()
-    cost = np.cumsum(SECONDS_PER_IMAGE + sizes * SECONDS_PER_BYTE)
-    n_tasks = max(-(-n // MAX_IMAGES), min(slots * TASKS_PER_SLOT, -(-n // MIN_IMAGES)))
-    starts = np.searchsorted(cost, np.arange(n_tasks) * cost[-1] / n_tasks, side="right")
-    pieces = [
-        np.arange(start, min(start + MAX_IMAGES, stop))
-        for low, stop in pairwise(sorted({0, n, *starts.tolist()}))
-        for start in range(low, stop, MAX_IMAGES)
-    ]
-    return [images.take(piece) for piece in pieces]  # a slice pickles the whole table behind it
+    cost = np.cumsum(np.r_[0.0, SECONDS_PER_IMAGE + sizes * SECONDS_PER_BYTE])
+    most, least = cost[-1] / slots * SHARE_OF_ALL, MIN_IMAGES * SECONDS_PER_IMAGE
+    tasks, start = [], 0
+    while start < images.num_rows:
+        rest = (cost[-1] - cost[start]) / slots * SHARE_OF_REST
+        wanted = cost[start] + max(least, min(most, rest))
+        stop = int(np.searchsorted(cost, wanted * (1 + 1e-12), side="right")) - 1
+        stop = min(max(stop, start + 1), start + MAX_IMAGES)
+        tasks.append(images.take(np.arange(start, stop)))  # a slice pickles the table behind it
+        start = stop
+    return tasks
 
 
 def _recovered(listing: Listing, errors: pa.Table) -> pa.Array:

@@ -91,7 +91,14 @@ def embed(
 
     context = spark.sparkContext
     broadcast = context.broadcast(model.onnx) if run.config.broadcast else None
-    source = ModelSource(embedding.fingerprint, broadcast, run.config.weights, model.size)
+    source = ModelSource(
+        embedding.fingerprint,
+        broadcast,
+        run.config.weights,
+        model.size,
+        model.precision,
+        model.views,
+    )
     job = EmbedJob(context, source, run.output)
     allowed = run.config.allowed_errors(plan.n_listed)
 

@@ -3,11 +3,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
+import openvino
 import pytest
 
-from orchard.errors import WeightsError
+from orchard.errors import ConfigError, WeightsError
 from orchard.model import Embedder, Model, embedder_for, load_model
 
 
@@ -134,3 +137,41 @@ def test_a_worker_is_silent_and_loads_no_more_than_it_needs(model: Model) -> Non
     )
     done = subprocess.run([sys.executable, "-c", code], input=model.onnx, capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def has_bfloat16() -> bool:
+    core = openvino.Core()
+    return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+@pytest.mark.skipif(not has_bfloat16(), reason="this CPU has no bfloat16")
+def test_bfloat16_is_near_float32_whatever_the_batch(model: Model, embedder: Embedder) -> None:
+    reduced = Embedder(model.at("bfloat16"))
+    images = pixels(25)
+    features, exact = reduced(images), embedder(images)
+    assert not np.array_equal(features, exact)
+    cosine = (features * exact).sum(1) / np.linalg.norm(features, axis=1)
+    cosine /= np.linalg.norm(exact, axis=1)
+    assert cosine.min() > 0.98, "8 bits of mantissa through 53 layers"
+    np.testing.assert_array_equal(reduced(images[7:9]), features[7:9])
+    with ThreadPoolExecutor(4) as pool:
+        for again in pool.map(reduced, [images] * 8):
+            np.testing.assert_array_equal(again, features)
+
+
+def test_a_cpu_without_bfloat16_is_told(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = openvino.Core.get_property
+
+    def without(core: openvino.Core, device: str, name: str) -> Any:
+        value = found(core, device, name)
+        return [v for v in value if v != "BF16"] if name == "OPTIMIZATION_CAPABILITIES" else value
+
+    monkeypatch.setattr(openvino.Core, "get_property", without)
+    with pytest.raises(ConfigError, match=r"has no bfloat16 instructions .* --precision float32"):
+        Embedder(model.at("bfloat16"))
+
+
+def test_a_model_keeps_its_precision_in_its_bytes(model: Model) -> None:
+    reduced = model.at("bfloat16")
+    assert Model.from_onnx(reduced.onnx) == reduced
+    assert reduced.at("float32") == model

@@ -1,26 +1,84 @@
 """How much an image is like what the classifier was trained on, before it is asked which.
 
 The components were fitted on fruit alone: what a picture of something else has that fruit has not
-lies outside them. The share of its (standardised) features' energy that the components hold is the
-likeness: about 0.95 for the images a PCA of 95 % was fitted on. The most probable class would not
-do: a softmax is as sure about a chair as about an apple.
+lies outside the directions they span. Likeness is 1 − ‖r‖² / ‖x‖², x the features and r what the
+projection leaves of them, in the features' own metric. Tried and rejected, on 45 photos and
+drawings without fruit, against held-out fruit: the most probable class (a softmax is nearly as sure
+about a chair as about an apple), the distance to the nearest known image, Mahalanobis' distance;
+all let two to ten times as many pass. Wang et al. 2022, "ViM: Out-Of-Distribution with
+Virtual-logit Matching", found the residual to be the strongest single sign, too.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from orchard.reduction import PCA
+from orchard.classify.space import Space
+from orchard.errors import ReductionError
+from orchard.reduction import Moments, fit
+
+FALSE_ALARMS = 0.01  # of held-out fruit that may be called no fruit
+PARTS = 4  # that the likeness of held-out fruit is estimated on
 
 
-def familiarity(
-    pca: PCA, features: NDArray[np.floating], components: NDArray[np.floating]
+@dataclass(frozen=True, slots=True)
+class Familiarity:
+    """The least likeness of a fruit, and what it does.
+
+    known: share of held-out images below it; unseen: of images of species left out; made: of made
+    pictures without fruit, which should all be below.
+    """
+
+    least: float
+    known: float
+    unseen: float
+    made: float
+
+
+def choose(
+    features: NDArray[np.float32],
+    species: NDArray[np.intp],
+    made: NDArray[np.float32],
+    space: Space,
+    *,
+    standardize: bool,
+    seed: int,
+) -> Familiarity:
+    """The likeness that all but FALSE_ALARMS of fruit have that the projection has not seen.
+
+    features: (n, d), a sample of the training's; species: (n,); made: (m, d), of pictures without
+    fruit. Projections are fitted anew without a part of the images, then without part of the
+    species: those that a projection was fitted on look more familiar than they should.
+    """
+    rng = np.random.default_rng(seed)
+    parts = rng.permutation(len(features)) % PARTS
+    known = _likeness_left_out(features, parts, space.n_components, standardize)
+    names = rng.permutation(np.unique(species))
+    number = np.argsort(names)[np.searchsorted(np.sort(names), species)] % PARTS
+    unseen = _likeness_left_out(features, number, space.n_components, standardize)
+    if not len(known):
+        return Familiarity(0.0, 0.0, 0.0, 0.0)
+    least = float(np.quantile(known, FALSE_ALARMS))
+    shares = [float((found < least).mean()) if len(found) else 0.0 for found in (known, unseen)]
+    return Familiarity(least, shares[0], shares[1], float((space.likeness(made) < least).mean()))
+
+
+def _likeness_left_out(
+    features: NDArray[np.float32], parts: NDArray[np.intp], k: int, standardize: bool
 ) -> NDArray[np.float64]:
-    """(n, d) features and their (n, k) components → (n,) in [0, 1]."""
-    scaled = np.subtract(features, pca.mean, dtype=np.float64)
-    scaled /= pca.scale
-    energy = np.einsum("ij,ij->i", scaled, scaled)
-    kept = np.einsum("ij,ij->i", components, components)
-    share: NDArray[np.float64] = kept / np.maximum(energy, np.finfo(np.float64).tiny)
-    return np.minimum(share, 1.0)
+    """Of each row by a projection that was fitted without its part; none where too few are left."""
+    found = np.empty(len(features))
+    for part in np.unique(parts):
+        rest = features[parts != part]
+        if len(rest) < 3:
+            return np.zeros(0)
+        moments = Moments.of(rest)
+        try:
+            pca = fit(moments, min(k, len(rest) - 2), standardize=standardize)
+        except ReductionError:  # images too much alike to span so many directions
+            return np.zeros(0)
+        found[parts == part] = Space.of(pca).likeness(features[parts == part])
+    return found

@@ -1,6 +1,6 @@
 """A classifier on storage, whole in its folder: it stays valid whatever is fitted later.
 
-    models/classifier/<id>/classifier.safetensors   the head, and the PCA it was trained on
+    models/classifier/<id>/classifier.safetensors   the head, and the projection it was trained on
     models/classifier/<id>/network.onnx             the network
     models/classifier/<id>/card.json                classes, thresholds, hashes of the two
     models/classifier/<id>/gallery.parquet          known images (erasure rewrites it)
@@ -19,18 +19,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from orchard.classify.gallery import Gallery
 from orchard.classify.heads import Head, head_from
-from orchard.errors import ClassifierError, OrchardError, TableError
+from orchard.classify.space import Space
+from orchard.errors import ClassifierError, TableError
 from orchard.model.onnx_model import Model
-from orchard.reduction import PCA
+from orchard.store import galleries
+from orchard.store.galleries import CLASSIFIERS as FOLDER
 from orchard.store.output import Output
 
-FOLDER = "models/classifier"
 FORMAT = 1
 _CURRENT = f"{FOLDER}/current.json"
 
@@ -42,7 +42,7 @@ class Card:
     label: what its classes are, "fine" or "species". classes: by the head's order. species: of each
     class. temperature: see `calibration`. sure: the least probability of a species that is an
     answer. familiar: the least likeness to what it was trained on, below it nothing is a fruit.
-    views: what is made of an image before the network, their features averaged. files: sha256.
+    files: sha256.
     """
 
     kind: str
@@ -52,7 +52,6 @@ class Card:
     temperature: float
     sure: float
     familiar: float
-    views: tuple[str, ...]
     fingerprint: str
     pca_id: str
     n_components: int
@@ -72,26 +71,19 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """Everything that an answer needs. gallery is None where it is not wanted."""
+    """Everything that an answer needs."""
 
     card: Card
     head: Head
-    pca: PCA
+    space: Space
     network: Model
     gallery: Gallery
 
 
-def pack(head: Head, pca: PCA) -> bytes:
-    """The arrays of a head and of its PCA as safetensors."""
-    arrays = {name: np.ascontiguousarray(array) for name, array in head.arrays().items()}
-    arrays |= {
-        "pca.mean": pca.mean,
-        "pca.scale": pca.scale,
-        "pca.components": pca.components.astype(np.float32),
-        "pca.explained_variance": pca.explained_variance,
-        "pca.n_samples": np.array([pca.n_samples], np.int64),
-    }
-    return bytes(save(arrays))
+def pack(head: Head, space: Space) -> bytes:
+    """The arrays of a head and of the space it works in, as safetensors."""
+    arrays = head.arrays() | space.arrays()
+    return bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
 
 
 def digest(data: bytes) -> str:
@@ -112,7 +104,7 @@ def save_classifier(
     output.put(f"{folder}/network.onnx", network)
     for name, data in extra.items():
         output.put(f"{folder}/{name}", data)
-    _put_gallery(output, folder, gallery)
+    galleries.put(output, folder, gallery.to_table())
     output.put_json(f"{folder}/card.json", asdict(card))
     output.put_json(_CURRENT, {"classifier_id": card.classifier_id})
     return card.classifier_id
@@ -126,12 +118,11 @@ def load_classifier(output: Output, classifier_id: str | None = None) -> Classif
     chosen = classifier_id or current_id(output)
     folder = f"{FOLDER}/{chosen}"
     card = _load_card(output, folder, chosen)
-    arrays = _arrays(_verified(output, folder, "classifier.safetensors", card))
+    head, space = _unpacked(_verified(output, folder, "classifier.safetensors", card))
     network = Model.from_onnx(_verified(output, folder, "network.onnx", card))
-    head = head_from(arrays)
-    if (head.n_classes, head.n_components) != (len(card.classes), card.n_components):
+    if (head.n_classes, head.n_components) != (len(card.classes), space.n_components):
         raise ClassifierError(f"{output.uri(folder)}: the head does not fit its card")
-    return Classifier(card, head, _pca(arrays), network, _load_gallery(output, folder, card))
+    return Classifier(card, head, space, network, _load_gallery(output, folder, card))
 
 
 def current_id(output: Output) -> str:
@@ -150,19 +141,6 @@ def classifier_ids(output: Output) -> list[str]:
     )
 
 
-def forget_images(output: Output, paths: set[str]) -> int:
-    """Take erased images out of every gallery; how many rows went."""
-    gone = 0
-    for classifier_id in classifier_ids(output):
-        folder = f"{FOLDER}/{classifier_id}"
-        gallery = _load_gallery(output, folder, _load_card(output, folder, classifier_id))
-        kept = gallery.without(paths)
-        if n := len(gallery.paths) - len(kept.paths):
-            _put_gallery(output, folder, kept)
-            gone += n
-    return gone
-
-
 def _load_card(output: Output, folder: str, classifier_id: str) -> Card:
     if f"{folder}/card.json" not in output.paths(folder):
         there = ", ".join(classifier_ids(output)) or "none"
@@ -171,7 +149,7 @@ def _load_card(output: Output, folder: str, classifier_id: str) -> Card:
         )
     try:
         fields = output.get_json(f"{folder}/card.json")
-        fields |= {name: tuple(fields[name]) for name in ("classes", "species", "views")}
+        fields |= {name: tuple(fields[name]) for name in ("classes", "species")}
         card = Card(**fields)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ClassifierError(f"{output.uri(folder)}/card.json is no card: {error}") from None
@@ -194,38 +172,20 @@ def _verified(output: Output, folder: str, name: str, card: Card) -> bytes:
     return data
 
 
-def _arrays(data: bytes) -> dict[str, NDArray[Any]]:
+def _unpacked(data: bytes) -> tuple[Head, Space]:
     try:
-        return dict(load(data))
-    except SafetensorError as error:
+        arrays = dict(load(data))
+        return head_from(arrays), Space.from_arrays(arrays)
+    except (SafetensorError, KeyError) as error:
         raise ClassifierError(f"not a classifier's arrays: {error}") from None
 
 
-def _pca(arrays: dict[str, NDArray[Any]]) -> PCA:
-    own = {n.removeprefix("pca."): a for n, a in arrays.items() if n.startswith("pca.")}
-    n_samples = int(own.pop("n_samples")[0])
-    own["components"] = own["components"].astype(np.float64)
-    return PCA(**own, n_samples=n_samples)
-
-
-def _put_gallery(output: Output, folder: str, gallery: Gallery) -> None:
-    data = gallery.to_parquet()
-    output.put(f"{folder}/gallery.parquet", data)
-    output.put_json(f"{folder}/gallery.json", {"sha256": digest(data), "n": len(gallery.paths)})
-
-
 def _load_gallery(output: Output, folder: str, card: Card) -> Gallery:
-    """Rewritten by erasure, so its hash stands beside it and not in the card."""
     try:
-        data = bytes(output.get(f"{folder}/gallery.parquet"))
-        expected = output.get_json(f"{folder}/gallery.json")["sha256"]
-    except (OrchardError, ValueError, KeyError) as error:
-        raise ClassifierError(
-            f"{output.uri(folder)}: its gallery cannot be read: {error}"
-        ) from None
-    if digest(data) != expected:
-        raise _damaged(output, folder, "gallery.parquet")
-    return Gallery.from_parquet(data, card.n_components)
+        rows = galleries.get(output, folder)
+    except TableError as error:
+        raise ClassifierError(str(error)) from None
+    return Gallery.from_table(rows, card.n_components)
 
 
 def _damaged(output: Output, folder: str, name: str) -> ClassifierError:

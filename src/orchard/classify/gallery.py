@@ -1,26 +1,18 @@
 """Known images to hold an answer against: the nearest are its reason.
 
-Each is a direction in the space of the components, a unit vector in float16; near is a small angle.
-Brute force: 5,000 images of 500 components are one product of 2.5 million numbers.
+Each is a direction in the space that the head works in, a unit vector in float16; near is a small
+angle. Brute force: 5,000 images of 500 components are one product of 2.5 million numbers.
 """
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-SCHEMA = pa.schema(
-    [
-        pa.field("path", pa.string(), nullable=False),
-        pa.field("label", pa.string()),
-        pa.field("vector", pa.list_(pa.field("element", pa.float16(), nullable=False))),
-    ]
-)
+from orchard.store.galleries import SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +34,19 @@ class Gallery:
 
     @classmethod
     def of(
-        cls,
-        paths: NDArray[np.str_],
-        labels: NDArray[np.str_],
-        components: NDArray[np.floating],
-        *,
-        at_most: int,
-        seed: int,
+        cls, paths: NDArray[np.str_], labels: NDArray[np.str_], inputs: NDArray[np.floating]
     ) -> Gallery:
-        """At most so many of the images, as many of each label as of the others where there are."""
-        kept = _spread(labels, at_most, seed)
-        vectors = _unit(components[kept]).astype(np.float16).astype(np.float32)
-        return cls(tuple(paths[kept].tolist()), tuple(labels[kept].tolist()), vectors)
+        """Of m images. inputs: (m, k), of any length."""
+        vectors = _unit(inputs).astype(np.float16).astype(np.float32)
+        return cls(tuple(paths.tolist()), tuple(labels.tolist()), vectors)
 
-    def similarities(self, components: NDArray[np.floating]) -> NDArray[np.float32]:
+    def similarities(self, inputs: NDArray[np.floating]) -> NDArray[np.float32]:
         """(n, k) → (n, m) cosines."""
-        return _unit(components) @ self.vectors.T
+        return _unit(inputs) @ self.vectors.T
 
-    def nearest(self, components: NDArray[np.floating], top: int) -> list[tuple[Neighbour, ...]]:
+    def nearest(self, inputs: NDArray[np.floating], top: int) -> list[tuple[Neighbour, ...]]:
         """The `top` nearest images of each of n rows, nearest first."""
-        cosines = self.similarities(components)
+        cosines = self.similarities(inputs)
         order = np.argsort(-cosines, axis=1, kind="stable")[:, :top]
         return [
             tuple(
@@ -71,42 +56,21 @@ class Gallery:
             for row, chosen in zip(cosines, order, strict=True)
         ]
 
-    def without(self, paths: set[str]) -> Gallery:
-        kept = [i for i, path in enumerate(self.paths) if path not in paths]
-        return Gallery(
-            tuple(self.paths[i] for i in kept),
-            tuple(self.labels[i] for i in kept),
-            self.vectors[kept],
-        )
-
-    def to_parquet(self) -> bytes:
+    def to_table(self) -> pa.Table:
+        """Rows as `store.galleries` keeps them."""
         n, k = self.vectors.shape
         offsets = pa.array(np.arange(n + 1, dtype=np.int32) * k)
         values = pa.array(self.vectors.astype(np.float16).reshape(-1))
         vectors = pa.ListArray.from_arrays(offsets, values, type=SCHEMA.field("vector").type)
-        rows = pa.table([list(self.paths), list(self.labels), vectors], schema=SCHEMA)
-        buffer = io.BytesIO()
-        pq.write_table(rows, buffer, compression="zstd", use_dictionary=["label"])
-        return buffer.getvalue()
+        return pa.table([list(self.paths), list(self.labels), vectors], schema=SCHEMA)
 
     @classmethod
-    def from_parquet(cls, data: bytes, n_components: int) -> Gallery:
-        rows = pq.read_table(pa.BufferReader(data), columns=SCHEMA.names).combine_chunks()
+    def from_table(cls, rows: pa.Table, width: int) -> Gallery:
         values = rows["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        vectors = values.astype(np.float32).reshape(rows.num_rows, n_components)
+        vectors = values.astype(np.float32).reshape(rows.num_rows, width)
         return cls(tuple(rows["path"].to_pylist()), tuple(rows["label"].to_pylist()), vectors)
 
 
 def _unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return (vectors / np.where(length > 0, length, 1)).astype(np.float32)
-
-
-def _spread(labels: NDArray[np.str_], at_most: int, seed: int) -> NDArray[np.intp]:
-    """Rows, in order: the first of each label, then the second of each, until there are enough."""
-    shuffled = np.random.default_rng(seed).permutation(len(labels))
-    order = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    _, first, counts = np.unique(labels[order], return_index=True, return_counts=True)
-    rank = np.arange(len(order)) - np.repeat(first, counts)
-    chosen: NDArray[np.intp] = np.sort(order[np.argsort(rank, kind="stable")[:at_most]])
-    return chosen

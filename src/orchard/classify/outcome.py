@@ -12,10 +12,11 @@ from orchard.classify import threshold
 from orchard.classify.calibration import fit_temperature, softmax
 from orchard.classify.evaluate import Scores, by_species, confusion, score
 from orchard.classify.samples import HeldOut, Samples, Trainer, held_out
-from orchard.classify.splits import Folds, honest_folds, random_folds, unseen_folds
+from orchard.classify.splits import ALWAYS, Folds, honest_folds, random_folds, unseen_folds
 from orchard.classify.threshold import Choice
 
 UNSEEN_FOLDS = 3
+ENOUGH = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +55,27 @@ class Plans:
     honest: Folds
     naive: Folds
     unseen: Folds
+    measured: float  # share of the classes that the honest folds hold out
 
     @classmethod
     def of(cls, samples: Samples, n_folds: int, seed: int) -> Plans:
+        honest = honest_folds(samples.y, samples.objects, n_folds, seed)
         return cls(
-            honest_folds(samples.y, samples.objects, n_folds, seed),
+            honest,
             random_folds(samples.y, n_folds, seed),
             unseen_folds(samples.species_numbers, UNSEEN_FOLDS, seed),
+            len(np.unique(samples.y[honest != ALWAYS])) / len(samples.classes),
         )
 
     @property
     def decisive(self) -> str:
-        """ "honest" where any object can be held out, else "naive"."""
-        return "honest" if (self.honest >= 0).any() else "naive"
+        """ "honest" where it measures half of the classes at least, else "naive"."""
+        return "honest" if self.measured >= ENOUGH else "naive"
+
+    @property
+    def deciding(self) -> Folds:
+        """The folds of that split."""
+        return self.honest if self.decisive == "honest" else self.naive
 
 
 def measure(

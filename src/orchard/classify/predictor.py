@@ -11,9 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from orchard.classify import views
 from orchard.classify.calibration import softmax
-from orchard.classify.familiarity import familiarity
 from orchard.classify.files import Classifier, load_classifier
 from orchard.classify.gallery import Neighbour
 from orchard.images.decode import DEFAULT_MAX_PIXELS, Pixels, decode
@@ -61,7 +59,7 @@ class Predictor:
     def __init__(self, classifier: Classifier, *, threads: int = 1) -> None:
         self.card = classifier.card
         self._head = classifier.head
-        self._pca = classifier.pca
+        self._space = classifier.space
         self._gallery = classifier.gallery
         self._embedder = Embedder(classifier.network, threads=threads)
         self.species, self._species_of = np.unique(
@@ -100,13 +98,13 @@ class Predictor:
         return found
 
     def _predict(self, images: Sequence[bytes], top: int, max_pixels: int) -> list[Prediction]:
-        size = self._embedder.model.size
+        network = self._embedder.model
         decoded: list[tuple[Pixels | Failure, float]] = []
         for data in images:
             started = time.perf_counter()
-            pixels = decode(data, size, max_pixels=max_pixels)
+            pixels = decode(data, network.size, max_pixels=max_pixels, views=network.views)
             decoded.append((pixels, time.perf_counter() - started))
-        good = [pixels.array for pixels, _ in decoded if isinstance(pixels, Pixels)]
+        good = [pixels.views for pixels, _ in decoded if isinstance(pixels, Pixels)]
         answered = iter(self._answer(np.stack(good), top) if good else ())
         found = []
         for pixels, seconds in decoded:
@@ -120,14 +118,14 @@ class Predictor:
 
     def _answer(self, pictures: NDArray[np.uint8], top: int) -> list[Prediction]:
         started = time.perf_counter()
-        vectors = views.features(self._embedder, pictures, self.card.views)
+        vectors = self._embedder.mean(pictures)
         embedded = time.perf_counter()
-        components = self._pca.transform(vectors)
-        p = softmax(self._head.logits(components), self.card.temperature)
+        inputs = self._space.from_features(vectors)
+        p = softmax(self._head.logits(inputs), self.card.temperature)
         of_species = np.zeros((len(p), len(self.species)))
         np.add.at(of_species.T, self._species_of, p.T)
-        likeness = familiarity(self._pca, vectors, components)
-        nearest = self._gallery.nearest(components, top)
+        likeness = self._space.likeness(vectors)
+        nearest = self._gallery.nearest(inputs, top)
         share = len(pictures)
         seconds = {
             "network": (embedded - started) / share,

@@ -25,7 +25,7 @@ class Trainer(Protocol):
             n_classes: int, seed: int) -> Head:  # fmt: skip
         ...
 
-    def components(self, rows: NDArray[np.intp]) -> NDArray[np.float32]: ...
+    def inputs(self, rows: NDArray[np.intp]) -> NDArray[np.float32]: ...
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class LocalTrainer:
             n_classes: int, seed: int) -> Head:  # fmt: skip
         return local.fit(kind, setting, self.x[rows], y[rows], n_classes, seed)
 
-    def components(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+    def inputs(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         return self.x[rows]
 
 
@@ -97,25 +97,20 @@ def held_out(
     kind: str,
     setting: float,
     seed: int,
-    *,
-    among: NDArray[np.bool_] | None = None,
 ) -> HeldOut:
     """Train once a fold on all rows outside it, and ask for those in it.
 
-    among: only these rows take part. Of more than MEASURED_ROWS a random part is asked for.
+    Of more than MEASURED_ROWS a random part is asked for.
     """
-    taking = np.ones(len(folds), bool) if among is None else among
-    asked = np.flatnonzero(taking & (folds != ALWAYS))
+    asked = np.flatnonzero(folds != ALWAYS)
     if len(asked) > MEASURED_ROWS:
         chosen = np.random.default_rng(seed).choice(len(asked), MEASURED_ROWS, replace=False)
         asked = asked[np.sort(chosen)]
     logits = np.empty((len(asked), len(samples.classes)))
     for fold in np.unique(folds[asked]):
-        head = trainer.fit(
-            kind, setting, taking & (folds != fold), samples.y, len(samples.classes), seed
-        )
+        head = trainer.fit(kind, setting, folds != fold, samples.y, len(samples.classes), seed)
         inside = folds[asked] == fold
-        logits[inside] = head.logits(trainer.components(asked[inside]))
+        logits[inside] = head.logits(trainer.inputs(asked[inside]))
     return HeldOut(asked, logits, folds[asked])
 
 

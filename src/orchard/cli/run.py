@@ -22,11 +22,30 @@ from orchard.errors import ConfigError
 )
 @click.option("--size", type=int, metavar="PIXELS", help="Input side; default the model's own.")
 @click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16"]),
+    default="float32",
+    show_default=True,
+    help="Of the network's arithmetic. bfloat16 is about twice as fast on CPUs that have it, moves "
+    "the features a little, and needs the extra orchard-images[bfloat16].",
+)
+@click.option(
     "--components",
     default="0.95",
     show_default=True,
     metavar="N|FRACTION",
     help="How many components: a whole number, or the share of the variance they must explain.",
+)
+@click.option(
+    "--view",
+    "views",
+    multiple=True,
+    default=("plain",),
+    show_default=True,
+    metavar="plain|mirror|zoom",
+    help="What the network is shown of an image: all of it, its mirror image, its middle; "
+    "repeatable. The features are the mean, each view costs one pass. plain and zoom together tell "
+    "fruit on phone photos apart clearly better.",
 )
 @click.option(
     "--no-standardize",

@@ -33,6 +33,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from orchard.images import colour, headers
 from orchard.images.headers import sniff
+from orchard.images.views import VIEWS
 from orchard.records import Failure, Reason
 
 __all__ = ["DEFAULT_MAX_PIXELS", "POLICY", "Pixels", "decode", "sniff"]
@@ -83,12 +84,24 @@ _UNSUPPORTED = re.compile(
 class Pixels:
     """A decoded image, at the network's input size."""
 
-    array: NDArray[np.uint8]  # (size, size, 3) RGB, read-only
+    array: NDArray[np.uint8]  # (size, size, 3) RGB, read-only: the first view
     width: int  # of the whole image, after orientation
     height: int
+    others: tuple[NDArray[np.uint8], ...] = ()  # further views, as `array`
+
+    @property
+    def views(self) -> NDArray[np.uint8]:
+        """(number of views, size, size, 3)."""
+        return np.stack([self.array, *self.others])
 
 
-def decode(data: bytes, size: int, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Pixels | Failure:
+def decode(
+    data: bytes,
+    size: int,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    views: tuple[str, ...] = ("plain",),
+) -> Pixels | Failure:
     """Turn the bytes of an image file into (size, size, 3) uint8 RGB, or say why not.
 
     JPEG, PNG, WebP, BMP, GIF (first frame) and TIFF (first page) are read. EXIF orientation is
@@ -96,7 +109,8 @@ def decode(data: bytes, size: int, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> P
     16-bit grey is divided by 257 (65535 = 255 · 257). Resizing is Pillow's bicubic on the full
     decode, to a square, so that for an ordinary photo the result equals, bit for bit,
     `Image.open(f).convert("RGB").resize((size, size))`, as Keras' users prepare images;
-    TensorFlow's own resize differs and was not taken.
+    TensorFlow's own resize differs and was not taken. views: of `orchard.images.views`, each of the
+    one decoded image.
 
     No bytes make this raise; a `size` below 1 does (`ValueError`). Threads may call it together.
     """
@@ -110,7 +124,7 @@ def decode(data: bytes, size: int, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> P
         return Failure(Reason.NOT_AN_IMAGE, f"begins with {data[:12]!r}; expected one of {known}")
     try:
         with _PillowSettings(max_pixels):
-            return _decode_as(kind, data, size, max_pixels)
+            return _decode_as(kind, data, size, max_pixels, views)
     except _RejectedError as rejected:
         return Failure(rejected.reason, rejected.detail)
     except colour.UndefinedColourError as error:
@@ -126,14 +140,15 @@ class _RejectedError(Exception):
         self.detail = detail
 
 
-def _decode_as(kind: str, data: bytes, size: int, max_pixels: int) -> Pixels:
+def _decode_as(
+    kind: str, data: bytes, size: int, max_pixels: int, views: tuple[str, ...]
+) -> Pixels:
     image = _open(kind, data, max_pixels)
     image.load()
     rgb = _oriented(image, colour.to_rgb(image))
     width, height = rgb.size
-    if rgb.size != (size, size):
-        rgb = rgb.resize((size, size), Image.Resampling.BICUBIC)
-    return Pixels(np.asarray(rgb), width, height)
+    first, *others = (np.asarray(VIEWS[view](rgb, size)) for view in views)
+    return Pixels(first, width, height, tuple(others))
 
 
 def _open(kind: str, data: bytes, max_pixels: int) -> ImageFile.ImageFile:

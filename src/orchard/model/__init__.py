@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchard.model.embedder import Embedder, embedder_for
-    from orchard.model.onnx_model import InputSpec, Model
+    from orchard.model.onnx_model import InputSpec, Model, Precision
     from orchard.model.registry import CARDS, Card, load_model
     from orchard.model.weights import cache_dir
 
@@ -21,6 +21,7 @@ __all__ = [
     "Embedder",
     "InputSpec",
     "Model",
+    "Precision",
     "cache_dir",
     "embedder_for",
     "load_model",
@@ -32,6 +33,7 @@ _HOMES = {
     "Embedder": "embedder",
     "InputSpec": "onnx_model",
     "Model": "onnx_model",
+    "Precision": "onnx_model",
     "cache_dir": "weights",
     "embedder_for": "embedder",
     "load_model": "registry",

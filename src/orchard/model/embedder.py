@@ -1,4 +1,4 @@
-"""Batches of pixels → features, by ONNX Runtime on the CPU."""
+"""Batches of pixels → features, on the CPU: ONNX Runtime, or OpenVINO for bfloat16."""
 
 from __future__ import annotations
 
@@ -13,23 +13,29 @@ from numpy.typing import NDArray
 
 from orchard.errors import WeightsError
 from orchard.model.onnx_model import InputSpec, Model
+from orchard.model.openvino import Graph, open_bfloat16
 
 # Two images of 224 × 224 a call: on a CPU more are no faster, and take 12 MiB an image.
 PIXELS_PER_CALL = 2 * 224 * 224
 
 
 class Embedder:
-    """The network of `model`, in an ONNX Runtime session of `threads` threads.
+    """The network of `model` at its precision, in a session of `threads` threads.
 
     An image's features do not depend on the batch it travels in, and a session may be called from
-    several threads at once. Raises WeightsError where ONNX Runtime cannot run the graph.
+    several threads at once. Raises WeightsError where the graph cannot be run, ConfigError where
+    this machine does not have the precision.
     """
 
     def __init__(self, model: Model, *, threads: int = 1) -> None:
         self.model = model
-        self._session = open_session(model.onnx, threads)
-        self._input = self._session.get_inputs()[0].name
         self._per_call = model.input.batch or max(1, PIXELS_PER_CALL // model.size**2)
+        if model.precision == "float32":
+            self._graph = _onnx_runtime(model, threads)
+            self._batch = model.input.batch
+        else:
+            self._graph = open_bfloat16(model.onnx, self._input_shape, threads)
+            self._batch = self._per_call
 
     def __call__(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(n, size, size, 3) RGB uint8 → (n, dim) float32. n may be 0.
@@ -48,13 +54,37 @@ class Embedder:
             features[start : start + len(part)] = self._run(part)
         return features
 
+    def mean(self, views: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(n, views, size, size, 3) → (n, dim): of each image the mean over its views."""
+        n, n_views = views.shape[:2]
+        features = self(np.ascontiguousarray(views).reshape(n * n_views, *views.shape[2:]))
+        found: NDArray[np.float32] = features.reshape(n, n_views, -1).mean(axis=1)
+        return found
+
     def _run(self, part: NDArray[np.uint8]) -> NDArray[np.float32]:
-        missing = (self.model.input.batch or len(part)) - len(part)
+        missing = (self._batch or len(part)) - len(part)
         if missing:
             part = np.concatenate([part, np.zeros((missing, *part.shape[1:]), np.uint8)])
-        (output,) = self._session.run(None, {self._input: to_input(part, self.model.input)})
-        vectors: NDArray[np.float32] = output.reshape(len(part), -1)[: len(part) - missing]
-        return vectors
+        output = self._graph(to_input(part, self.model.input))
+        return output.reshape(len(part), -1)[: len(part) - missing]
+
+    @property
+    def _input_shape(self) -> tuple[int, ...]:
+        size = self.model.size
+        image = (size, size, 3) if self.model.input.layout == "NHWC" else (3, size, size)
+        return (self._per_call, *image)
+
+
+def _onnx_runtime(model: Model, threads: int) -> Graph:
+    session = open_session(model.onnx, threads)
+    name = session.get_inputs()[0].name
+
+    def run(batch: NDArray[Any]) -> NDArray[np.float32]:
+        output: NDArray[np.float32]
+        (output,) = session.run(None, {name: batch})
+        return output
+
+    return run
 
 
 def embedder_for(

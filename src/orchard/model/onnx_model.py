@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from onnx import ModelProto, helper, load_from_string
 
@@ -16,6 +16,7 @@ from orchard.errors import WeightsError
 
 METADATA_KEY = "orchard.model"
 Layout = Literal["NHWC", "NCHW"]
+Precision = Literal["float32", "bfloat16"]
 MAX_BYTES = 1 << 30  # half of what protobuf can serialise
 
 
@@ -42,7 +43,9 @@ class Model:
     """A network from size × size RGB pixels to `dim` features.
 
     weights_sha256: of the file that the weights came from; of names and values where they were
-    generated. notice: what must be said wherever results are shown, or None.
+    generated. notice: what must be said wherever results are shown, or None. precision: of the
+    arithmetic; the weights in `onnx` are float32 whatever it is. views: of `orchard.images.views`,
+    what the network is shown of an image; an image's features are their mean.
     """
 
     name: str
@@ -52,7 +55,8 @@ class Model:
     dim: int
     input: InputSpec
     notice: str | None = None
-    precision: str = "float32"
+    precision: Precision = "float32"
+    views: tuple[str, ...] = ("plain",)
 
     @property
     def normalisation(self) -> str:
@@ -86,6 +90,20 @@ class Model:
             )
         return replace(draft, onnx=graph.SerializeToString())
 
+    def at(self, precision: Precision) -> Model:
+        """The same network, computed at another precision."""
+        return replace(self, onnx=self._described(precision=precision), precision=precision)
+
+    def seeing(self, views: tuple[str, ...]) -> Model:
+        """The same network, shown other views."""
+        return replace(self, onnx=self._described(views=views), views=views)
+
+    def _described(self, **fields: Any) -> bytes:
+        graph = load_from_string(self.onnx)
+        entry = next(e for e in graph.metadata_props if e.key == METADATA_KEY)
+        entry.value = json.dumps(json.loads(entry.value) | fields)
+        return bytes(graph.SerializeToString())
+
     @classmethod
     def from_onnx(cls, data: bytes) -> Model:
         """The model whose `.onnx` these bytes are. Raises WeightsError where they are not."""
@@ -95,6 +113,7 @@ class Model:
             fields = json.loads(text)
             spec = fields.pop("input")
             spec |= {key: tuple(spec[key]) for key in ("scale", "offset")}
+            fields["views"] = tuple(fields.get("views", ("plain",)))
             return cls(onnx=data, input=InputSpec(**spec), **fields)
         except Exception as error:  # protobuf's DecodeError is of no stable type
             raise WeightsError(

@@ -11,7 +11,7 @@ from orchard.model import mobilenet_v2
 from orchard.model.foreign import load_onnx
 from orchard.model.keras_file import read_keras
 from orchard.model.mobilenet_v2 import Weights
-from orchard.model.onnx_model import InputSpec, Model
+from orchard.model.onnx_model import InputSpec, Model, Precision
 from orchard.model.untrained import SEED, digest, untrained_weights
 from orchard.model.weights import cached_weights
 
@@ -62,7 +62,12 @@ CARDS = {
 }
 
 
-def load_model(weights: str, size: int | None = None) -> Model:
+def load_model(
+    weights: str,
+    size: int | None = None,
+    precision: Precision = "float32",
+    views: tuple[str, ...] = ("plain",),
+) -> Model:
     """The network that `weights` names, for images of size × size pixels.
 
     weights: a name in `CARDS`; a path to MobileNetV2's weights as Keras saves them (`.h5`); or a
@@ -70,6 +75,12 @@ def load_model(weights: str, size: int | None = None) -> Model:
     size: default the network's own. Raises WeightsError, and ConfigError on a size it does not
     admit.
     """
+    model = _load(weights, size)
+    model = model if model.precision == precision else model.at(precision)
+    return model if model.views == views else model.seeing(views)
+
+
+def _load(weights: str, size: int | None) -> Model:
     if card := CARDS.get(weights):
         return _from_card(card, size)
     path = Path(weights).expanduser()

@@ -23,7 +23,7 @@ from pyspark import AccumulatorParam
 from orchard.extraction import extract, list_column, vectors_of
 from orchard.images.source import fetch
 from orchard.memory import own_peak_memory
-from orchard.model import Model, embedder_for, load_model
+from orchard.model import Model, Precision, embedder_for, load_model
 from orchard.records import COMPONENTS
 from orchard.reduction import PCA, Moments, merge, update
 from orchard.spark.session import run_action
@@ -84,11 +84,13 @@ class ModelSource:
     broadcast: Broadcast[bytes] | None
     weights: str
     size: int
+    precision: Precision = "float32"
+    views: tuple[str, ...] = ("plain",)
 
     def load(self) -> Model:
         if self.broadcast is not None:
             return Model.from_onnx(self.broadcast.value)
-        return load_model(self.weights, self.size)
+        return load_model(self.weights, self.size, self.precision, self.views)
 
 
 class _Tally(AccumulatorParam["Counter[str]"]):

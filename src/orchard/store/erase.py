@@ -1,10 +1,12 @@
 """Erasure: an image's rows leave every table, and the image stays away.
 
 What is deleted: its rows in features, components, errors and gone (the files that held them are
-rewritten and the old ones deleted), staged files, exports, the stored moments, and its path where
-a run's settings name it. What stays: the PCA models, in which one image is a share of a mean; the
-next run fits a new one. Kept besides: a salted hash of the path, so that later runs leave the image
-out, and a line of the audit log that says how many rows went, not whose.
+rewritten and the old ones deleted), its rows in the galleries of classifiers, the page that shows
+pictures of their mistakes, staged files, exports, the stored moments, and its path where a run's
+settings name it. What stays: the PCA models and the classifiers' weights, in which one image is a
+share of a mean; the next run, and the next training, fit new ones. Kept besides: a salted hash of
+the path, so that later runs leave the image out, and a line of the audit log that says how many
+rows went, not whose.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchard.store import models, tables
+from orchard.store import galleries, models, tables
 from orchard.store.output import Output
 from orchard.store.runs import new_run_id
 
@@ -88,6 +90,7 @@ def erase(output: Output, paths: Iterable[str], prefixes: Iterable[str] = ()) ->
             tables.commit(output, run_id, table, [], superseded=leaving)
             rows[table] = before - tables.count(output, table)
         tables.sweep(output)
+        rows["galleries"] = galleries.forget(output, leaving)
         _scrub_records(output, wanted)
         when = datetime.now(timezone.utc).isoformat(timespec="seconds")
         done = Erasure(when, rows, len(suppression.hashes))

@@ -1,0 +1,76 @@
+"""The known images that classifiers keep, as files: the one part of a classifier that changes.
+
+models/classifier/<id>/gallery.parquet   path, label, vector
+models/classifier/<id>/gallery.json      sha256 and number of rows of the file beside it
+report/classifier.html                   shows pictures
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from orchard.errors import TableError
+from orchard.store.output import Output
+
+CLASSIFIERS = "models/classifier"
+PAGE = "report/classifier.html"
+SCHEMA = pa.schema(
+    [
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("label", pa.string()),
+        pa.field("vector", pa.list_(pa.field("element", pa.float16(), nullable=False))),
+    ]
+)
+
+
+def put(output: Output, folder: str, rows: pa.Table) -> None:
+    """Write a classifier's gallery, of SCHEMA, and its hash."""
+    buffer = io.BytesIO()
+    pq.write_table(rows, buffer, compression="zstd", use_dictionary=["label"])
+    data = buffer.getvalue()
+    output.put(f"{folder}/gallery.parquet", data)
+    digest = hashlib.sha256(data).hexdigest()
+    output.put_json(f"{folder}/gallery.json", {"sha256": digest, "rows": rows.num_rows})
+
+
+def get(output: Output, folder: str) -> pa.Table:
+    """Raises TableError where it is missing, or not as it was stored."""
+    data = bytes(output.get(f"{folder}/gallery.parquet"))
+    try:
+        stored = output.get_json(f"{folder}/gallery.json")["sha256"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise TableError(f"{output.uri(folder)}/gallery.json cannot be read: {error}") from None
+    if hashlib.sha256(data).hexdigest() != stored:
+        raise TableError(
+            f"{output.uri(folder)}/gallery.parquet is not as it was stored (sha256 differs); train "
+            "again, or bring the file back"
+        )
+    return pq.read_table(pa.BufferReader(data), columns=SCHEMA.names)
+
+
+def forget(output: Output, paths: pa.Array) -> int:
+    """Take images out of every gallery, and the page that shows pictures away; rows that went.
+
+    A damaged gallery, which nothing answers from, is deleted whole.
+    """
+    output.delete([path for path in output.paths("report") if path == PAGE])
+    gone = 0
+    for path in output.paths(CLASSIFIERS):
+        if not path.endswith("/gallery.parquet"):
+            continue
+        folder = path.rpartition("/")[0]
+        try:
+            rows = get(output, folder)
+        except TableError:
+            output.delete([path])
+            continue
+        kept = rows.filter(pc.invert(pc.is_in(rows["path"], value_set=paths)))
+        if kept.num_rows < rows.num_rows:
+            put(output, folder, kept)
+            gone += rows.num_rows - kept.num_rows
+    return gone

@@ -1,0 +1,61 @@
+"""The spine of a training: components become a classifier that stands on its own.
+
+components ─split─▶ folds ─search─▶ kind, setting ─measure─▶ scores, thresholds ─fit─▶ files, page
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+
+from orchard.classify.outcome import Plans, measure
+from orchard.classify.search import search
+from orchard.classify.settings import TrainConfig
+from orchard.progress import Reporter
+from orchard.storage import Storage
+from orchard.store.output import Output
+from orchard.store.runs import RunLog
+from orchard.training.publish import Trained, publish
+from orchard.training.reading import Data, read
+
+__all__ = ["TrainConfig", "Trained", "train"]
+
+
+def train(config: TrainConfig, reporter: Reporter | None = None) -> Trained:
+    """Do what `orchard train` does.
+
+    Raises an OrchardError that says what to do; the classifiers that are there stay as they are.
+    """
+    reporter = reporter or Reporter()
+    output = Output.at(config.output, Storage(config.endpoint_url, config.region))
+    log = RunLog(asdict(config))
+    with output.lock(), read(output, config, log) as data:
+        samples, seed = data.samples, config.seed
+        reporter.say(data.described)
+        plans = Plans.of(samples, config.folds, seed)
+        _warn(data, plans, reporter)
+        with log.stage("search"):
+            trials = search(data.trainer, samples, plans.deciding, config.kinds, seed)
+        best = trials[0]
+        reporter.say(f"best of {len(trials)} settings: {best.kind}, {best.setting:g}")
+        with log.stage("measure"):
+            outcome = measure(
+                data.trainer, samples, plans, best.kind, best.setting, seed, config.mistake_cost
+            )
+        with log.stage("fit"):
+            everything = np.ones(len(samples.y), bool)
+            n_classes = len(samples.classes)
+            head = data.trainer.fit(best.kind, best.setting, everything, samples.y, n_classes, seed)
+        return publish(output, config, data, head, best, trials, outcome, log)
+
+
+def _warn(data: Data, plans: Plans, reporter: Reporter) -> None:
+    if data.network.notice:
+        reporter.warn(data.network.notice)
+    if plans.decisive == "naive":
+        reporter.warn(
+            f"{plans.measured:.0%} of the classes have images of more than one object, as far as "
+            "the names tell: the random split decides, and its scores are too good; --group says which "
+            "images are of one object"
+        )

@@ -1,0 +1,165 @@
+"""What a training leaves: the classifier's folder and the page on its mistakes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from orchard.classify import familiarity
+from orchard.classify.familiarity import Familiarity
+from orchard.classify.files import Card, digest, pack, save_classifier
+from orchard.classify.gallery import Gallery
+from orchard.classify.heads import Head
+from orchard.classify.model_card import model_card
+from orchard.classify.nonfruit import made_pictures
+from orchard.classify.outcome import Outcome
+from orchard.classify.samples import Samples, named, subset
+from orchard.classify.search import Trial
+from orchard.classify.settings import TrainConfig
+from orchard.extraction import vectors_of
+from orchard.model import Embedder
+from orchard.report.classifier_page import classifier_page
+from orchard.report.mistakes import worst_pairs
+from orchard.store import tables
+from orchard.store.galleries import PAGE
+from orchard.store.output import Output
+from orchard.store.runs import RunLog
+from orchard.training.reading import Data
+
+FAMILIAR_ROWS = 4000  # that the likeness of fruit is estimated on
+MADE_PICTURES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A stored classifier, and what was measured (as in its metrics.json)."""
+
+    classifier_id: str
+    card: Card
+    metrics: dict[str, Any]
+
+
+def publish(
+    output: Output, config: TrainConfig, data: Data, head: Head, best: Trial, trials: list[Trial],
+    outcome: Outcome, log: RunLog,
+) -> Trained:  # fmt: skip
+    """Write everything; the classifier becomes the one that answers."""
+    with log.stage("familiarity"):
+        familiar = _familiar(output, config, data)
+    packed = pack(head, data.space)
+    card = _card(config, data, best, outcome, familiar, packed)
+    metrics = _metrics(outcome, familiar, trials, log)
+    extra = {
+        "metrics.json": _json(metrics),
+        "confusion.parquet": _parquet(outcome.confusion),
+        "README.md": model_card(card, metrics).encode(),
+    }
+    gallery = _gallery(config, data)
+    classifier_id = save_classifier(output, card, packed, data.network.onnx, gallery, extra)
+    output.put(PAGE, _page(output, data.samples, card, metrics, outcome, gallery).encode())
+    return Trained(classifier_id, card, metrics)
+
+
+def _familiar(output: Output, config: TrainConfig, data: Data) -> Familiarity:
+    samples = data.samples
+    chosen = subset(samples.y, FAMILIAR_ROWS, config.seed)
+    order = np.argsort(samples.paths[chosen])
+    wanted = pa.array(samples.paths[chosen][order].tolist(), pa.string())
+    parts = []
+    for file in tables.files(output, "features"):
+        rows = tables.read_file(output, file.path, ["path", "features"])
+        parts.append(rows.filter(pc.is_in(rows["path"], value_set=wanted)))
+    rows = pa.concat_tables(parts)
+    position = np.searchsorted(samples.paths[chosen][order], rows["path"].to_pylist())
+    pictures = made_pictures(MADE_PICTURES, data.network.size, config.seed)
+    return familiarity.choose(
+        vectors_of(rows["features"]),
+        samples.species_numbers[chosen][order][position],
+        Embedder(data.network)(pictures),
+        data.space,
+        standardize=data.pca.standardize,
+        seed=config.seed,
+    )
+
+
+def _gallery(config: TrainConfig, data: Data) -> Gallery:
+    shown = np.flatnonzero(subset(data.samples.y, config.gallery, config.seed))
+    labels = named(data.samples.classes, data.samples.y[shown])
+    return Gallery.of(data.samples.paths[shown], labels, data.trainer.inputs(shown))
+
+
+def _card(
+    config: TrainConfig, data: Data, best: Trial, outcome: Outcome, familiar: Familiarity,
+    packed: bytes,
+) -> Card:  # fmt: skip
+    return Card(
+        kind=best.kind,
+        label=config.label,
+        classes=data.samples.classes,
+        species=data.samples.species,
+        temperature=outcome.temperature,
+        sure=outcome.choice.threshold,
+        familiar=familiar.least,
+        fingerprint=data.pca.fingerprint,
+        pca_id=data.pca.pca_id,
+        n_components=data.pca.n_components,
+        n_samples=len(data.samples.y),
+        notice=data.network.notice,
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        training={
+            "engine": data.trainer.name,
+            "setting": best.setting,
+            "seed": config.seed,
+            "folds": config.folds,
+            "group": config.group,
+            "mistake_cost": config.mistake_cost,
+        },
+        files={
+            "classifier.safetensors": digest(packed),
+            "network.onnx": digest(data.network.onnx),
+        },
+    )
+
+
+def _metrics(
+    outcome: Outcome, familiar: Familiarity, trials: list[Trial], log: RunLog
+) -> dict[str, Any]:
+    return {
+        "decisive": outcome.decisive,
+        "honest": asdict(outcome.honest),
+        "naive": asdict(outcome.naive),
+        "temperature": outcome.temperature,
+        "familiarity": asdict(familiar) | {"n_made": MADE_PICTURES},
+        "choice": asdict(outcome.choice),
+        "curve": [asdict(choice) for choice in outcome.curve],
+        "search": [asdict(trial) for trial in trials],
+        "seconds": log.close()["seconds"],
+    }
+
+
+def _page(
+    output: Output, samples: Samples, card: Card, metrics: dict[str, Any], outcome: Outcome,
+    gallery: Gallery,
+) -> str:  # fmt: skip
+    first = dict(zip(reversed(gallery.labels), reversed(gallery.paths), strict=True))
+    typical = [first.get(name, "") for name in samples.classes]
+    y = samples.y[outcome.rows]
+    pairs = worst_pairs(y, outcome.p, samples.paths[outcome.rows], samples.classes, typical)
+    return classifier_page(card, metrics, y, outcome.p, pairs, output.storage)
+
+
+def _parquet(rows: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(rows, sink, compression="zstd")
+    return bytes(sink.getvalue())
+
+
+def _json(content: Any) -> bytes:
+    return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
