@@ -9,6 +9,20 @@ Data in JSON beside the code, read on first use; imports nothing but the standar
 
 from __future__ import annotations
 
+from orchard.knowledge.cards import (
+    NUTRIENTS,
+    Card,
+    Fact,
+    Keeping,
+    Nutrient,
+    Nutrition,
+    Season,
+    Seasons,
+    Source,
+    all_cards,
+    all_sources,
+    card,
+)
 from orchard.knowledge.taxonomy import (
     LANGUAGES,
     LabelClass,
@@ -22,11 +36,23 @@ from orchard.knowledge.taxonomy import (
 
 __all__ = [
     "LANGUAGES",
+    "NUTRIENTS",
+    "Card",
+    "Fact",
+    "Keeping",
     "LabelClass",
+    "Nutrient",
+    "Nutrition",
+    "Season",
+    "Seasons",
+    "Source",
     "Species",
     "Text",
+    "all_cards",
     "all_classes",
+    "all_sources",
     "all_species",
+    "card",
     "label_name",
     "species_of",
 ]

@@ -44,7 +44,8 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Species:
-    """group: fruit, nut or vegetable, as a kitchen sorts them (a tomato is a vegetable)."""
+    """group: fruit, nut or vegetable, as a kitchen sorts them (a tomato is a vegetable).
+    sources: of binomial and family. name_sources: of the names. Both as ids of `all_sources()`."""
 
     id: str
     name: Text
@@ -52,6 +53,8 @@ class Species:
     family: str
     group: str
     synonyms: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ("powo",)
+    name_sources: tuple[str, ...] = ("eppo",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,4 +140,5 @@ def _species(key: str, row: dict[str, Any]) -> Species:
         family=row["family"],
         group=row["group"],
         synonyms=tuple(row.get("synonyms", ())),
+        sources=tuple(row.get("sources", ("powo",))),
     )
