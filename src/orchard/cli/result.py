@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchard.cli.command import Command, existing_result, show, storage_options
-from orchard.errors import ConfigError, ResultsDiffer
+from orchard.errors import ConfigError, ResultsDiffer, TableError
+
+if TYPE_CHECKING:
+    from orchard.store.output import Output
 
 
 @click.command("compare", cls=Command, short_help="Prove two results equal.")
@@ -65,12 +68,20 @@ def export_command(output: str, file_format: str, to: str | None, features: bool
 @click.option("--path", "paths", multiple=True, help="An image's path, as in the tables.")
 @click.option("--prefix", "prefixes", multiple=True, help="All images whose path begins so.")
 @click.option("--from-file", type=click.File("r", encoding="utf-8"), help="Paths, one a line.")
+@click.option(
+    "--contribution",
+    "codes",
+    multiple=True,
+    metavar="CODE",
+    help="An image that was left on the page of `orchard serve`.",
+)
 @storage_options
 def erase_command(
     output: str,
     paths: tuple[str, ...],
     prefixes: tuple[str, ...],
     from_file: Any,
+    codes: tuple[str, ...],
     endpoint_url: str | None,
     region: str | None,
 ) -> None:
@@ -78,18 +89,35 @@ def erase_command(
 
     The files that held their rows are rewritten and deleted; exports are deleted. The PCA that was
     fitted on them stays until the next run fits another. A salted hash of each path is kept, and a
-    line in erasure/audit.jsonl that says how many rows went.
+    line in erasure/audit.jsonl that says how many rows went. --contribution deletes one image that
+    somebody left on the page of `orchard serve`.
     """
     from orchard.store.erase import erase
 
     lines = [line.rstrip("\r\n") for line in from_file or ()]
     wanted = [*paths, *filter(None, lines)]
+    if not wanted and not prefixes and not codes:
+        raise ConfigError("nothing to erase: give --path, --prefix, --from-file or --contribution")
+    place = existing_result(output, endpoint_url, region)
+    _erase_contributions(place, codes)
     if not wanted and not prefixes:
-        raise ConfigError("nothing to erase: give --path, --prefix or --from-file")
-    done = erase(existing_result(output, endpoint_url, region), wanted, prefixes)
+        return
+    done = erase(place, wanted, prefixes)
     rows = ", ".join(f"{count} of {table}" for table, count in done.rows.items())
     click.echo(f"rows erased: {rows}; {done.suppressed} paths are kept out of later runs")
     click.echo("run `orchard run` again to fit a PCA without them")
+
+
+def _erase_contributions(place: Output, written: tuple[str, ...]) -> None:
+    from orchard.store import contributions
+
+    codes = {text: contributions.parse_code(text) for text in written}
+    for text, code in codes.items():
+        if code is None:
+            raise ConfigError(f"--contribution {text}: expected a code such as 7K3M-Q9XW-2RPD-H5VA")
+        if not contributions.erase(place, code):
+            raise TableError(f"{place.root} keeps no image under the code {code}")
+        click.echo(f"erased: {code}")
 
 
 @click.command("vacuum", cls=Command, short_help="Delete what killed runs left behind.")

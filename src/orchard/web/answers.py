@@ -6,7 +6,8 @@ from typing import Any
 
 from orchard.classify.gallery import Neighbour
 from orchard.classify.predictor import Guess, Prediction
-from orchard.knowledge.taxonomy import all_species, label_name
+from orchard.knowledge import all_species, label_name
+from orchard.web.cards import card
 from orchard.web.thumbnails import Thumbnails
 
 
@@ -15,16 +16,18 @@ def answer(
 ) -> dict[str, Any]:
     """What `POST /api/identify` returns of an image that was read; see openapi.json.
 
-    The card is that of the best species, and null where the answer is not one. seconds: what was
-    spent besides the prediction's own.
+    The card is that of the best species, also where it is a guess only; null where the image shows
+    none, and where the label is of no species that has one. seconds: what was spent besides the
+    prediction's own.
     """
+    best = prediction.species[0].label if prediction.answer != "not_a_fruit" else None
     spent = seconds | prediction.seconds
     return {
         "answer": prediction.answer,
         "language": language,
         "species": [_species(guess, language) for guess in prediction.species],
         "varieties": [_variety(guess, language) for guess in prediction.varieties],
-        "card": None,
+        "card": card(best, language) if best else None,
         "nearest": [_neighbour(known, language, thumbnails) for known in prediction.nearest],
         "seconds": {name: round(value, 6) for name, value in spent.items()},
     }

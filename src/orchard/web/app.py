@@ -116,6 +116,7 @@ async def ready(request: Request) -> Response:
         "classifier": card.classifier_id,
         "classes": len(card.classes),
         "species": len(services.predictor.species),
+        "notice": card.notice,
     }
     return JSONResponse(content, headers=_NO_STORE)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from orchard.knowledge.taxonomy import LANGUAGES
+from orchard.knowledge import LANGUAGES
 from orchard.web.problems import Problem
 
 
