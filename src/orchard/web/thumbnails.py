@@ -12,9 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 
-import pyarrow as pa
-
-from orchard.images.source import fetch
+from orchard.images.source import read
 from orchard.records import Failure
 from orchard.storage import Storage
 from orchard.web.pictures import as_jpeg
@@ -50,7 +48,7 @@ class Thumbnails:
 
     def make(self, name: str) -> bytes | None:
         """The JPEG, or None where the image is gone or cannot be read any more."""
-        data = next(fetch(pa.table({"path": [self._paths[name]]}), self._storage))
+        data = read(self._paths[name], self._storage)
         jpeg = data if isinstance(data, Failure) else as_jpeg(data, SIDE, self._max_pixels)
         if isinstance(jpeg, Failure):
             return None

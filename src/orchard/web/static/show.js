@@ -23,7 +23,7 @@ function verdict({ answer, species, varieties, card }) {
   const known = answer !== "not_a_fruit";
   const title = el("h1", {}, titles[answer]);
   const latin = known && best.binomial ? el("p", {}, el("i", { lang: "la" }, best.binomial), ` · ${best.family}`) : null;
-  const guesses = known ? el("ul", { className: "guesses" }, ...species.slice(0, 3).map(guess)) : null;
+  const guesses = known ? el("ul", { className: "guesses" }, ...species.slice(0, 3).filter((one) => one === best || one.probability >= 0.01).map(guess)) : null;
   const fine = known && varieties.length && card ? variety(varieties, best) : null;
   return el("section", { className: `panel verdict ${answer === "sure" ? "" : "unsure"}` },
     el("span", { className: "badge" }, t(answer)), title, latin, more, guesses, fine);
