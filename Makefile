@@ -10,7 +10,7 @@ PYTHON ?= $(shell for v in 3.12 3.11 3.13 3.10 3; do \
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test test-cluster test-mllib test-s3 lint bench lock clean
+.PHONY: demo test test-browser test-cluster test-mllib test-s3 lint bench lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/orchard sample demo/fruits
@@ -21,6 +21,10 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/pytest
+
+# Chromium's path in CHROMIUM where it is not Playwright's own or /usr/bin/chromium.
+test-browser: $(INSTALLED)
+	$(BIN)/pytest -m browser
 
 test-cluster: $(INSTALLED)
 	$(BIN)/pytest -m cluster

@@ -11,7 +11,6 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-HEAD_SECONDS = 10.0
 _REFUSAL = (
     b"HTTP/1.1 503 Service Unavailable\r\n"
     b"content-type: application/problem+json\r\nretry-after: 1\r\nconnection: close\r\n"
@@ -22,7 +21,7 @@ _REFUSAL_BODY = (
 )
 
 
-def limited_protocol(max_connections: int, head_seconds: float = HEAD_SECONDS) -> type[H11Protocol]:
+def limited_protocol(max_connections: int, head_seconds: float) -> type[H11Protocol]:
     """A protocol class that refuses connections beyond so many, and those that say nothing."""
 
     class LimitedProtocol(H11Protocol):

@@ -25,7 +25,7 @@ def serve(config: ServeConfig, services: Services, listening: socket.socket, *, 
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(services),
-            http=limited_protocol(config.connections),
+            http=limited_protocol(config.connections, config.head_seconds),
             ws="none",
             lifespan="on",
             log_config=None,

@@ -26,7 +26,8 @@ class ServeConfig:
     - output: the OUTPUT of a training. classifier: an id; default the one trained last.
     - workers: images answered at once; 0: as many as there are cores. queue: images that may wait
       for one, beyond which the answer is 503.
-    - max_bytes, max_pixels: of one image. upload_seconds: for its bytes to arrive.
+    - max_bytes, max_pixels: of one image. head_seconds: for what precedes its bytes;
+      upload_seconds: for these to arrive.
       answer_seconds: for the answer, waiting included.
     - uploads: bodies that may be on their way at once. upload_memory: bytes they may hold together.
     - rate: images a minute from one address, 0 for no limit; never of this machine itself.
@@ -48,6 +49,7 @@ class ServeConfig:
     queue: int = 64
     max_bytes: int = 20 * MEBIBYTE
     max_pixels: int = 50_000_000
+    head_seconds: float = 10.0
     upload_seconds: float = 30.0
     answer_seconds: float = 10.0
     uploads: int = 256
@@ -98,6 +100,7 @@ _LEAST: dict[str, float] = {
     "queue": 0,
     "max_bytes": 1,
     "max_pixels": 1,
+    "head_seconds": 0.1,
     "upload_seconds": 0.1,
     "answer_seconds": 0.1,
     "uploads": 1,
