@@ -12,8 +12,8 @@ PYTHON ?= $(shell for v in 3.12 3.11 3.13 3.10 3; do \
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test test-browser test-cluster test-mllib test-s3 test-spark4 test-airflow lint docs bench \
-  lock clean
+.PHONY: demo test test-browser test-cluster test-mllib test-s3 test-spark4 test-airflow lint docs \
+  bench lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/orchard sample demo/fruits
@@ -25,6 +25,7 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/pytest
 
+# Chromium's path in CHROMIUM where it is not Playwright's own or /usr/bin/chromium.
 test-browser: $(INSTALLED)
 	$(BIN)/pytest -m browser
 

@@ -23,6 +23,7 @@ from orchard.cli.result import (
 )
 from orchard.cli.run import run_command
 from orchard.cli.sample import sample_command
+from orchard.cli.serve import serve_command
 from orchard.cli.train import train_command
 
 __all__ = ["EXIT_CODES", "INTERRUPTED", "main"]
@@ -57,6 +58,7 @@ for command in (
     report_command,
     train_command,
     predict_command,
+    serve_command,
     compare_command,
     export_command,
     erase_command,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +14,10 @@ from orchard.cli.command import (
     show,
     storage_options,
 )
-from orchard.errors import ConfigError, ResultsDiffer
+from orchard.errors import ConfigError, ResultsDiffer, TableError
+
+if TYPE_CHECKING:
+    from orchard.store.output import Output
 
 
 @click.command("compare", cls=Command, short_help="Prove two results equal.")
@@ -89,12 +92,20 @@ def export_command(
 @click.option("--path", "paths", multiple=True, help="An image's path, as in the tables.")
 @click.option("--prefix", "prefixes", multiple=True, help="All images whose path begins so.")
 @click.option("--from-file", type=click.File("r", encoding="utf-8"), help="Paths, one a line.")
+@click.option(
+    "--contribution",
+    "codes",
+    multiple=True,
+    metavar="CODE",
+    help="An image that was left on the page of `orchard serve`.",
+)
 @storage_options
 def erase_command(
     output: str,
     paths: tuple[str, ...],
     prefixes: tuple[str, ...],
     from_file: Any,
+    codes: tuple[str, ...],
     endpoint_url: str | None,
     region: str | None,
 ) -> None:
@@ -104,15 +115,20 @@ def erase_command(
     keeps such; the report and exports are deleted, and the images leave the galleries of trained
     classifiers. The PCA that was fitted on them stays until the next run fits another. A salted
     hash of each path is kept, and a line in erasure/audit.jsonl that says how many rows went.
+    --contribution deletes one image that somebody left on the page of `orchard serve`.
     """
     from orchard.storage import Storage, delete_old_versions
     from orchard.store.erase import erase
 
     lines = [line.rstrip("\r\n") for line in from_file or ()]
     wanted = [*paths, *filter(None, lines)]
+    if not wanted and not prefixes and not codes:
+        raise ConfigError("nothing to erase: give --path, --prefix, --from-file or --contribution")
+    place = existing_result(output, endpoint_url, region)
+    _erase_contributions(place, codes)
     if not wanted and not prefixes:
-        raise ConfigError("nothing to erase: give --path, --prefix or --from-file")
-    done = erase(existing_result(output, endpoint_url, region), wanted, prefixes)
+        return
+    done = erase(place, wanted, prefixes)
     rows = ", ".join(f"{count} of {table}" for table, count in done.rows.items())
     click.echo(f"rows erased: {rows}; {done.suppressed} paths are kept out of later runs")
     if output.startswith("s3://"):
@@ -124,6 +140,18 @@ def erase_command(
             f"{done.classifier_rows} rows left the galleries of classifiers, which were trained on "
             "them: train those again"
         )
+
+
+def _erase_contributions(place: Output, written: tuple[str, ...]) -> None:
+    from orchard.store import contributions
+
+    codes = {text: contributions.parse_code(text) for text in written}
+    for text, code in codes.items():
+        if code is None:
+            raise ConfigError(f"--contribution {text}: expected a code such as 7K3M-Q9XW-2RPD-H5VA")
+        if not contributions.erase(place, code):
+            raise TableError(f"{place.root} keeps no image under the code {code}")
+        click.echo(f"erased: {code}")
 
 
 @click.command("vacuum", cls=Command, short_help="Delete what killed runs left behind.")

@@ -1,0 +1,102 @@
+"""`orchard serve`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from orchard.cli.command import Command, storage_options
+from orchard.errors import ConfigError
+
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@click.command("serve", cls=Command, short_help="Answer on a page for phones, and by HTTP.")
+@click.argument("output", metavar="OUTPUT")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; 0.0.0.0 opens it to the network.",
+)
+@click.option("--port", default=8000, show_default=True, help="0 takes any free one.")
+@click.option("--classifier", metavar="ID", help="Default: the one trained last.")
+@click.option("--workers", default=0, help="Images answered at once. [default: one a core]")
+@click.option(
+    "--queue", default=64, show_default=True, help="Images that may wait; beyond, 503 is answered."
+)
+@click.option("--max-bytes", default=20 * 1024**2, show_default=True, help="Of one image.")
+@click.option("--max-pixels", default=50_000_000, show_default=True, help="Of one image.")
+@click.option(
+    "--head-seconds", default=10.0, show_default=True, help="For a request to begin; then closed."
+)
+@click.option(
+    "--upload-seconds", default=30.0, show_default=True, help="For an image to arrive; then 408."
+)
+@click.option(
+    "--answer-seconds", default=10.0, show_default=True, help="To wait and be answered; then 503."
+)
+@click.option(
+    "--rate",
+    default=60,
+    show_default=True,
+    help="Images a minute from one address, then 429; 0 for no limit. Never of this machine.",
+)
+@click.option("--connections", default=2000, show_default=True, help="Open at once; then 503.")
+@click.option(
+    "--contributions/--no-contributions",
+    default=True,
+    show_default=True,
+    help="Whether people may leave an image, if they choose to.",
+)
+@click.option("--keep-days", default=90, show_default=True, help="For how long such images stay.")
+@click.option(
+    "--behind-proxy",
+    is_flag=True,
+    help="Believe X-Forwarded-For and -Proto from a proxy on this machine.",
+)
+@click.option("--quiet", is_flag=True, help="No log line for each request.")
+@storage_options
+def serve_command(output: str, quiet: bool, **options: Any) -> None:
+    """Serve the classifier in OUTPUT: a page for phones, and an HTTP API.
+
+    Open the address that is printed, on this machine; nothing else can reach it unless --host says
+    so. Phones give a page the camera's picture and let it be installed over HTTPS only, so put a
+    proxy with a certificate before it (--behind-proxy) to serve others.
+
+    Images are held in memory only, and dropped when they are answered. Where somebody chooses to
+    leave one to improve the classifier, it is kept without EXIF under a random code in
+    OUTPUT/contributions, for --keep-days at most; `orchard erase OUTPUT --contribution CODE`
+    erases it. Log lines are JSON on standard error, and hold no personal data.
+
+    \b
+    Addresses:
+      /                        the page, in English and French
+      /api/identify            POST an image
+      /api/openapi.json        all of the API
+      /health /ready /metrics  for whoever watches it
+
+    \b
+    Examples:
+      orchard serve result
+      curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' localhost:8000/api/identify
+      orchard serve result --host 0.0.0.0 --port 80 --rate 30
+    """
+    for variable in _ONE_THREAD:  # read when NumPy is first imported: a worker is one thread
+        os.environ.setdefault(variable, "1")
+    try:
+        from orchard.web.server import address, listen, serve
+        from orchard.web.services import Services
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"orchard serve needs {error.name}: pip install 'orchard-images[serve]'"
+        ) from None
+    from orchard.web.settings import ServeConfig
+
+    config = ServeConfig(output=output, **options)
+    services = Services(config)
+    with listen(config) as listening:
+        click.echo(f"Serving on {address(config, listening)} (Ctrl-C ends it)")
+        serve(config, services, listening, quiet=quiet)

@@ -1,0 +1,203 @@
+"""The routes, and nothing but the routes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
+from functools import partial
+
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from orchard.store.contributions import expire
+from orchard.web import contributions, metrics, pages
+from orchard.web.answers import answer
+from orchard.web.bodies import read_image
+from orchard.web.guard import Guard
+from orchard.web.language import language_of
+from orchard.web.openapi import document
+from orchard.web.problems import Problem, problem_response, unreadable
+from orchard.web.services import Services
+
+_NO_STORE = {"cache-control": "no-store"}
+_HOUR = 3600
+
+
+def create_app(services: Services) -> ASGIApp:
+    """The ASGI application of a loaded classifier."""
+    routes = [
+        Route("/", page),
+        Route("/privacy", privacy),
+        Route("/health", health),
+        Route("/ready", ready),
+        Route("/metrics", metrics_text),
+        Route("/api/openapi.json", openapi),
+        Route("/api/identify", identify, methods=["POST"]),
+        Route("/api/thumbnails/{name}", thumbnail),
+        Route("/api/contributions", give, methods=["POST"]),
+        Route("/api/contributions/{code}", take_back, methods=["DELETE"]),
+        Route("/{name}", static),
+    ]
+    app = Starlette(
+        routes=routes,
+        exception_handlers=dict.fromkeys((Problem, 404, 405, 500), problem_response),
+        lifespan=_lifespan,
+    )
+    app.state.services = services
+    app.state.pages = pages.Pages(services.config)
+    return Guard(app, services.metrics, {route.endpoint: route.path for route in routes})
+
+
+async def identify(request: Request) -> Response:
+    services = _services(request)
+    language = language_of(request)
+    data = await _image(request)
+    work = partial(
+        services.predictor.predict, [data], max_pixels=services.config.max_pixels
+    )
+    (prediction,), waited = await services.pool.run(work)
+    if prediction.failure is not None:
+        services.metrics.identified(prediction.failure.reason.value, prediction.seconds)
+        raise unreadable(prediction.failure)
+    spent = {"wait": waited}
+    services.metrics.identified(prediction.answer, prediction.seconds | spent)
+    content = answer(prediction, language, services.thumbnails, spent)
+    return JSONResponse(content, headers=_NO_STORE | {"content-language": language})
+
+
+async def thumbnail(request: Request) -> Response:
+    services = _services(request)
+    name = request.path_params["name"]
+    if name not in services.thumbnails:
+        raise Problem(404, "not_found", "There is no such image.")
+    jpeg = services.thumbnails.made(name)
+    if jpeg is None:
+        jpeg, _ = await services.thumbnail_pool.run(partial(services.thumbnails.make, name))
+    if jpeg is None:
+        raise Problem(404, "not_found", "This image cannot be reached any more.")
+    return Response(jpeg, media_type="image/jpeg", headers={"cache-control": "private, max-age=3600"})
+
+
+async def give(request: Request) -> Response:
+    services = _services(request)
+    _must_take_contributions(services)
+    said = {name: _species_id(request, name) for name in ("taken_for", "said_to_be")}
+    data = await _image(request)
+    given, _ = await services.pool.run(partial(contributions.give, services, data, **said))
+    return JSONResponse(asdict(given), 201, headers=_NO_STORE)
+
+
+async def take_back(request: Request) -> Response:
+    services = _services(request)
+    _must_take_contributions(services)
+    services.rate.take(request.client.host if request.client else None)
+    code = request.path_params["code"]
+    await anyio.to_thread.run_sync(contributions.take_back, services, code)
+    return Response(status_code=204, headers=_NO_STORE)
+
+
+async def health(request: Request) -> Response:
+    return JSONResponse({"status": "alive"}, headers=_NO_STORE)
+
+
+async def ready(request: Request) -> Response:
+    services = _services(request)
+    if not services.is_ready:
+        raise Problem(503, "not_ready", "This server is on its way out.", retry_after=1)
+    card = services.predictor.card
+    content = {
+        "status": "ready",
+        "classifier": card.classifier_id,
+        "classes": len(card.classes),
+        "species": len(services.predictor.species),
+        "notice": card.notice,
+    }
+    return JSONResponse(content, headers=_NO_STORE)
+
+
+async def metrics_text(request: Request) -> Response:
+    headers = {**_NO_STORE, "content-type": metrics.CONTENT_TYPE}
+    return Response(_services(request).metrics.text(), headers=headers)
+
+
+async def openapi(request: Request) -> Response:
+    return JSONResponse(document(_services(request).config))
+
+
+async def page(request: Request) -> Response:
+    return HTMLResponse(_pages(request).index, headers={"cache-control": "no-cache"})
+
+
+async def privacy(request: Request) -> Response:
+    text = _pages(request).privacy[language_of(request)]
+    headers = {"cache-control": "no-cache", "vary": "accept-language"}
+    return HTMLResponse(text, headers=headers)
+
+
+async def static(request: Request) -> Response:
+    found = _pages(request).files.get(request.path_params["name"])
+    if found is None:
+        raise Problem(404, "not_found", "There is nothing at this address.")
+    return Response(
+        found.content, media_type=found.media_type, headers={"cache-control": "no-cache"}
+    )
+
+
+async def _image(request: Request) -> bytes:
+    """The image of a request that is within the limits. Raises Problem."""
+    services = _services(request)
+    config = services.config
+    if request.headers.get("sec-fetch-site") == "cross-site":
+        raise Problem(403, "cross_site", "Another site's page may not send images here.")
+    services.rate.take(request.client.host if request.client else None)
+    with services.uploads.one() as upload:
+        data = await read_image(
+            request, upload, max_bytes=config.max_bytes, seconds=config.upload_seconds
+        )
+    return data
+
+
+def _must_take_contributions(services: Services) -> None:
+    if not services.config.contributions:
+        raise Problem(404, "not_found", "This server keeps no images.")
+
+
+def _species_id(request: Request, name: str) -> str | None:
+    value = request.query_params.get(name)
+    known = _services(request).predictor.species
+    if value is not None and value not in known:
+        raise Problem(400, "no_such_species", f"{name}: expected the id of a species it can tell.")
+    return value
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+def _pages(request: Request) -> pages.Pages:
+    found: pages.Pages = request.app.state.pages
+    return found
+
+
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    expiring = asyncio.create_task(_expire_hourly(services))
+    yield
+    expiring.cancel()
+    with suppress(asyncio.CancelledError):
+        await expiring
+    services.close()
+
+
+async def _expire_hourly(services: Services) -> None:
+    while True:
+        await anyio.to_thread.run_sync(expire, services.output)
+        await asyncio.sleep(_HOUR)

@@ -1,0 +1,81 @@
+"""The image in a request: its bytes alone or one file of a form, in memory and never on disk."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+import anyio
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from orchard.web.limits import Upload
+from orchard.web.problems import Problem
+
+_BYTES = "application/octet-stream"
+_FORM = "multipart/form-data"
+_FORM_OVERHEAD = 64 * 1024  # boundaries, headers and small fields around the file
+
+
+class InMemoryParser(MultiPartParser):
+    """Starlette's parser, which would otherwise write a file of more than 1 MB to disk."""
+
+    spool_max_size = 1 << 62
+
+
+async def read_image(
+    request: Request, upload: Upload, *, max_bytes: int, seconds: float
+) -> bytes:
+    """The bytes of the one image in a request's body.
+
+    Raises Problem: 400 for a form without one file, 408 where the body comes too slowly, 413 where
+    it is too large, 415 where its type is no image's, 503 where there is no memory for it.
+    """
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind != _FORM and kind != _BYTES and not kind.startswith("image/"):
+        raise Problem(415, "not_an_image", f"Send image/*, {_BYTES} or {_FORM} with one file.")
+    most = max_bytes + _FORM_OVERHEAD if kind == _FORM else max_bytes
+    body = _limited(request, upload, most)
+    try:
+        with anyio.fail_after(seconds):
+            if kind == _FORM:
+                return await _file_of_form(request, body, max_bytes)
+            return b"".join([chunk async for chunk in body])
+    except TimeoutError:
+        raise Problem(408, "too_slow", f"The image took more than {seconds:g} s to come.") from None
+
+
+async def _limited(request: Request, upload: Upload, most: int) -> AsyncGenerator[bytes, None]:
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > most:
+        raise _too_large(most)
+    async for chunk in request.stream():
+        upload.add(len(chunk))
+        if upload.n_bytes > most:
+            raise _too_large(most)
+        yield chunk
+
+
+async def _file_of_form(
+    request: Request, body: AsyncGenerator[bytes, None], max_bytes: int
+) -> bytes:
+    parser = InMemoryParser(
+        request.headers, body, max_files=1, max_fields=8, max_part_size=1024
+    )
+    try:
+        form = await parser.parse()
+    except (MultiPartException, KeyError, ValueError) as error:
+        detail = getattr(error, "message", "") or "not a form as multipart/form-data has it"
+        raise Problem(400, "bad_form", f"The form cannot be read: {detail}") from None
+    files = [value for value in form.values() if isinstance(value, UploadFile)]
+    if len(files) != 1:
+        raise Problem(400, "bad_form", "The form holds no file; expected one.")
+    data = await files[0].read()
+    await form.close()
+    if len(data) > max_bytes:
+        raise _too_large(max_bytes)
+    return data
+
+
+def _too_large(most: int) -> Problem:
+    return Problem(413, "too_many_bytes", f"More than {most} bytes; make the image smaller.")

@@ -1,0 +1,74 @@
+"""One uvicorn process on one socket, until it is told to stop."""
+
+from __future__ import annotations
+
+import socket
+
+import uvicorn
+
+from orchard.errors import ConfigError
+from orchard.web import logs
+from orchard.web.app import create_app
+from orchard.web.protocol import limited_protocol
+from orchard.web.services import Services
+from orchard.web.settings import ServeConfig
+
+BACKLOG = 2048
+STOP_SECONDS = 15  # for requests under way, once asked to stop
+_FILES_BESIDE = 256  # descriptors that are not connections
+
+
+def serve(config: ServeConfig, services: Services, listening: socket.socket, *, quiet: bool) -> None:
+    """Answer until SIGINT or SIGTERM; what is under way is finished first."""
+    logs.configure(quiet=quiet)
+    _allow_open_files(config.connections + _FILES_BESIDE)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(services),
+            http=limited_protocol(config.connections, config.head_seconds),
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=config.behind_proxy,
+            forwarded_allow_ips="127.0.0.1,::1",
+            h11_max_incomplete_event_size=16 * 1024,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+    )
+    server.run(sockets=[listening])
+
+
+def listen(config: ServeConfig) -> socket.socket:
+    """A bound socket. Raises ConfigError where the address cannot be had."""
+    try:
+        family = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0][0]
+        listening = socket.create_server(
+            (config.host, config.port), family=family, backlog=BACKLOG
+        )
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(
+            f"--host {config.host} --port {config.port}: cannot listen there: {reason}; choose "
+            "another port, or 0 for any free one"
+        ) from None
+    return listening
+
+
+def address(config: ServeConfig, listening: socket.socket) -> str:
+    """What a browser on this machine opens."""
+    host = "127.0.0.1" if config.host in ("0.0.0.0", "::", "") else config.host
+    host = f"[{host}]" if ":" in host else host
+    return f"http://{host}:{listening.getsockname()[1]}/"
+
+
+def _allow_open_files(wanted: int) -> None:
+    try:
+        import resource
+    except ImportError:  # not on Windows, where there is no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

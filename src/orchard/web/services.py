@@ -1,0 +1,37 @@
+"""What the routes share: the predictor, the pool, the limits, the known images, the counts."""
+
+from __future__ import annotations
+
+from orchard.classify.files import load_classifier
+from orchard.classify.predictor import Predictor
+from orchard.store.output import Output
+from orchard.web.identify import Pool
+from orchard.web.limits import Rate, Uploads
+from orchard.web.metrics import Metrics
+from orchard.web.settings import ServeConfig
+from orchard.web.thumbnails import Thumbnails
+
+_WAITING_THUMBNAILS = 256
+
+
+class Services:
+    """Loaded once, before the first request. Raises ClassifierError where nothing was trained."""
+
+    def __init__(self, config: ServeConfig) -> None:
+        self.config = config
+        self.output = Output.at(config.output, config.storage)
+        classifier = load_classifier(self.output, config.classifier)
+        self.predictor = Predictor(classifier, threads=1)
+        self.pool = Pool(config.n_workers, config.queue, config.answer_seconds)
+        # Known images are read from disks and buckets: they wait beside, not before, an answer.
+        self.thumbnail_pool = Pool(1, _WAITING_THUMBNAILS, config.answer_seconds)
+        self.thumbnails = Thumbnails(classifier.gallery.paths, config.storage, config.max_pixels)
+        self.rate = Rate(config.rate)
+        self.uploads = Uploads(config.uploads, config.upload_memory)
+        self.metrics = Metrics(self.pool)
+        self.is_ready = True
+
+    def close(self) -> None:
+        self.is_ready = False
+        self.pool.close()
+        self.thumbnail_pool.close()

@@ -1,0 +1,111 @@
+"""The settings of a server: one frozen object, validated once, passed whole."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from dataclasses import dataclass
+
+from orchard.errors import ConfigError
+from orchard.storage import Storage
+
+MEBIBYTE = 1024 * 1024
+
+
+def available_cores() -> int:
+    """Cores this process may run on; all of the machine's where the system does not say."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeConfig:
+    """What `orchard serve` does; every field is an option of the command line of the same name.
+
+    - output: the OUTPUT of a training. classifier: an id; default the one trained last.
+    - workers: images answered at once; 0: as many as there are cores. queue: images that may wait
+      for one, beyond which the answer is 503.
+    - max_bytes, max_pixels: of one image. head_seconds: for what precedes its bytes;
+      upload_seconds: for these to arrive.
+      answer_seconds: for the answer, waiting included.
+    - uploads: bodies that may be on their way at once. upload_memory: bytes they may hold together.
+    - rate: images a minute from one address, 0 for no limit; never of this machine itself.
+    - connections: open at once.
+    - contributions: whether people may leave images. keep_days: for how long those are kept.
+      max_contributions: how many at once.
+    - behind_proxy: take the client's address from X-Forwarded-For, which a proxy on this machine
+      sets.
+    - endpoint_url, region: of S3.
+
+    Raises ConfigError where a value is out of range.
+    """
+
+    output: str
+    host: str = "127.0.0.1"
+    port: int = 8000
+    classifier: str | None = None
+    workers: int = 0
+    queue: int = 64
+    max_bytes: int = 20 * MEBIBYTE
+    max_pixels: int = 50_000_000
+    head_seconds: float = 10.0
+    upload_seconds: float = 30.0
+    answer_seconds: float = 10.0
+    uploads: int = 256
+    upload_memory: int = 512 * MEBIBYTE
+    rate: int = 60
+    connections: int = 2000
+    contributions: bool = True
+    keep_days: int = 90
+    max_contributions: int = 10_000
+    behind_proxy: bool = False
+    endpoint_url: str | None = None
+    region: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if value < least:
+                option = "--" + name.replace("_", "-")
+                raise ConfigError(f"{option} {value:g}: expected at least {least}")
+        if self.port > 65535:
+            raise ConfigError(f"--port {self.port}: expected 0 to 65535; 0 takes any free one")
+        if self.upload_memory < self.max_bytes:
+            raise ConfigError(
+                f"--max-bytes {self.max_bytes}: expected at most {self.upload_memory}, which all "
+                "uploads may hold together"
+            )
+
+    @property
+    def n_workers(self) -> int:
+        return self.workers or available_cores()
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether nobody but this machine can reach the server."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def storage(self) -> Storage:
+        return Storage(self.endpoint_url, self.region)
+
+
+_LEAST: dict[str, float] = {
+    "port": 0,
+    "workers": 0,
+    "queue": 0,
+    "max_bytes": 1,
+    "max_pixels": 1,
+    "head_seconds": 0.1,
+    "upload_seconds": 0.1,
+    "answer_seconds": 0.1,
+    "uploads": 1,
+    "rate": 0,
+    "connections": 1,
+    "keep_days": 1,
+    "max_contributions": 1,
+}

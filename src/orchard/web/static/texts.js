@@ -1,0 +1,32 @@
+// The page's words: en.json and fr.json, one loaded at a time.
+const LANGUAGES = ["en", "fr"];
+let words = {};
+
+export let language = "en";
+
+export function preferred() {
+  const asked = new URLSearchParams(location.search).get("lang") ?? localStorage.getItem("lang");
+  const wanted = [asked, ...navigator.languages].map((tag) => (tag ?? "").slice(0, 2));
+  return wanted.find((tag) => LANGUAGES.includes(tag)) ?? "en";
+}
+
+export async function speak(wanted) {
+  words = await (await fetch(`/${wanted}.json`)).json();
+  language = wanted;
+  document.documentElement.lang = wanted;
+  for (const node of document.querySelectorAll("[data-i18n]")) node.textContent = t(node.dataset.i18n);
+}
+
+export function t(key, values = {}) {
+  return Object.entries(values).reduce((text, [name, value]) => text.replace(`{${name}}`, value), words[key]);
+}
+
+export function has(key) {
+  return key in words;
+}
+
+export const number = (value, options) => new Intl.NumberFormat(language, options).format(value);
+export const percent = (value) => number(value, { style: "percent" });
+export const date = (iso) => new Intl.DateTimeFormat(language, { dateStyle: "long" }).format(new Date(iso));
+export const month = (index, width) =>
+  new Intl.DateTimeFormat(language, { month: width, timeZone: "UTC" }).format(Date.UTC(2024, index - 1, 1));

@@ -1,0 +1,217 @@
+"""The API: what it answers, what it refuses, what it leaves behind."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from web.conftest import Client
+
+from corpus import bad_files, good_files
+from orchard.classify.predictor import Predictor
+from orchard.records import Reason
+from orchard.store import contributions
+from orchard.store.output import Output
+from orchard.web.logs import REQUESTS, JsonLines
+
+JPEG = {"content-type": "image/jpeg"}
+STATUS = {"empty": 400, "not_an_image": 415, "too_many_pixels": 413}
+
+
+def test_an_answer_is_that_of_the_predictor_in_the_asked_language(
+    client: Client, output: Path, photo: bytes
+) -> None:
+    (expected,) = Predictor.load(output).predict([photo])
+    found = client().post("/api/identify?lang=fr", content=photo, headers=JPEG)
+    assert found.status_code == 200
+    answer = found.json()
+    assert answer["answer"] == expected.answer
+    assert [guess["id"] for guess in answer["species"]] == [g.label for g in expected.species]
+    assert answer["species"][0]["probability"] == round(expected.species[0].probability, 6)
+    assert [known["label"] for known in answer["nearest"]] == [k.label for k in expected.nearest]
+    assert set(answer["seconds"]) == {"wait", "decode", "network", "answer"}
+    assert found.headers["content-language"] == "fr"
+    assert found.headers["cache-control"] == "no-store"
+
+
+def test_the_card_is_of_the_best_species_and_in_both_languages(
+    client: Client, photo: bytes
+) -> None:
+    http = client()
+    answers = {
+        lang: http.post("/api/identify", content=photo, headers=JPEG | {"accept-language": lang})
+        for lang in ("en-GB,fr;q=0.5", "de, fr-CA;q=0.9, en;q=0.1")
+    }
+    english, french = (answer.json() for answer in answers.values())
+    assert (english["language"], french["language"]) == ("en", "fr")
+    if english["answer"] != "not_a_fruit":
+        assert english["card"]["id"] == english["species"][0]["id"]
+        assert english["card"]["origin"]["text"] != french["card"]["origin"]["text"]
+        cited = {source["id"] for source in english["card"]["sources"]}
+        assert set(english["card"]["biodiversity"]["sources"]) <= cited
+
+
+def test_a_form_with_one_file_gives_the_same_answer(client: Client, photo: bytes) -> None:
+    http = client()
+    alone = http.post("/api/identify", content=photo, headers=JPEG).json()
+    form = http.post("/api/identify", files={"image": ("../../etc/passwd", photo)}).json()
+    assert form["species"] == alone["species"]
+    assert http.post("/api/identify", files={}, data={"a": "b"}).status_code == 415
+    two = [("a", ("a.jpg", photo)), ("b", ("b.jpg", photo))]
+    assert http.post("/api/identify", files=two).json()["code"] == "bad_form"
+
+
+def test_every_bad_file_is_a_clear_refusal_and_every_good_one_an_answer(client: Client) -> None:
+    http = client(rate=0)
+    for name, (data, expected) in bad_files().items():
+        found = http.post("/api/identify", content=data, headers=JPEG)
+        assert found.headers["content-type"] == "application/problem+json", name
+        assert found.json()["code"] == expected.reason.value, name
+        assert found.status_code == STATUS.get(expected.reason.value, 422), name
+    for name, (data, _) in good_files().items():
+        found = http.post("/api/identify", content=data, headers={"content-type": "image/png"})
+        assert found.status_code == 200, name
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/identify", 405),
+        ("GET", "/nowhere", 404),
+        ("GET", "/../../etc/passwd", 404),
+        ("GET", "/%2e%2e%2fapp.py", 404),
+        ("GET", "/index.html", 404),
+        ("GET", "/api/thumbnails/..%2f..%2fcard.json", 404),
+        ("GET", "/api/thumbnails/0123456789abcdef", 404),
+        ("DELETE", "/api/contributions/..%2f..%2fcurrent", 404),
+        ("DELETE", "/api/contributions/0000-0000-0000-0000", 404),
+    ],
+)
+def test_no_path_leads_elsewhere(client: Client, method: str, path: str, status: int) -> None:
+    found = client().request(method, path)
+    assert found.status_code == status
+    assert found.json()["status"] == status
+
+
+def test_limits_are_told(client: Client, photo: bytes) -> None:
+    small = client(max_bytes=1000)
+    assert small.post("/api/identify", content=bytes(1001), headers=JPEG).status_code == 413
+    chunks = (bytes(400) for _ in range(3))  # no length announced
+    assert small.post("/api/identify", content=chunks, headers=JPEG).status_code == 413
+    few = client(max_pixels=10)
+    assert few.post("/api/identify", content=photo, headers=JPEG).json()["code"] == (
+        "too_many_pixels"
+    )
+    text = {"content-type": "text/plain"}
+    assert few.post("/api/identify", content=photo, headers=text).status_code == 415
+    other = JPEG | {"sec-fetch-site": "cross-site"}
+    assert few.post("/api/identify", content=photo, headers=other).status_code == 403
+    assert few.post("/api/identify?lang=de", content=photo, headers=JPEG).status_code == 400
+
+
+def test_one_address_may_ask_so_often_and_this_machine_as_it_likes(
+    client: Client, photo: bytes
+) -> None:
+    far, here = client("203.0.113.9", rate=2), client(rate=2)
+    codes = [far.post("/api/identify", content=photo, headers=JPEG) for _ in range(3)]
+    assert [found.status_code for found in codes] == [200, 200, 429]
+    assert int(codes[2].headers["retry-after"]) > 0
+    for _ in range(3):
+        assert here.post("/api/identify", content=photo, headers=JPEG).status_code == 200
+
+
+def test_nearest_images_are_shown_small_under_names_that_say_nothing(
+    client: Client, photo: bytes, fruit: Path
+) -> None:
+    http = client()
+    answer = http.post("/api/identify", content=photo, headers=JPEG)
+    assert str(fruit) not in answer.text
+    for known in answer.json()["nearest"]:
+        picture = http.get(known["thumbnail"])
+        assert picture.headers["content-type"] == "image/jpeg"
+        assert max(Image.open(io.BytesIO(picture.content)).size) <= 240
+
+
+def test_a_contribution_is_stored_without_exif_and_erased_by_its_code(
+    client: Client, output: Path, photo: bytes
+) -> None:
+    http, place = client(), Output.at(output)
+    given = http.post("/api/contributions", content=photo, headers=JPEG)
+    assert given.status_code == 201
+    code = given.json()["code"]
+    stored = bytes(place.get(f"contributions/{code}.jpg"))
+    assert b"Camera-of-Somebody" in photo
+    assert b"Camera-of-Somebody" not in stored
+    assert dict(Image.open(io.BytesIO(stored)).getexif()) == {}
+    spoken = code.lower().replace("-", " ").replace("0", "o")
+    assert http.delete(f"/api/contributions/{spoken}").status_code == 204
+    assert contributions.codes(place) == []
+    assert http.delete(f"/api/contributions/{code}").status_code == 404
+
+
+def test_contributions_end_with_their_time(output: Path) -> None:
+    place = Output.at(output)
+    given = contributions.add(place, b"jpeg", keep_days=3)
+    assert contributions.expire(place, given.given) == 0
+    place.put("contributions/0000-0000-0000-0000.jpg", b"without a record, so without a limit")
+    assert contributions.expire(place, given.kept_until) == 2
+    assert contributions.codes(place) == []
+
+
+def test_identifying_leaves_nothing_on_disk_and_a_server_may_keep_nothing(
+    client: Client, output: Path, photo: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "not-there"))
+    before = sorted(output.rglob("*"))
+    http = client(contributions=False)
+    large = photo + bytes(3_000_000)  # what Starlette's own parser would put on disk
+    assert http.post("/api/identify", files={"image": large}).status_code == 200
+    assert http.post("/api/contributions", content=photo, headers=JPEG).status_code == 404
+    assert sorted(output.rglob("*")) == before
+
+
+def test_every_answer_carries_the_security_headers(client: Client, photo: bytes) -> None:
+    http = client()
+    answers = [http.get(path) for path in ("/", "/privacy", "/app.js", "/nowhere", "/metrics")]
+    answers.append(http.post("/api/identify", content=photo, headers=JPEG))
+    for answer in answers:
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert "http" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert "set-cookie" not in answer.headers
+
+
+def test_logs_and_metrics_hold_no_personal_data(
+    client: Client, photo: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    http = client("203.0.113.9")
+    with caplog.at_level(logging.INFO, REQUESTS):
+        http.post("/api/identify?lang=fr&who=me", files={"image": ("my-holiday.jpg", photo)})
+        http.delete("/api/contributions/7K3M-Q9XW-2RPD-H5VA")
+        http.get("/some/secret/address")
+    lines = [JsonLines().format(record) for record in caplog.records if record.name == REQUESTS]
+    assert [json.loads(line)["route"] for line in lines] == [
+        "/api/identify", "/api/contributions/{code}", "(none)",
+    ]  # fmt: skip
+    text = "\n".join(lines) + http.get("/metrics").text
+    assert not re.search(r"203\.0|holiday|who|testclient|7K3M|secret", text)
+    assert 'orchard_requests_total{method="POST",route="/api/identify",status="200"} 1.0' in text
+
+
+def test_the_document_names_every_route_of_the_api(client: Client) -> None:
+    document = client().get("/api/openapi.json").json()
+    assert set(document["paths"]) == {
+        "/api/identify", "/api/thumbnails/{name}", "/api/contributions",
+        "/api/contributions/{code}", "/api/openapi.json", "/health", "/ready", "/metrics",
+    }  # fmt: skip
+    assert {reason.value for reason in Reason} >= set(STATUS)
+    assert client().get("/health").json() == {"status": "alive"}
+    assert client().get("/ready").json()["status"] == "ready"

@@ -1,0 +1,193 @@
+"""A server of its own process, over sockets: what only a real one can get wrong."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+
+from corpus.fuzz import damaged_file
+from orchard.classify.predictor import Predictor
+
+MAIN = "from orchard.cli import main; main()"
+JPEG = {"content-type": "image/jpeg"}
+DEADLINE = 60  # seconds, of a busy machine; nothing waits for it to pass
+
+
+@dataclass
+class Server:
+    process: subprocess.Popen[str]
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE)
+
+    def stop(self) -> str:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.communicate(timeout=DEADLINE)[1]
+
+
+Start = Callable[..., Server]
+
+
+@pytest.fixture
+def start(output: Path, tmp_path: Path) -> Iterator[Start]:
+    """`orchard serve` on a free port, where there is no folder for temporary files."""
+    running: list[Server] = []
+
+    def start(*options: str) -> Server:
+        process = subprocess.Popen(
+            [sys.executable, "-c", MAIN, "serve", str(output), "--port", "0", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"TMPDIR": str(tmp_path / "not-there")},
+        )
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert "Serving on http://127.0.0.1:" in line, process.communicate()[1]
+        server = Server(process, int(line.split(":")[2].split("/")[0]))
+        running.append(server)
+        assert httpx.get(f"{server.url}/ready", timeout=DEADLINE).status_code == 200
+        return server
+
+    yield start
+    for server in running:
+        server.process.kill()
+        server.process.communicate()
+
+
+def test_no_spark_is_in_the_process() -> None:
+    code = (
+        "import sys, orchard.web.server, orchard.web.services;"
+        "print(*(m for m in ('pyspark', 'py4j', 'sklearn', 'pandas') if m in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_of_many_at_once_each_gets_the_answer_to_its_own_image(
+    start: Start, output: Path, fruit: Path
+) -> None:
+    images = [path.read_bytes() for path in sorted(fruit.rglob("*.*"))[:60]]
+    expected = [
+        (p.species[0].label, round(p.species[0].probability, 6), p.nearest[0].label)
+        for p in Predictor.load(output).predict(images)
+    ]
+    server = start("--queue", "200")
+
+    def ask(number: int) -> tuple[str, float, str]:
+        content = images[number % len(images)]
+        found = httpx.post(
+            f"{server.url}/api/identify", content=content, headers=JPEG, timeout=DEADLINE
+        ).json()
+        best = found["species"][0]
+        return best["id"], best["probability"], found["nearest"][0]["label"]
+
+    with ThreadPoolExecutor(24) as pool:
+        found = list(pool.map(ask, range(180)))
+    for number, (label, probability, nearest) in enumerate(found):
+        assert (label, nearest) == (expected[number % 60][0], expected[number % 60][2])
+        assert probability == pytest.approx(expected[number % 60][1], abs=2e-5)
+    log = server.stop()
+    assert server.process.returncode == 0
+    assert "127.0.0.1" not in log
+    assert '"level": "error"' not in log
+
+
+def test_a_thousand_connections_are_answered_or_refused(start: Start, photo: bytes) -> None:
+    server = start("--connections", "600", "--queue", "16")
+    sockets = [server.connect() for _ in range(1000)]
+    statuses = []
+    for one in sockets:
+        head = f"POST /api/identify HTTP/1.1\r\nhost: x\r\ncontent-type: image/jpeg\r\ncontent-length: {len(photo)}\r\nconnection: close\r\n\r\n"
+        try:
+            one.sendall(head.encode() + photo)
+        except OSError:  # refused already
+            continue
+    for one in sockets:
+        try:
+            statuses.append(one.recv(12).decode())
+        except OSError:
+            statuses.append("reset")
+        one.close()
+    assert set(statuses) <= {"HTTP/1.1 200", "HTTP/1.1 503", "reset"}
+    assert statuses.count("HTTP/1.1 200") >= 17
+    assert "HTTP/1.1 503" in statuses
+    again = httpx.post(f"{server.url}/api/identify", content=photo, headers=JPEG, timeout=DEADLINE)
+    assert again.status_code == 200
+
+
+def test_a_client_that_says_nothing_or_half_is_let_go(start: Start, photo: bytes) -> None:
+    server = start("--upload-seconds", "0.5", "--head-seconds", "0.5")
+    silent, half_head, half_body, gone = (server.connect() for _ in range(4))
+    half_head.sendall(b"POST /api/identify HT")
+    head = b"POST /api/identify HTTP/1.1\r\nhost: x\r\ncontent-type: image/jpeg\r\ncontent-length: 9999\r\n\r\n"
+    half_body.sendall(head + photo[:100])
+    gone.sendall(head + photo[:100])
+    gone.close()
+    assert silent.recv(100) == b""
+    assert half_head.recv(100) == b""
+    assert half_body.recv(100).startswith(b"HTTP/1.1 408")
+    for one in (silent, half_head, half_body):
+        one.close()
+    assert httpx.get(f"{server.url}/health", timeout=DEADLINE).status_code == 200
+
+
+def test_what_is_no_http_is_refused(start: Start) -> None:
+    server = start()
+    for nonsense in (b"\x16\x03\x01\x02\x00\x01\x00" + bytes(300), b"GET / HTTP/9.9\r\n\r\n",
+                     b"POST /api/identify HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
+                     b"GET / HTTP/1.1\r\nhost: x\r\nx: " + b"y" * 100_000 + b"\r\n\r\n"):  # fmt: skip
+        with server.connect() as one:
+            one.sendall(nonsense)
+            try:
+                assert one.recv(12) in (b"HTTP/1.1 400", b"")
+            except ConnectionResetError:
+                pass
+    assert httpx.get(f"{server.url}/health", timeout=DEADLINE).status_code == 200
+
+
+def test_damaged_images_by_the_hundred_never_bring_it_down(start: Start) -> None:
+    server = start()
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=DEADLINE)
+    seen = set()
+    for number in range(400):
+        connection.request("POST", "/api/identify", damaged_file(7, number), JPEG)
+        answer = connection.getresponse()
+        answer.read()
+        seen.add(answer.status)
+    connection.close()
+    assert seen <= {200, 400, 413, 415, 422}
+    assert {200, 415, 422} <= seen
+    assert '"level": "error"' not in server.stop()
+
+
+def test_a_request_under_way_is_finished_when_it_is_told_to_stop(
+    start: Start, photo: bytes
+) -> None:
+    server = start()
+    one = server.connect()
+    head = f"POST /api/identify HTTP/1.1\r\nhost: x\r\ncontent-type: image/jpeg\r\ncontent-length: {len(photo)}\r\n\r\n"
+    one.sendall(head.encode() + photo[:100])
+    httpx.get(f"{server.url}/health", timeout=DEADLINE)  # by now the first is being read
+    server.process.send_signal(signal.SIGTERM)
+    one.sendall(photo[100:])
+    assert one.recv(12) == b"HTTP/1.1 200"
+    one.close()
+    server.process.communicate(timeout=DEADLINE)
+    assert server.process.returncode == 0
