@@ -9,10 +9,10 @@ import re
 from pathlib import Path
 
 import pytest
+from corpus import bad_files, good_files
 from PIL import Image
 from web.conftest import Client
 
-from corpus import bad_files, good_files
 from orchard.classify.predictor import Predictor
 from orchard.records import Reason
 from orchard.store import contributions

@@ -14,7 +14,9 @@ from orchard.web.pages import Pages
 from orchard.web.settings import ServeConfig
 
 STATIC = files("orchard.web").joinpath("static")
-TEXTS = {entry.name: entry.read_text("utf-8") for entry in STATIC.iterdir() if "png" not in entry.name}
+TEXTS = {
+    entry.name: entry.read_text("utf-8") for entry in STATIC.iterdir() if "png" not in entry.name
+}
 SCRIPTS = "".join(text for name, text in TEXTS.items() if name.endswith(".js"))
 
 

@@ -57,11 +57,9 @@ def create_app(services: Services) -> ASGIApp:
 async def identify(request: Request) -> Response:
     services = _services(request)
     language = language_of(request)
-    data = await _image(request)
-    work = partial(
-        services.predictor.predict, [data], max_pixels=services.config.max_pixels
-    )
-    (prediction,), waited = await services.pool.run(work)
+    async with _image(request) as data:
+        work = partial(services.predictor.predict, [data], max_pixels=services.config.max_pixels)
+        (prediction,), waited = await services.pool.run(work)
     if prediction.failure is not None:
         services.metrics.identified(prediction.failure.reason.value, prediction.seconds)
         raise unreadable(prediction.failure)
@@ -81,15 +79,18 @@ async def thumbnail(request: Request) -> Response:
         jpeg, _ = await services.thumbnail_pool.run(partial(services.thumbnails.make, name))
     if jpeg is None:
         raise Problem(404, "not_found", "This image cannot be reached any more.")
-    return Response(jpeg, media_type="image/jpeg", headers={"cache-control": "private, max-age=3600"})
+    return Response(
+        jpeg, media_type="image/jpeg", headers={"cache-control": "private, max-age=3600"}
+    )
 
 
 async def give(request: Request) -> Response:
     services = _services(request)
     _must_take_contributions(services)
     said = {name: _species_id(request, name) for name in ("taken_for", "said_to_be")}
-    data = await _image(request)
-    given, _ = await services.pool.run(partial(contributions.give, services, data, **said))
+    async with _image(request) as data:
+        work = partial(contributions.give, services, data, **said)
+        given, _ = await services.pool.run(work)
     return JSONResponse(asdict(given), 201, headers=_NO_STORE)
 
 
@@ -149,18 +150,21 @@ async def static(request: Request) -> Response:
     )
 
 
-async def _image(request: Request) -> bytes:
-    """The image of a request that is within the limits. Raises Problem."""
+@asynccontextmanager
+async def _image(request: Request) -> AsyncIterator[bytes]:
+    """The image of a request that is within the limits, counted until it is answered.
+
+    Raises Problem.
+    """
     services = _services(request)
     config = services.config
     if request.headers.get("sec-fetch-site") == "cross-site":
         raise Problem(403, "cross_site", "Another site's page may not send images here.")
     services.rate.take(request.client.host if request.client else None)
     with services.uploads.one() as upload:
-        data = await read_image(
+        yield await read_image(
             request, upload, max_bytes=config.max_bytes, seconds=config.upload_seconds
         )
-    return data
 
 
 def _must_take_contributions(services: Services) -> None:

@@ -23,9 +23,7 @@ class InMemoryParser(MultiPartParser):
     spool_max_size = 1 << 62
 
 
-async def read_image(
-    request: Request, upload: Upload, *, max_bytes: int, seconds: float
-) -> bytes:
+async def read_image(request: Request, upload: Upload, *, max_bytes: int, seconds: float) -> bytes:
     """The bytes of the one image in a request's body.
 
     Raises Problem: 400 for a form without one file, 408 where the body comes too slowly, 413 where
@@ -59,9 +57,7 @@ async def _limited(request: Request, upload: Upload, most: int) -> AsyncGenerato
 async def _file_of_form(
     request: Request, body: AsyncGenerator[bytes, None], max_bytes: int
 ) -> bytes:
-    parser = InMemoryParser(
-        request.headers, body, max_files=1, max_fields=8, max_part_size=1024
-    )
+    parser = InMemoryParser(request.headers, body, max_files=1, max_fields=8, max_part_size=1024)
     try:
         form = await parser.parse()
     except (MultiPartException, KeyError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""`help improve`: an image is kept only when its owner asks for it, and gone when they ask again."""
+"""Help improve: an image is kept only when its owner says so, and gone when they say so."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from io import BytesIO
 
 from PIL import Image
 
-from orchard.images.decode import Pixels, decode
+from orchard.images.decode import decode
 from orchard.records import Failure
 
 QUALITY = 88

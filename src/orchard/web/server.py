@@ -18,7 +18,9 @@ STOP_SECONDS = 15  # for requests under way, once asked to stop
 _FILES_BESIDE = 256  # descriptors that are not connections
 
 
-def serve(config: ServeConfig, services: Services, listening: socket.socket, *, quiet: bool) -> None:
+def serve(
+    config: ServeConfig, services: Services, listening: socket.socket, *, quiet: bool
+) -> None:
     """Answer until SIGINT or SIGTERM; what is under way is finished first."""
     logs.configure(quiet=quiet)
     _allow_open_files(config.connections + _FILES_BESIDE)
@@ -44,9 +46,7 @@ def listen(config: ServeConfig) -> socket.socket:
     """A bound socket. Raises ConfigError where the address cannot be had."""
     try:
         family = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0][0]
-        listening = socket.create_server(
-            (config.host, config.port), family=family, backlog=BACKLOG
-        )
+        listening = socket.create_server((config.host, config.port), family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(

@@ -93,11 +93,6 @@ function listen() {
       if (input.files[0]) ask(input.files[0]);
       input.value = "";
     });
-    input.parentElement.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" && event.key !== " ") return;
-      event.preventDefault();
-      input.click();
-    });
   }
   addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("dropping"); });
   addEventListener("dragleave", () => document.body.classList.remove("dropping"));

@@ -1,0 +1,143 @@
+"""The whole story on a phone: a photo, an answer, the card, help improve, erasure, offline."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+import orchard
+from orchard.images.sample import write_sample
+from orchard.store import contributions
+from orchard.store.output import Output
+from orchard.training import TrainConfig, train
+
+pytestmark = pytest.mark.browser
+MAIN = "from orchard.cli import main; main()"
+WORDS = {
+    "en": ("What fruit is it?", "Season in France", "Help improve", "Erase it", "Your privacy"),
+    "fr": ("Quel est ce fruit ?", "Saison en France", "Aider à progresser", "L'effacer",
+           "Votre vie privée"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def output(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An OUTPUT with a classifier: ORCHARD_TRAINED's, else of rendered fruit."""
+    if "ORCHARD_TRAINED" in os.environ:
+        return Path(os.environ["ORCHARD_TRAINED"])
+    folder = tmp_path_factory.mktemp("phone")
+    write_sample(folder / "fruit", 152, size=48)
+    sources = (str(folder / "fruit"),)
+    orchard.run(
+        orchard.RunConfig(
+            sources=sources, output=str(folder / "out"), weights="untrained", size=48, components=30
+        )
+    )
+    train(TrainConfig(output=str(folder / "out"), kind="logistic", folds=2))
+    return folder / "out"
+
+
+@pytest.fixture(scope="session")
+def photo(output: Path) -> Path:
+    """ORCHARD_PHOTO, else a picture that the classifier was trained on."""
+    if "ORCHARD_PHOTO" in os.environ:
+        return Path(os.environ["ORCHARD_PHOTO"])
+    return next(path for path in sorted((output.parent / "fruit").rglob("*.*")) if path.is_file())
+
+
+@pytest.fixture(scope="session")
+def address(output: Path) -> Iterator[str]:
+    command = [sys.executable, "-c", MAIN, "serve", str(output), "--port", "0", "--quiet"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().split()[2]
+        process.terminate()
+
+
+@pytest.fixture(params=["en", "fr"])
+def page(request: pytest.FixtureRequest, address: str) -> Iterator[Page]:
+    """The page at a phone's size; anything it complains of or asks of others is a failure."""
+    own = "/usr/bin/chromium"
+    path = os.environ.get("CHROMIUM", own if Path(own).exists() else None)
+    language = request.param
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        context = browser.new_context(
+            **{**playwright.devices["Pixel 7"], "locale": language},
+            color_scheme="dark" if language == "fr" else "light",
+        )
+        page, complaints = context.new_page(), []
+        page.on("console", lambda m: m.type in ("error", "warning") and complaints.append(m.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda r: complaints.extend([r.url] * (not _own(r.url, address))))
+        page.goto(address)
+        page.wait_for_selector("html[data-ready]")
+        yield page
+        assert [text for text in complaints if "ERR_INTERNET_DISCONNECTED" not in text] == []
+        browser.close()
+
+
+def test_the_whole_story(page: Page, photo: Path, output: Path, tmp_path: Path) -> None:
+    language = page.evaluate("document.documentElement.lang")
+    title, season, improve, erase, privacy = WORDS[language]
+    expect(page.get_by_role("heading", name=title)).to_be_visible()
+    switch = page.get_by_role("switch", name=improve)
+    expect(switch).not_to_be_checked()
+    switch.check()
+    page.set_input_files("#camera", photo)
+    verdict = page.locator("#result .verdict h1")
+    expect(verdict).to_be_visible()
+    expect(page.locator("#result")).to_have_attribute("aria-busy", "false")
+    page.screenshot(path=_folder(tmp_path) / f"{language}.png")
+    assert verdict.bounding_box()["y"] < page.viewport_size["height"] - 100  # type: ignore[index]
+    expect(page.locator(".nearest img").first).to_be_visible()
+    if page.locator(".facts").count():
+        expect(page.get_by_text(season)).to_be_visible()
+    code = page.locator("#kept code").inner_text()
+    assert code in contributions.codes(Output.at(output))
+    page.get_by_role("button", name=erase).click()
+    expect(page.locator("#kept [role=status]")).to_be_visible()
+    assert code not in contributions.codes(Output.at(output))
+    page.locator("#privacy").click()
+    expect(page.get_by_role("heading", name=privacy)).to_be_visible()
+
+
+def test_the_language_changes_at_a_touch_and_nothing_is_wider_than_the_phone(
+    page: Page, photo: Path
+) -> None:
+    page.set_input_files("#file", photo)
+    expect(page.locator("#result .verdict")).to_be_visible()
+    before = page.evaluate("document.documentElement.lang")
+    page.locator("#language").click()
+    after = "fr" if before == "en" else "en"
+    expect(page.locator("html")).to_have_attribute("lang", after)
+    expect(page.locator("#result .verdict")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_shell_opens_without_a_network(page: Page) -> None:
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.wait_for_function("navigator.serviceWorker.controller !== null")
+    page.context.set_offline(True)
+    expect(page.locator("#offline")).to_be_visible()
+    opened = page.reload()
+    assert opened is not None
+    assert opened.from_service_worker
+    expect(page.locator("#welcome h1")).to_be_visible()
+    page.context.set_offline(False)
+
+
+def _own(url: str, address: str) -> bool:
+    return url.startswith((address, "blob:"))
+
+
+def _folder(default: Path) -> Path:
+    """Where to leave the screenshots: SCREENSHOTS, to be looked at."""
+    return Path(os.environ.get("SCREENSHOTS", default))
