@@ -29,6 +29,7 @@ DEADLINE = 60  # seconds, of a busy machine; nothing waits for it to pass
 class Server:
     process: subprocess.Popen[str]
     port: int
+    log: Path
 
     @property
     def url(self) -> str:
@@ -39,7 +40,8 @@ class Server:
 
     def stop(self) -> str:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.communicate(timeout=DEADLINE)[1]
+        self.process.communicate(timeout=DEADLINE)
+        return self.log.read_text()
 
 
 Start = Callable[..., Server]
@@ -51,17 +53,18 @@ def start(output: Path, tmp_path: Path) -> Iterator[Start]:
     running: list[Server] = []
 
     def start(*options: str) -> Server:
+        log = tmp_path / "log.jsonl"  # a pipe that nobody reads would fill up
         process = subprocess.Popen(
             [sys.executable, "-c", MAIN, "serve", str(output), "--port", "0", *options],
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=log.open("w"),
             text=True,
             env=os.environ | {"TMPDIR": str(tmp_path / "not-there")},
         )
         assert process.stdout is not None
         line = process.stdout.readline()
-        assert "Serving on http://127.0.0.1:" in line, process.communicate()[1]
-        server = Server(process, int(line.split(":")[2].split("/")[0]))
+        assert "Serving on http://127.0.0.1:" in line, log.read_text()
+        server = Server(process, int(line.split(":")[2].split("/")[0]), log)
         running.append(server)
         assert httpx.get(f"{server.url}/ready", timeout=DEADLINE).status_code == 200
         return server
