@@ -164,7 +164,6 @@ def test_what_is_no_http_is_refused(start: Start) -> None:
         b"\x16\x03\x01\x02\x00\x01\x00" + bytes(300),
         b"GET / HTTP/1.1\r\n\r\n",
         b"POST /api/identify HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nhost: x\r\nx: " + b"y" * 100_000 + b"\r\n\r\n",
     )
     for nonsense in nothing:
         with server.connect() as one:
