@@ -99,7 +99,7 @@ def test_the_whole_story(page: Page, photo: Path, output: Path, tmp_path: Path) 
     assert verdict.bounding_box()["y"] < page.viewport_size["height"] - 100  # type: ignore[index]
     expect(page.locator(".nearest img").first).to_be_visible()
     if page.locator(".facts").count():
-        expect(page.get_by_text(season)).to_be_visible()
+        expect(page.get_by_text(season, exact=True)).to_be_visible()
     code = page.locator("#kept code").inner_text()
     assert code in contributions.codes(Output.at(output))
     page.get_by_role("button", name=erase).click()

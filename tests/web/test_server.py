@@ -29,6 +29,7 @@ DEADLINE = 60  # seconds, of a busy machine; nothing waits for it to pass
 class Server:
     process: subprocess.Popen[str]
     port: int
+    log: Path
 
     @property
     def url(self) -> str:
@@ -39,7 +40,8 @@ class Server:
 
     def stop(self) -> str:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.communicate(timeout=DEADLINE)[1]
+        self.process.communicate(timeout=DEADLINE)
+        return self.log.read_text()
 
 
 Start = Callable[..., Server]
@@ -51,17 +53,20 @@ def start(output: Path, tmp_path: Path) -> Iterator[Start]:
     running: list[Server] = []
 
     def start(*options: str) -> Server:
-        process = subprocess.Popen(
-            [sys.executable, "-c", MAIN, "serve", str(output), "--port", "0", *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"TMPDIR": str(tmp_path / "not-there")},
-        )
+        log = tmp_path / "log.jsonl"  # a pipe that nobody reads would fill up
+        command = [sys.executable, "-c", MAIN, "serve", str(output), "--port", "0", *options]
+        with log.open("w") as errors:
+            process = subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env=os.environ | {"TMPDIR": str(tmp_path / "not-there")},
+            )
         assert process.stdout is not None
         line = process.stdout.readline()
-        assert "Serving on http://127.0.0.1:" in line, process.communicate()[1]
-        server = Server(process, int(line.split(":")[2].split("/")[0]))
+        assert "Serving on http://127.0.0.1:" in line, log.read_text()
+        server = Server(process, int(line.split(":")[2].split("/")[0]), log)
         running.append(server)
         assert httpx.get(f"{server.url}/ready", timeout=DEADLINE).status_code == 200
         return server
@@ -157,9 +162,8 @@ def test_what_is_no_http_is_refused(start: Start) -> None:
     server = start()
     nothing = (
         b"\x16\x03\x01\x02\x00\x01\x00" + bytes(300),
-        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
         b"POST /api/identify HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nhost: x\r\nx: " + b"y" * 100_000 + b"\r\n\r\n",
     )
     for nonsense in nothing:
         with server.connect() as one:
@@ -197,3 +201,13 @@ def test_a_request_under_way_is_finished_when_it_is_told_to_stop(
     one.close()
     server.process.communicate(timeout=DEADLINE)
     assert server.process.returncode == 0
+
+
+def test_it_does_what_its_openapi_document_says(start: Start) -> None:
+    """All checks of schemathesis but one: bytes that the document allows may be no image."""
+    url = start("--queue", "200").url
+    command = ["run", f"{url}/api/openapi.json", "--url", url, "--seed", "1", "--max-examples", "8"]
+    command += ["--phases", "coverage,fuzzing", "--exclude-checks", "positive_data_acceptance"]
+    schemathesis = Path(sys.executable).with_name("schemathesis")
+    done = subprocess.run([schemathesis, *command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout

@@ -128,7 +128,8 @@ async def metrics_text(request: Request) -> Response:
 
 
 async def openapi(request: Request) -> Response:
-    return JSONResponse(document(_services(request).config))
+    services = _services(request)
+    return JSONResponse(document(services.config, services.predictor.species.tolist()))
 
 
 async def page(request: Request) -> Response:

@@ -13,8 +13,8 @@ from orchard import __version__
 from orchard.web.settings import ServeConfig
 
 
-def document(config: ServeConfig) -> dict[str, Any]:
-    """OpenAPI 3.1, as JSON data."""
+def document(config: ServeConfig, species: list[str]) -> dict[str, Any]:
+    """OpenAPI 3.1, as JSON data. species: ids that the classifier can tell."""
     text = files(__package__).joinpath("openapi.json").read_text("utf-8")
     found: dict[str, Any] = json.loads(text)
     found["info"]["version"] = __version__
@@ -22,6 +22,8 @@ def document(config: ServeConfig) -> dict[str, Any]:
         f" Limits here: {config.max_bytes} bytes and {config.max_pixels} pixels an image, "
         f"{config.rate or 'any number of'} images a minute from one address."
     )
+    for parameter in found["paths"]["/api/contributions"]["post"]["parameters"]:
+        parameter["schema"]["enum"] = species
     if not config.contributions:
         found["paths"] = {p: v for p, v in found["paths"].items() if "contributions" not in p}
     return found

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -15,6 +18,7 @@ from orchard.web.settings import ServeConfig
 
 BACKLOG = 2048
 STOP_SECONDS = 15  # for requests under way, once asked to stop
+_STOP = (signal.SIGINT, signal.SIGTERM)
 _FILES_BESIDE = 256  # descriptors that are not connections
 
 
@@ -24,7 +28,7 @@ def serve(
     """Answer until SIGINT or SIGTERM; what is under way is finished first."""
     logs.configure(quiet=quiet)
     _allow_open_files(config.connections + _FILES_BESIDE)
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
             create_app(services),
             http=limited_protocol(config.connections, config.head_seconds),
@@ -40,6 +44,19 @@ def serve(
         )
     )
     server.run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's own raises the signal once more when all is done, as if that had gone wrong."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        before = {number: signal.signal(number, self.handle_exit) for number in _STOP}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def listen(config: ServeConfig) -> socket.socket:
