@@ -24,7 +24,7 @@ class RunConfig:
     - size: input pixels per side, default the model's own.
     - precision: of the network's arithmetic, "float32" or "bfloat16".
     - decode: "full", or "scaled": large JPEGs at a fraction of their size.
-    - views: what the network is shown of an image, of VIEWS; its features are their mean.
+    - view: what the network is shown of an image, of VIEWS; its features are their mean.
     - components: a whole number, or a fraction of the variance in (0, 1).
     - pca: "refit", "keep" the stored one, or "auto": refit once a tenth of the features are new.
     - standardize: divide by the standard deviation before the PCA.
@@ -50,7 +50,7 @@ class RunConfig:
     size: int | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
     decode: Literal["full", "scaled"] = "full"
-    views: tuple[str, ...] = ("plain",)
+    view: tuple[str, ...] = ("plain",)
     components: int | float = 0.95
     pca: str = "auto"
     standardize: bool = True
@@ -93,10 +93,10 @@ class RunConfig:
             raise ConfigError(f"--precision {self.precision}: expected float32 or bfloat16")
         if self.decode not in ("full", "scaled"):
             raise ConfigError(f"--decode {self.decode}: expected full or scaled")
-        object.__setattr__(self, "views", tuple(self.views))
-        if not self.views or len(set(self.views)) < len(self.views) or set(self.views) - set(VIEWS):
+        object.__setattr__(self, "view", tuple(self.view))
+        if not self.view or len(set(self.view)) < len(self.view) or set(self.view) - set(VIEWS):
             raise ConfigError(
-                f"--view {' '.join(self.views)}: expected each of {', '.join(VIEWS)} once at most"
+                f"--view {' '.join(self.view)}: expected each of {', '.join(VIEWS)} once at most"
             )
         _check_components(self.components)
         if self.pca not in ("auto", "refit", "keep"):

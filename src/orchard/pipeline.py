@@ -26,7 +26,7 @@ def run(config: RunConfig, reporter: Reporter | None = None) -> Result:
         with run.log.stage("list"):
             listing = list_images(config.sources, Selection.of(config), config.storage)
         with run.log.stage("load model"):
-            model = load_model(config.weights, config.size, config.precision, config.views)
+            model = load_model(config.weights, config.size, config.precision, config.view)
             embedding = Embedding.of(model, scaled=config.is_scaled)
         with run.log.stage("plan"):
             plan = steps.plan(run, listing, model, embedding)

@@ -75,7 +75,7 @@ def test_a_table_takes_no_rows_of_other_views(run, photos, tmp_path) -> None:
 
     from orchard.errors import TableError
 
-    zoomed = run(photos, tmp_path / "out", views=("plain", "zoom"))
+    zoomed = run(photos, tmp_path / "out", view=("plain", "zoom"))
     assert vectors_of(zoomed.features()["features"]).shape == (40, 1280)
     with pytest.raises(TableError, match="views was 'plain, zoom' and is None"):
         run(photos, tmp_path / "out")

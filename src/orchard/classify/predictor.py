@@ -56,8 +56,12 @@ class Prediction:
 class Predictor:
     """A loaded classifier. Threads may call `predict` together."""
 
-    def __init__(self, classifier: Classifier, *, threads: int = 1) -> None:
+    def __init__(
+        self, classifier: Classifier, *, threads: int = 1, scaled: bool | None = None
+    ) -> None:
+        """scaled: decode large JPEGs at a fraction of their size; None: as in training."""
         self.card = classifier.card
+        self._scaled = classifier.card.scaled if scaled is None else scaled
         self._head = classifier.head
         self._space = classifier.space
         self._gallery = classifier.gallery
@@ -106,7 +110,7 @@ class Predictor:
                 data,
                 network.size,
                 max_pixels=max_pixels,
-                scaled=self.card.scaled,
+                scaled=self._scaled,
                 views=network.views,
             )
             decoded.append((pixels, time.perf_counter() - started))

@@ -46,7 +46,6 @@ from orchard.errors import ConfigError
 )
 @click.option(
     "--view",
-    "views",
     multiple=True,
     default=("plain",),
     show_default=True,

@@ -127,7 +127,7 @@ def command(config: dict[str, Any]) -> str:
         default = defaults.get(name)
         if name in ("sources", "output", "replace", "retry_errors") or name not in defaults:
             continue
-        if value == default or (isinstance(value, list) and not value):
+        if value == default or (isinstance(value, list) and tuple(value) == default):
             continue
         words += _option(name, value)
     return " ".join(shlex.quote(str(word)) for word in words)

@@ -21,7 +21,7 @@ class Services:
         self.config = config
         self.output = Output.at(config.output, config.storage)
         classifier = load_classifier(self.output, config.classifier)
-        self.predictor = Predictor(classifier, threads=1)
+        self.predictor = Predictor(classifier, threads=1, scaled=True)
         self.pool = Pool(config.n_workers, config.queue, config.answer_seconds)
         # Known images are read from disks and buckets: they wait beside, not before, an answer.
         self.thumbnail_pool = Pool(1, _WAITING_THUMBNAILS, config.answer_seconds)
