@@ -19,7 +19,8 @@ from orchard.records import Reason
 from orchard.store import tables
 from orchard.store.erase import erase
 from orchard.store.output import Output
-from orchard.training import Trained, publish
+from orchard.training import Trained
+from orchard.training.publish import PAGE
 
 LIGHT = """
 import sys
@@ -158,12 +159,12 @@ def test_a_classifier_outlives_the_result_it_was_trained_on(copy: Path, trained:
 
 def test_an_erased_image_is_no_longer_shown(copy: Path, trained: Trained) -> None:
     path = paths_of(copy)[7]
-    assert (copy / publish.PAGE).exists()
+    assert (copy / PAGE).exists()
     done = erase(Output.at(copy), [path])
     assert done.classifier_rows == 1
     (found,) = Predictor.load(copy).predict([Path(path).read_bytes()], top=200)
     assert path not in {known.path for known in found.nearest}
-    assert not (copy / publish.PAGE).exists()
+    assert not (copy / PAGE).exists()
     shown = pq.read_table(folder_of(copy, trained) / "gallery.parquet")["path"].to_pylist()
     assert path not in shown
 

@@ -45,6 +45,7 @@ def attempts(spark: Any, photos: Path, tmp_path: Path) -> list[EmbedReport]:
             done=done,
             fingerprint=embedding.fingerprint,
             run_id="run",
+            scaled=False,
         )
         for _ in range(2)
     ]

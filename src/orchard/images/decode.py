@@ -53,9 +53,7 @@ POLICY = (
 )
 
 SCALED_POLICY = f"{POLICY}, of JPEG scaled to 1.5 times the input side or more"
-_DRAFT_SHARE = (
-    1.5  # of the input side: what a scaled decode keeps at least, for bicubic to choose from
-)
+_DRAFT_SHARE = 1.5  # of the input side: what a scaled decode leaves bicubic to choose from
 
 _RLE_SHARE = 10  # Pillow expands run-length BMP in Python, some ten times slower than the rest
 _MAX_PASSES = 32  # times max_pixels, over all scans of a JPEG; encoders write 1 to about 12 scans
