@@ -21,7 +21,7 @@ from rich.console import Console
 from orchard.cli import main
 from orchard.extraction import vectors_of
 from orchard.progress import Reporter
-from orchard.store import galleries, models, tables
+from orchard.store import contributions, galleries, models, tables
 from orchard.store.erase import erase
 from orchard.store.output import Output
 
@@ -219,6 +219,24 @@ def test_erasure_leaves_no_trace_of_the_path_or_the_features(run, source, output
     run(source, output.root)
     assert person.encode() not in everything_under(output.root)
     assert Path(output.root, "report").exists()
+
+
+def test_an_image_that_somebody_gave_is_erased_by_its_code(run, source, output):
+    run(source, output.root)
+    kept, given = (contributions.add(output, b"jpeg", keep_days=9) for _ in range(2))
+
+    def erase_by(code):
+        done = CliRunner().invoke(main, ["erase", output.root, "--contribution", code])
+        return done.exit_code, done.output
+
+    rows = tables.count(output, "features")
+    assert erase_by(given.code.lower().replace("-", " ")) == (0, f"erased: {given.code}\n")
+    assert contributions.codes(output) == [kept.code]
+    assert tables.count(output, "features") == rows
+    code, said = erase_by(given.code)
+    assert (code, "keeps no image under the code" in said) == (5, True)
+    code, said = erase_by("photo.jpg")
+    assert (code, "expected a code such as" in said) == (2, True)
 
 
 def test_a_report_that_is_missing_or_of_an_older_run_is_drawn_again(run, source, output):
