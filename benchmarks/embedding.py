@@ -78,6 +78,7 @@ def orchard_rate(
             size=size,
             limit=limit,
             master=f"local[{slots}]",
+            report=False,
         )
         record = orchard.run(config, Reporter(quiet=True)).record
     return float(record["embedding"]["images_per_second"])

@@ -34,7 +34,7 @@ def result(spark: Any, rendered: Path, tmp_path_factory: pytest.TempPathFactory)
     output = tmp_path_factory.mktemp("trained") / "out"
     config = orchard.RunConfig(
         sources=(str(rendered),), output=str(output), weights="untrained", size=48, components=30,
-        view=("plain", "zoom"),
+        view=("plain", "zoom"), report=False,
     )  # fmt: skip
     orchard.run(config, silent())
     return output

@@ -38,7 +38,12 @@ def output(spark: Any, fruit: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """An OUTPUT with a classifier."""
     output = tmp_path_factory.mktemp("served") / "out"
     config = orchard.RunConfig(
-        sources=(str(fruit),), output=str(output), weights="untrained", size=48, components=30
+        sources=(str(fruit),),
+        output=str(output),
+        weights="untrained",
+        size=48,
+        components=30,
+        report=False,
     )
     orchard.run(config, silent())
     train(TrainConfig(output=str(output), kind="logistic", folds=2), silent())
