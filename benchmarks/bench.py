@@ -25,6 +25,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -80,14 +81,21 @@ class Bench:
         model = str(self.scratch / "model.onnx")
         return timed([str(python), script, name, self.photos, str(output), model])
 
-    def compare(self, title: str, target: str, ours: Seconds, theirs: Seconds, rounds: int) -> None:
-        print(f"{title} …", flush=True)
-        pairs = [(ours(), theirs()) for _ in range(rounds)]
-        ratios = [their / our for our, their in pairs]
-        our, their = (statistics.median(column) for column in zip(*pairs, strict=True))
-        row = f"| {title} | {spread(ratios)} | {target} | {our:.1f} | {their:.1f} | {rounds} |"
-        print(row, flush=True)
-        self.lines.append(row)
+    def alternate(self, runs: dict[str, Seconds], rounds: int) -> dict[str, list[float]]:
+        """Seconds of each run in each round, in turn."""
+        times: dict[str, list[float]] = {name: [] for name in runs}
+        for number in range(rounds):
+            for name, run in runs.items():
+                times[name].append(run())
+                print(f"round {number + 1}: {name} {times[name][-1]:.1f} s", flush=True)
+        return times
+
+    def compare(self, title: str, target: str, ours: list[float], theirs: list[float]) -> None:
+        ratios = [their / our for our, their in zip(ours, theirs, strict=True)]
+        our, their = statistics.median(ours), statistics.median(theirs)
+        self.lines.append(
+            f"| {title} | {spread(ratios)} | {target} | {our:.1f} | {their:.1f} | {len(ours)} |"
+        )
 
 
 def timed(command: Sequence[str]) -> float:
@@ -126,31 +134,32 @@ def write_model(weights: str, path: Path) -> None:
     path.write_bytes(load_model(weights).onnx)
 
 
-def sections(bench: Bench, args: argparse.Namespace) -> None:
-    def whole(*options: str) -> Seconds:
-        return lambda: float(bench.orchard(*options)["process"])
+def against_notebooks(bench: Bench, rounds: int) -> None:
+    def whole(precision: str) -> Seconds:
+        return lambda: float(bench.orchard("--precision", precision)["process"])
 
-    if not args.skip_notebook:
-        slow = args.slow_rounds
-        for title, target, how, options in (
-            ("whole job / notebooks' chain", "≥ 25", "notebook", ()),
-            ("whole job in bfloat16 / notebooks' chain", "≥ 40", "notebook", ("bfloat16",)),
-            ("whole job / that chain done well", "≥ 6", "well", ()),
-        ):
-            flags = [word for option in options for word in ("--precision", option)]
-            bench.compare(title, target, whole(*flags), lambda how=how: bench.notebook(how), slow)
-    for peer, title in (
-        ("multiprocessing", "multiprocessing"),
-        ("ray", "Ray Data"),
-        ("daft", "Daft"),
-    ):
-        bench.compare(
-            f"embedding / {title}",
-            "≥ 1.0",
-            bench.until_embedded,
-            lambda peer=peer: bench.peer(peer),
-            bench.rounds,
-        )
+    times = bench.alternate(
+        {
+            "ours": whole("float32"),
+            "ours in bfloat16": whole("bfloat16"),
+            "notebooks' chain": lambda: bench.notebook("notebook"),
+            "that chain done well": lambda: bench.notebook("well"),
+        },
+        rounds,
+    )
+    ours, reduced, chain, well = times.values()
+    bench.compare("whole job / notebooks' chain", "≥ 25", ours, chain)
+    bench.compare("whole job in bfloat16 / notebooks' chain", "≥ 40", reduced, chain)
+    bench.compare("whole job / that chain done well", "≥ 6", ours, well)
+
+
+def against_peers(bench: Bench, rounds: int) -> None:
+    peers = {"multiprocessing": "multiprocessing", "ray": "Ray Data", "daft": "Daft"}
+    runs: dict[str, Seconds] = {"ours": bench.until_embedded}
+    runs |= {name: partial(bench.peer, name) for name in peers}
+    times = bench.alternate(runs, rounds)
+    for name, title in peers.items():
+        bench.compare(f"embedding / {title}", "≥ 1.0", times["ours"], times[name])
 
 
 def page(bench: Bench, n_images: int, others: list[tuple[str, str]], command: str) -> str:
@@ -200,7 +209,9 @@ def main() -> None:
         bench = Bench(photos, args.weights, args.rounds, args.environments, scratch)
         n_images = bench.orchard()["counts"]["listed"]  # also warms the disk's cache
         result = shutil.copytree(scratch / "orchard", scratch / "result")
-        sections(bench, args)
+        if not args.skip_notebook:
+            against_notebooks(bench, args.slow_rounds)
+        against_peers(bench, args.rounds)
         python = sys.executable
         shared = ("--weights", args.weights, "--limit", str(n_images), "--rounds", str(args.rounds))
         others = [
