@@ -16,7 +16,7 @@ from cluster.standalone import Cluster, python_workers
 
 pytestmark = pytest.mark.cluster
 
-N_TASKS = 8
+N_TASKS = 9  # that `planning.cut` makes of the 512 pictures
 
 
 @pytest.fixture
