@@ -12,7 +12,7 @@ PYTHON ?= $(shell for v in 3.12 3.11 3.13 3.10 3; do \
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test test-browser test-cluster test-mllib test-s3 test-spark4 test-airflow lint docs \
+.PHONY: demo test test-browser test-cluster test-mllib test-package test-s3 test-spark4 test-airflow lint docs \
   bench lock clean
 
 demo: $(INSTALLED)
@@ -31,6 +31,9 @@ test-browser: $(INSTALLED)
 
 test-cluster: $(INSTALLED)
 	$(BIN)/pytest -m cluster
+
+test-package: $(INSTALLED)
+	$(BIN)/pytest -m package
 
 test-mllib: $(INSTALLED)
 	$(BIN)/pytest -m mllib

@@ -40,7 +40,7 @@ def pytest_runtest_makereport(
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """512 small files in two folders, no two alike, three of them no pictures: eight tasks."""
+    """512 small files in two folders, no two alike, three of them no pictures: nine tasks."""
     folder = tmp_path_factory.mktemp("pictures")
     rng = np.random.default_rng(11)
     for label in ("apple", "plum"):

@@ -25,7 +25,7 @@ from orchard.aws.package import FOLDER, build
 from orchard.config import RunConfig
 from orchard.errors import OrchardError
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.package
 
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
