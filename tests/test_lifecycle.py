@@ -323,7 +323,7 @@ def test_optimize_merges_small_files_and_changes_no_row(run, source, output, mon
     monkeypatch.setattr("orchard.planning.MIN_IMAGES", 5)
     before = run(source, output.root)
     rows = {name: getattr(before, name)() for name in ("features", "components")}
-    assert len(tables.files(output, "features")) >= 8
+    assert len(tables.files(output, "features")) == 10
     done = CliRunner().invoke(main, ["optimize", output.root])
     assert done.exit_code == 0, done.output
     assert len(tables.files(output, "features")) == 1
