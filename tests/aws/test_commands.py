@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -104,11 +105,10 @@ def test_aws_refusals_are_one_line(code: str, message: str, expected: str) -> No
 
 def test_a_throttled_call_is_repeated(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """By botocore itself; here its pauses are none."""
-    import time
-
+    from botocore import endpoint
     from botocore.awsrequest import AWSResponse
 
-    monkeypatch.setattr(time, "sleep", lambda _: None)
+    monkeypatch.setattr(endpoint, "time", SimpleNamespace(sleep=lambda _: None))
     emr, answers = account.client("emr"), []
 
     class Raw:

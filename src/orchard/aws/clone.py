@@ -10,6 +10,7 @@ from orchard.aws.cluster import Cluster
 from orchard.aws.estimate import Workload, estimate, guard
 from orchard.aws.launch import Launch
 from orchard.config import RunConfig
+from orchard.store.runs import new_run_id
 
 
 def clone(cluster: Cluster, wanted: str | None, confirm: Callable[[str], None]) -> Launch:
@@ -24,7 +25,7 @@ def clone(cluster: Cluster, wanted: str | None, confirm: Callable[[str], None]) 
     confirm(f"Start {found.id} again ({found.config.backend}, {what})?")
     if found.run is None:
         backend = again.deploy()
-        made = Launch(launches.new_id(), found.config, backend.up())
+        made = Launch(new_run_id(), found.config, backend.up())
         launches.save(cluster.account, cluster.bucket, made)
         return made
     fields = found.run | {

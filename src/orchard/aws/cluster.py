@@ -26,6 +26,7 @@ from orchard.errors import ConfigError
 from orchard.images.source import Selection, list_images
 from orchard.progress import Reporter
 from orchard.storage import Storage, is_remote
+from orchard.store.runs import new_run_id
 
 IMAGES, RESULTS, JOBS, CODE = "images/", "results/", "jobs/", "code/"
 
@@ -176,7 +177,7 @@ class Cluster:
         expected: CloudEstimate | None = None,
     ) -> Launch:
         """Start the run as a job; alone: on a cluster of its own, which it ends."""
-        launch_id = launches.new_id()
+        launch_id = new_run_id()
         url, distant = self.prepare(run, launch_id)
         cluster = None
         if not self.config.is_serverless and not alone:

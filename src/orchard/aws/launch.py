@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
 from typing import Any
 
 from orchard.aws.account import Account
@@ -52,13 +51,6 @@ class Launch:
     url: str | None = None
     run: dict[str, Any] | None = None
     estimate_eur: tuple[float, float] | None = None
-
-
-def new_id() -> str:
-    """Sorts by time: 20261121T101500Z-1a2b3c."""
-    import secrets
-
-    return f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 def save(account: Account, bucket: str, launch: Launch) -> None:

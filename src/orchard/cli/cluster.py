@@ -103,6 +103,7 @@ def up_command(
     from orchard.aws.print_cli import aws_command
     from orchard.aws.regions import check_bucket
     from orchard.aws.run_job_flow import run_job_flow
+    from orchard.store.runs import new_run_id
 
     context = context_of(options)
     config, cluster = context.config, context.cluster
@@ -118,7 +119,7 @@ def up_command(
     context.confirm(f"Make the stack {config.name} in {config.region}?", yes)
     backend = cluster.deploy(source_bucket)
     cluster_id = backend.up()
-    made = launch.Launch(launch.new_id(), config, cluster_id)
+    made = launch.Launch(new_run_id(), config, cluster_id)
     launch.save(context.account, cluster.bucket, made)
     click.echo(f"{cluster_id} is ready or on its way; bucket: s3://{cluster.bucket}")
 

@@ -14,8 +14,8 @@ from orchard.store.output import Output
 
 
 def new_run_id() -> str:
-    """Sorts by time, unique: 20261120T141500Z-1a2b3c."""
-    return f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
+    """Sorts by time, unique: 20261120T141500.123456Z-1a2b3c."""
+    return f"{datetime.now(timezone.utc):%Y%m%dT%H%M%S.%fZ}-{uuid.uuid4().hex[:6]}"
 
 
 def last(output: Output) -> dict[str, Any]:
