@@ -62,7 +62,8 @@ def step(
     script = f"s3://{outputs['BucketName']}/code/step.sh"
     spark = [f"--conf {key}={value}" for key, value in _conf(config).items()]
     words = [code, f"s3://{outputs['BucketName']}/code/main.py", url, str(config.timeout)]
-    command = f"aws s3 cp {script} - | bash -s -- {' '.join([*words, *spark])}"
+    # Without pipefail a script that could not be fetched would be an empty one, which succeeds.
+    command = f"set -o pipefail; aws s3 cp {script} - | bash -s -- {' '.join([*words, *spark])}"
     return {
         "Name": url.rstrip("/").rsplit("/", 1)[-1],
         "ActionOnFailure": "TERMINATE_CLUSTER" if ends_cluster else "CONTINUE",

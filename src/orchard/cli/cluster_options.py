@@ -157,11 +157,13 @@ class Context:
         if not yes and not click.confirm(question):
             raise ConfigError("nothing was done; --yes does not ask")
 
-    def guard_idle(self) -> None:
-        """Refuse a cluster that may cost too much though nobody has told it what to do."""
+    def guard_idle(self) -> float:
+        """EUR at most of a cluster that nobody tells what to do; refused above --max-cost."""
         from orchard.aws.estimate import Workload, estimate, guard
 
-        guard(self.config, estimate(self.config, Workload(0, 0)))
+        found = estimate(self.config, Workload(0, 0))
+        guard(self.config, found)
+        return found.worst_eur
 
     def launch(self, launch_id: str | None) -> tuple[Backend, Launch]:
         """A launch, and the backend it ran on."""
