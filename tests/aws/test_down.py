@@ -11,7 +11,7 @@ import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 
 from aws.conftest import REGION, orchard
-from orchard.aws import serverless, stack, sweep, teardown
+from orchard.aws import notebooks, serverless, stack, sweep, teardown
 from orchard.aws.account import Account
 from orchard.aws.cluster import Cluster
 from orchard.aws.regions import REGIONS
@@ -31,7 +31,7 @@ def full(cluster: Cluster, ec2_cluster: Cluster, photos: Path) -> Cluster:
         s3 = account.client("s3")  # moto's CloudFormation does not turn versions on
         s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         made.submit(backend, run, made.upload_code(), alone=True)
-    ec2_cluster._set_password()
+    notebooks.set_password(account, "orchard")
     for content in (b"old", b"new"):
         s3.put_object(Bucket=BUCKET, Key="images/a.png", Body=content)
     s3.delete_object(Bucket=BUCKET, Key="images/a.png")
@@ -221,7 +221,7 @@ def test_the_sweep_knows_its_own_buckets(cluster: Cluster) -> None:
 def test_a_region_that_the_account_has_not_is_left_out(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """AWS refuses the credentials there, as if they were wrong; Milan and Spain are so by default."""
+    """AWS refuses the credentials there as if they were wrong; so it is with Milan and Spain."""
     there = [{"RegionName": name} for name in (*list(REGIONS)[:4], "us-east-1")]
     monkeypatch.setattr(sweep, "Account", lambda _: SimpleNamespace(client=lambda _: ec2))
     ec2 = SimpleNamespace(describe_regions=lambda: {"Regions": there})

@@ -16,8 +16,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.emr import emr_backends
 
 from aws.conftest import REGION, keys, orchard
-from orchard.aws import cluster as cluster_module
-from orchard.aws import on_upload, serverless, stack, sync, teardown
+from orchard.aws import certificates, on_upload, serverless, stack, sync, teardown
 from orchard.aws.account import Account
 from orchard.aws.cluster import Cluster
 from orchard.config import RunConfig
@@ -203,18 +202,18 @@ def test_a_running_cluster_keeps_its_certificates(ec2_cluster: Cluster) -> None:
     """Nodes that join it later trust those that the first ones have."""
     s3 = ec2_cluster.account.client("s3")
 
-    def certificates() -> bytes:
+    def stored() -> bytes:
         body: bytes = s3.get_object(Bucket=BUCKET, Key="code/certificates.zip")["Body"].read()
         return body
 
     ec2_cluster.deploy()
-    first = certificates()
+    first = stored()
     ec2_cluster.deploy()
-    assert certificates() == first
+    assert stored() == first
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cluster_module, "CERTIFICATE_DAYS", 0)
+        patch.setattr(certificates, "RENEWED_AFTER", 0)
         ec2_cluster.deploy()
-    assert certificates() != first
+    assert stored() != first
 
 
 def test_up_on_a_running_cluster_tells_its_shape_from_its_start(ec2_cluster: Cluster) -> None:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, timezone
 from importlib.resources import files
 from pathlib import Path
 
+from orchard.aws import certificates, notebooks, package, public_access, serverless, stack, sync
 from orchard.aws import launch as launches
-from orchard.aws import package, public_access, serverless, stack, sync
-from orchard.aws.account import Account, code_of
+from orchard.aws.account import Account
 from orchard.aws.backend import Backend, backend_of
 from orchard.aws.estimate import CloudEstimate, Workload, estimate, guard
 from orchard.aws.job import DESCRIPTION, MAIN, WEIGHTS, describe
 from orchard.aws.launch import Launch
 from orchard.aws.regions import bucket_of, check_bucket
-from orchard.aws.run_job_flow import SCRIPTS, secret_name
+from orchard.aws.run_job_flow import SCRIPTS
 from orchard.aws.settings import ClusterConfig
 from orchard.config import RunConfig
 from orchard.errors import ConfigError
@@ -30,7 +26,6 @@ from orchard.storage import Storage, is_remote
 from orchard.store.runs import new_run_id
 
 IMAGES, RESULTS, JOBS, CODE = "images/", "results/", "jobs/", "code/"
-CERTIFICATES, CERTIFICATE_DAYS = f"{CODE}certificates.zip", 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +131,6 @@ class Cluster:
 
     def deploy(self, sources: tuple[str, ...] = ()) -> Backend:
         """Stacks, code and, for EC2, scripts, certificates and the notebooks' password."""
-        if not self.config.is_serverless:
-            from orchard.aws.certificates import certificates
-
         serverless.rest(self.account, self.config.name)
         outputs = stack.deploy(self.account, self.config, sources, self.reporter.say)
         s3 = self.account.client("s3")
@@ -147,11 +139,10 @@ class Cluster:
             for script in SCRIPTS:
                 body = (files("orchard.aws") / "scripts" / script).read_bytes()
                 s3.put_object(Bucket=self.bucket, Key=f"{CODE}{script}", Body=body)
-            if not self._has_certificates():
-                s3.put_object(Bucket=self.bucket, Key=CERTIFICATES, Body=_zip(certificates()))
+            certificates.store(self.account, self.bucket)
             public_access.close(self.account, self.bucket, self.reporter.say)
         if self.config.notebooks:
-            self._set_password()
+            notebooks.set_password(self.account, self.config.name)
         return backend_of(self.account, self.config, outputs)
 
     def upload_code(self) -> str:
@@ -253,34 +244,3 @@ class Cluster:
             raise ConfigError(f"--weights {run.weights}: there is no such file")
         sync.put_file(self.account, self.bucket, f"{JOBS}{launch_id}/{WEIGHTS}/{path.name}", path)
         return {"file": path.name, "name": name}
-
-    def _has_certificates(self) -> bool:
-        """Whether there are some: nodes that join a running cluster must have those of the rest."""
-        from botocore.exceptions import ClientError
-
-        s3 = self.account.client("s3")
-        try:
-            made = s3.head_object(Bucket=self.bucket, Key=CERTIFICATES)["LastModified"]
-        except ClientError as error:
-            if code_of(error) in ("404", "NoSuchKey"):
-                return False
-            raise
-        return bool(datetime.now(timezone.utc) - made < timedelta(days=CERTIFICATE_DAYS))
-
-    def _set_password(self) -> None:
-        """Generated here, kept in Secrets Manager; an earlier one is kept."""
-        import secrets
-
-        client = self.account.client("secretsmanager")
-        with suppress(client.exceptions.ResourceExistsException):
-            client.create_secret(
-                Name=secret_name(self.config.name), SecretString=secrets.token_urlsafe(18)
-            )
-
-
-def _zip(entries: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in entries.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()

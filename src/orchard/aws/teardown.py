@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
-from orchard.aws import public_access, stack
+from orchard.aws import notebooks, public_access, stack
 from orchard.aws.account import Account, code_of
 from orchard.aws.emr import ALIVE, clusters, end, tags_of
-from orchard.aws.run_job_flow import secret_name
 from orchard.aws.serverless import applications, stop
 from orchard.aws.settings import TAG
 
@@ -45,7 +43,7 @@ def _remove(account: Account, name: str, bucket: str, say: Say) -> None:
     n_deleted = empty(account, bucket)
     if n_deleted:
         say(f"{n_deleted:,} objects and old versions deleted from s3://{bucket}")
-    _forget_password(account, name)
+    notebooks.forget_password(account, name)
     for where, part in stacks(account, name):
         if stack.describe(where.client("cloudformation"), part) is None:
             continue
@@ -125,12 +123,6 @@ def _untangle(account: Account, outputs: dict[str, str]) -> None:
         rules = [rule for rule in group["IpPermissions"] if rule.get("UserIdGroupPairs")]
         if rules:
             ec2.revoke_security_group_ingress(GroupId=group["GroupId"], IpPermissions=rules)
-
-
-def _forget_password(account: Account, name: str) -> None:
-    client = account.client("secretsmanager")
-    with suppress(client.exceptions.ResourceNotFoundException):
-        client.delete_secret(SecretId=secret_name(name), ForceDeleteWithoutRecovery=True)
 
 
 def _delete_bucket(account: Account, bucket: str) -> None:

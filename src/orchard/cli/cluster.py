@@ -249,6 +249,7 @@ def ui_command(
     """
     from orchard.aws import tunnel
     from orchard.aws.emr import Ec2
+    from orchard.aws.notebooks import password
 
     context = context_of(options)
     backend, found = context.launch(launch_id)
@@ -265,7 +266,7 @@ def ui_command(
         command = tunnel.ssm_command(backend.primary(found), port, context.config.region)
     click.echo(f"{page}: {tunnel.address(page)} (Ctrl-C closes the tunnel)")
     if page == "JupyterHub":
-        click.echo(f"user jovyan, password: {context.password()}")
+        click.echo(f"user jovyan, password: {password(context.account, context.config.name)}")
     tunnel.open_tunnel(command)
 
 

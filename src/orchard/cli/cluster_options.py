@@ -197,13 +197,6 @@ class Context:
 
         return backend_of(self.account, self.config, self.known_outputs())
 
-    def password(self) -> str:
-        """The notebooks' password, from Secrets Manager."""
-        from orchard.aws.run_job_flow import secret_name
-
-        client = self.account.client("secretsmanager")
-        return str(client.get_secret_value(SecretId=secret_name(self.config.name))["SecretString"])
-
 
 def context_of(options: dict[str, Any]) -> Context:
     """Settings first, so that a wrong one is told before AWS is asked anything."""
