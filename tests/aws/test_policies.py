@@ -287,6 +287,21 @@ def test_a_script_that_cannot_be_fetched_fails_the_step(tmp_path: Path) -> None:
     assert done.returncode == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "yarn"), [("m5.xlarge", 12_288), ("m5.2xlarge", 24_576), ("c7g.xlarge", 5_632)]
+)
+def test_an_executor_and_the_application_master_fit_on_one_node(kind: str, yarn: int) -> None:
+    """YARN's memory is EMR's default; a step that waits for room burns money until its timeout."""
+    config = cluster_config(instance_type=kind, core=1, task=0)
+    made = step(config, OUTPUTS, "s3://b/jobs/1", "s3://b/code/c.zip", ends_cluster=True)
+    conf = dict(re.findall(r"--conf (\S+?)=(\S+)", made["HadoopJarStep"]["Args"][-1]))
+    memory = int(conf["spark.executor.memory"].removesuffix("m"))
+    overhead = int(conf["spark.executor.memoryOverhead"].removesuffix("m"))
+    granted = -(-(memory + overhead) // 32) * 32
+    assert granted + 512 + 384 <= yarn
+    assert overhead > 4 * 512, "four Python processes embed beside the JVM"
+
+
 def test_a_step_is_ended_by_its_own_clock() -> None:
     config = cluster_config(timeout=42)
     made = step(config, OUTPUTS, "s3://b/jobs/1", "s3://b/code/c.zip", ends_cluster=True)

@@ -16,7 +16,13 @@ from orchard.errors import ConfigError
 IMAGES_PER_SECOND = 107.0  # of one slot on a core of its own: docs/results.md, 214 on two
 # A cloud vCPU against such a core, lowest and highest. x86 sells half a core (a hyperthread) as a
 # vCPU, Graviton a whole one. Assumed, never measured: no real account has run this.
-SPEED = {"m5": (0.4, 0.7), "m6i": (0.45, 0.8), "m6g": (0.5, 0.8), "m7g": (0.6, 1.0)}
+SPEED = {
+    "m5": (0.4, 0.7),
+    "m6i": (0.45, 0.8),
+    "m6g": (0.5, 0.8),
+    "m7g": (0.6, 1.0),
+    "c7g": (0.6, 1.0),
+}
 SPEED_ELSEWHERE = (0.4, 0.8)
 START_MINUTES = {"serverless": (1.0, 4.0), "ec2": (6.0, 15.0)}
 OVERHEAD_MINUTES = (0.5, 2.0)  # listing, PCA, figures, writing
