@@ -168,7 +168,7 @@ def _reason(cloud: Any, stack_id: str) -> str:
         if event["ResourceStatus"].endswith("_FAILED"):
             why = event.get("ResourceStatusReason", event["ResourceStatus"])
             reason = f"{event['LogicalResourceId']}: {why}"
-        elif event["PhysicalResourceId"] == stack_id and event["ResourceStatus"] in _BEGUN:
+        elif event.get("PhysicalResourceId") == stack_id and event["ResourceStatus"] in _BEGUN:
             break
     return reason
 
