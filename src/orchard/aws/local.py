@@ -13,7 +13,7 @@ def measure_folders(sources: tuple[str, ...], region: str) -> tuple[int, int]:
     """How many files and bytes lie in folders and buckets. Raises SourceError, ConfigError."""
     if any(is_remote(source) for source in sources):
         from orchard.aws.account import Account
-        from orchard.aws.regions import check_bucket
+        from orchard.cloud.regions import check_bucket
 
         s3 = Account(region).client("s3")
         for source in filter(is_remote, sources):
