@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -50,12 +51,18 @@ def _plain(loader: Loader, _: str, node: yaml.Node) -> Any:
 Loader.add_multi_constructor("!", _plain)
 
 
+@cache
+def parsed(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.load(template(name), Loader)
+    return found
+
+
 def resources(kind: str, of: tuple[str, ...] = tuple(TEMPLATES)) -> dict[str, dict[str, Any]]:
     """Properties of all resources of a type, by template and name."""
     return {
         f"{name}: {key}": item.get("Properties", {})
         for name in of
-        for key, item in yaml.load(template(name), Loader)["Resources"].items()
+        for key, item in parsed(name)["Resources"].items()
         if item["Type"] == kind
     }
 
@@ -162,9 +169,8 @@ def test_nothing_comes_in_and_only_tls_goes_out() -> None:
                 assert (rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) == ("tcp", 443, 443)
     ((_, ssh),) = resources("AWS::EC2::SecurityGroupIngress").items()
     assert ssh["CidrIp"] == "SshFrom"
-    text = template("ec2")
-    assert yaml.load(text, Loader)["Resources"]["Ssh"]["Condition"] == "HasSsh"
-    pattern = yaml.load(text, Loader)["Parameters"]["SshFrom"]
+    assert parsed("ec2")["Resources"]["Ssh"]["Condition"] == "HasSsh"
+    pattern = parsed("ec2")["Parameters"]["SshFrom"]
     assert pattern["Default"] == ""
     assert re.match(pattern["AllowedPattern"], "203.0.113.7/32")
     assert not re.match(pattern["AllowedPattern"], "203.0.113.0/24")
