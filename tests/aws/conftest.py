@@ -22,8 +22,8 @@ from orchard import storage
 from orchard.aws import follow
 from orchard.aws.account import Account
 from orchard.aws.cluster import Cluster
-from orchard.aws.settings import ClusterConfig
 from orchard.cli import main
+from orchard.cloud.settings import ClusterConfig
 from orchard.progress import Reporter
 
 REGION = "eu-west-3"

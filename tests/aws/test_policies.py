@@ -20,10 +20,10 @@ from cfnlint import api as cfnlint
 from cfnlint.config import ManualArgs
 
 from orchard.aws.backend import backend_of
-from orchard.aws.regions import REGIONS
 from orchard.aws.run_job_flow import run_job_flow, step
-from orchard.aws.settings import IDLE_SECONDS, ClusterConfig
 from orchard.aws.stack import _BUDGET_REGIONS, template
+from orchard.cloud.regions import REGIONS
+from orchard.cloud.settings import IDLE_SECONDS, ClusterConfig
 
 TEMPLATES = sorted(
     path.name.removesuffix(".yaml") for path in (files("orchard.aws") / "templates").iterdir()
@@ -329,7 +329,7 @@ def test_start_job_run_is_what_botocore_and_our_rules_ask_for(
 
 
 def test_a_worker_of_serverless_is_as_large_as_it_is_priced(account: Any) -> None:
-    from orchard.aws.settings import WORKER_GB, WORKER_VCPUS
+    from orchard.cloud.settings import WORKER_GB, WORKER_VCPUS
 
     config = ClusterConfig(region="eu-west-3")
     _, _, request = backend_of(account, config, OUTPUTS).request("u", "c", "a", alone=True)

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from orchard.aws.account import Account
 from orchard.aws.run_job_flow import secret_name
-from orchard.aws.settings import TAG
+from orchard.cloud.settings import TAG
 
 BYTES = 18
 

@@ -19,7 +19,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchard.aws.settings import PYTHON
+from orchard.cloud.settings import PYTHON
 from orchard.errors import OrchardError
 from orchard.model.weights import cache_dir
 

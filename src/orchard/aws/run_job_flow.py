@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from orchard.aws.package import FOLDER
-from orchard.aws.prices import Prices
-from orchard.aws.settings import EMR_TAG, PYTHON, TAG, ClusterConfig
+from orchard.cloud.prices import Prices
+from orchard.cloud.settings import EMR_TAG, PYTHON, TAG, ClusterConfig
 
 SPOT_WAIT_MINUTES = 10  # for Spot capacity; then the task nodes are bought on demand
 # Of a node's memory, for the executor. YARN gives away three quarters of 16 GiB, two thirds of 8,

@@ -7,10 +7,10 @@ from typing import Any
 
 from orchard.aws.account import PRICING_REGION, Account, code_of
 from orchard.aws.emr import ALIVE, clusters, tags_of
-from orchard.aws.regions import REGIONS
 from orchard.aws.serverless import applications, runs
-from orchard.aws.settings import TAG
 from orchard.aws.stack import bucket_name
+from orchard.cloud.regions import REGIONS
+from orchard.cloud.settings import TAG
 
 
 @dataclass(frozen=True, slots=True)

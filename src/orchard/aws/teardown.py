@@ -9,7 +9,7 @@ from orchard.aws import notebooks, public_access, stack
 from orchard.aws.account import Account, code_of
 from orchard.aws.emr import ALIVE, clusters, end, tags_of
 from orchard.aws.serverless import applications, stop
-from orchard.aws.settings import TAG
+from orchard.cloud.settings import TAG
 
 _BATCH = 1000  # what DeleteObjects takes
 
