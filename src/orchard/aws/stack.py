@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from importlib.resources import files
@@ -20,7 +21,6 @@ _LOOK_SECONDS = 5.0
 # A stack that failed to be made can only be removed and made anew.
 _STILLBORN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
 _BEGUN = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
-_NO_SOURCES = "none"
 _BUDGET_REGIONS = ("eu-central-1", "eu-west-1", "eu-west-3")  # cfn-lint's table of types
 _LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557)
 
@@ -211,8 +211,7 @@ def readable(account: Account, name: str) -> set[str]:
     """The buckets beside its own that jobs of a stack may read."""
     found = describe(account.client("cloudformation"), name) or {}
     values = {item["ParameterKey"]: item["ParameterValue"] for item in found.get("Parameters", ())}
-    arns = values.get("SourceBuckets", _NO_SOURCES)
-    return set() if arns == _NO_SOURCES else {arn.split(":::")[1] for arn in arns.split(",")}
+    return set(re.findall(r":::([a-z0-9.-]+)", values.get("SourceBuckets", "")))
 
 
 def _arns(sources: Iterable[str]) -> dict[str, str]:
