@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from aws.conftest import REGION, orchard
 from orchard import storage
 from orchard.aws.cluster import Cluster
-from orchard.aws.places import guards
+from orchard.aws.places import _is_tls_only, guards
 from orchard.cli.privacy import _place
 from orchard.errors import ConfigError, OrchardError
 from orchard.storage import Storage, delete_old_versions
@@ -75,6 +75,29 @@ def test_a_bucket_tells_what_guards_it(cluster: Cluster) -> None:
     assert found["public_access_blocked"] is True
     assert found["versions_kept"] == "Enabled"
     assert found["retention"] == {"logs": {"Expiration": {"Days": 30}}}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, True),
+        ({"Principal": {"AWS": "*"}}, True),
+        ({"Effect": "Allow"}, False),
+        ({"Principal": {"AWS": "arn:aws:iam::123456789012:root"}}, False),
+        ({"Condition": {"Bool": {"aws:SecureTransport": "true"}}}, False),
+    ],
+)
+def test_a_bucket_is_tls_only_where_everything_else_is_denied(
+    change: dict[str, Any], expected: bool
+) -> None:
+    denied = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    assert _is_tls_only(json.dumps({"Statement": [denied | change]})) is expected
+    assert not _is_tls_only("")
 
 
 def test_a_bucket_outside_the_eu_is_refused(cluster: Cluster) -> None:
