@@ -176,6 +176,10 @@ def test_a_cluster_on_its_way_out_is_waited_for(
     def describe(ClusterId: str) -> Any:
         return {"Cluster": described(ClusterId=ClusterId)["Cluster"] | ending}
 
+    def clusters(_: Account, states: list[str]) -> list[dict[str, str]]:
+        return [{"Id": made.cluster}] if "TERMINATING" in states else []
+
+    monkeypatch.setattr(teardown, "clusters", clusters)
     monkeypatch.setattr(emr, "get_waiter", lambda _: Waiter())
     monkeypatch.setattr(emr, "describe_cluster", describe)
     teardown.stop_all(ec2_cluster.account, "orchard", lambda _: None)

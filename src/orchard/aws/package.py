@@ -135,14 +135,13 @@ def _zip(parts: list[tuple[Path, str]], target: Path) -> None:
         for path in ([root] if root.is_file() else root.rglob("*"))
         if path.is_file()
     )
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
+    with zipfile.ZipFile(target, "w") as archive:
         for name, path in entries:
             if any(part in f"/{name}" for part in _UNUSED) or name.endswith("/RECORD"):
                 continue
             info = zipfile.ZipInfo(name, _EPOCH)
-            info.compress_type = zipfile.ZIP_DEFLATED
             info.external_attr = 0o644 << 16
-            archive.writestr(info, path.read_bytes())
+            archive.writestr(info, path.read_bytes(), zipfile.ZIP_DEFLATED, _LEVEL)
 
 
 def _digest(pins: list[str], architecture: str, python: str) -> str:
