@@ -17,10 +17,9 @@ from PIL import Image
 from orchard.classify.files import classifier_ids, current_id
 from orchard.cli import main
 from orchard.errors import ConfigError
+from orchard.progress import Reporter
 from orchard.store.output import Output
 from orchard.training import TrainConfig, Trained, train
-
-from .conftest import silent
 
 
 def orchard(*arguments: object, input: bytes | None = None) -> Result:
@@ -53,7 +52,7 @@ def test_training_twice_gives_the_same_head(result: Path, tmp_path: Path) -> Non
     copies = [shutil.copytree(result, tmp_path / name) for name in "ab"]
     heads = []
     for copy in copies:
-        done = train(TrainConfig(output=str(copy), kind="forest", folds=2), silent())
+        done = train(TrainConfig(output=str(copy), kind="forest", folds=2), Reporter(quiet=True))
         heads.append(done.card.files["classifier.safetensors"])
     assert heads[0] == heads[1]
 

@@ -98,9 +98,9 @@ def test_no_spark_is_in_the_process() -> None:
 
 
 def test_of_many_at_once_each_gets_the_answer_to_its_own_image(
-    start: Start, output: Path, fruit: Path
+    start: Start, output: Path, rendered: Path
 ) -> None:
-    images = [path.read_bytes() for path in sorted(fruit.rglob("*.*"))[:60]]
+    images = [path.read_bytes() for path in sorted(rendered.rglob("*.*"))[:60]]
     expected = [
         (p.species[0].label, round(p.species[0].probability, 6), p.nearest[0].label)
         for p in Predictor.load(output).predict(images)
@@ -203,11 +203,11 @@ def test_a_request_under_way_is_finished_when_it_is_told_to_stop(
     assert server.process.returncode == 0
 
 
-def test_it_does_what_its_openapi_document_says(start: Start) -> None:
+def test_it_does_what_its_openapi_document_says(start: Start, tmp_path: Path) -> None:
     """All checks of schemathesis but one: bytes that the document allows may be no image."""
     url = start("--queue", "200").url
     command = ["run", f"{url}/api/openapi.json", "--url", url, "--seed", "1", "--max-examples", "8"]
     command += ["--phases", "coverage,fuzzing", "--exclude-checks", "positive_data_acceptance"]
     schemathesis = Path(sys.executable).with_name("schemathesis")
-    done = subprocess.run([schemathesis, *command], capture_output=True, text=True)
+    done = subprocess.run([schemathesis, *command], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stdout
