@@ -102,6 +102,7 @@ def test_a_bad_image_is_a_line_with_its_reason(
         (("/nowhere.jpg",), 3, "no such folder, file or pattern"),
         ((), 2, "nothing to look at"),
         (("-", "--top", "0"), 2, "--top 0: expected"),
+        (("-", "--threads", "0"), 2, "--threads 0: expected"),
         (("-", "--classifier", "beef"), 10, "holds no classifier beef"),
     ],
 )
@@ -133,7 +134,8 @@ def test_a_wrong_setting_says_what_was_expected(settings: dict[str, Any], messag
 def test_a_folder_that_is_no_result_cannot_be_trained_on(tmp_path: Path) -> None:
     found = orchard("train", tmp_path)
     assert found.exit_code == 5
-    assert "holds no components; expected the OUTPUT of a run" in found.stderr
+    assert "holds no features; expected the OUTPUT of a run" in found.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_images_without_labels_cannot_be_trained_on(run: Any, photos: Path, tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from orchard.store.output import Output
 
 
+_LARGEST_MB = 1024**2  # a terabyte
+
+
 @click.command("compare", cls=Command, short_help="Prove two results equal.")
 @click.argument("a", metavar="A", type=ResultFolder())
 @click.argument("b", metavar="B", type=ResultFolder())
@@ -180,6 +183,8 @@ def optimize_command(
     """Merge the small files that many runs leave into larger ones; rows stay as they are."""
     from orchard.store.compaction import compact
 
+    if not 1 <= target_mb <= _LARGEST_MB:
+        raise ConfigError(f"--target-mb {target_mb}: expected 1 to {_LARGEST_MB}")
     place = existing_result(output, endpoint_url, region)
     with place.lock():
         for table, n_fewer in compact(place, target_mb * 1024 * 1024).items():

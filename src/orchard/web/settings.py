@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 from dataclasses import dataclass
 
+from orchard.cores import available_cores
 from orchard.errors import ConfigError
 from orchard.storage import Storage
 
 MEBIBYTE = 1024 * 1024
-
-
-def available_cores() -> int:
-    """Cores this process may run on; all of the machine's where the system does not say."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
