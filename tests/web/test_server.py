@@ -19,6 +19,8 @@ import pytest
 from corpus.fuzz import damaged_file
 
 from orchard.classify.predictor import Predictor
+from orchard.web.server import listen
+from orchard.web.settings import ServeConfig
 
 MAIN = "from orchard.cli import main; main()"
 JPEG = {"content-type": "image/jpeg"}
@@ -95,6 +97,15 @@ def test_no_spark_is_in_the_process() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_no_part_of_an_answer_waits_for_the_one_before() -> None:
+    with (
+        listen(ServeConfig(output="out", port=0)) as listening,
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_of_many_at_once_each_gets_the_answer_to_its_own_image(
