@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -167,6 +168,21 @@ def test_a_client_that_says_nothing_or_half_is_let_go(start: Start, photo: bytes
     assert half_body.recv(100).startswith(b"HTTP/1.1 408")
     for one in (silent, half_head, half_body):
         one.close()
+    assert httpx.get(f"{server.url}/health", timeout=DEADLINE).status_code == 200
+
+
+def test_a_client_that_does_not_read_is_let_go(start: Start) -> None:
+    server = start("--head-seconds", "1")
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        one.connect(("127.0.0.1", server.port))
+        one.setblocking(False)
+        asking = select.poll()
+        asking.register(one, select.POLLOUT)
+        questions = b"GET /icon-512.png HTTP/1.1\r\nhost: x\r\n\r\n" * 100
+        while (events := dict(asking.poll(DEADLINE * 1000))) == {one.fileno(): select.POLLOUT}:
+            one.send(questions)  # until nobody takes any more, and then until it is dropped
+        assert events[one.fileno()] & select.POLLHUP
     assert httpx.get(f"{server.url}/health", timeout=DEADLINE).status_code == 200
 
 
