@@ -129,16 +129,16 @@ def erase_command(
         raise ConfigError("nothing to erase: give --path, --prefix, --from-file or --contribution")
     place = existing_result(output, endpoint_url, region)
     _erase_contributions(place, codes)
-    if not wanted and not prefixes:
-        return
-    done = erase(place, wanted, prefixes)
-    rows = ", ".join(f"{count} of {table}" for table, count in done.rows.items())
-    click.echo(f"rows erased: {rows}; {done.suppressed} paths are kept out of later runs")
+    done = erase(place, wanted, prefixes) if wanted or prefixes else None
+    if done:
+        rows = ", ".join(f"{count} of {table}" for table, count in done.rows.items())
+        click.echo(f"rows erased: {rows}; {done.suppressed} paths are kept out of later runs")
     if output.startswith("s3://"):
         n_versions = delete_old_versions(output, Storage(endpoint_url, region))
         click.echo(f"{n_versions} old versions deleted from the bucket")
-    click.echo("run `orchard run` again to fit a PCA and draw a report without them")
-    if done.classifier_rows:
+    if done:
+        click.echo("run `orchard run` again to fit a PCA and draw a report without them")
+    if done and done.classifier_rows:
         click.echo(
             f"{done.classifier_rows} rows left the galleries of classifiers, which were trained on "
             "them: train those again"
