@@ -19,9 +19,9 @@ class ServeConfig:
     - output: the OUTPUT of a training. classifier: an id; default the one trained last.
     - workers: images answered at once; 0: as many as there are cores. queue: images that may wait
       for one, beyond which the answer is 503.
-    - max_bytes, max_pixels: of one image. head_seconds: for what precedes its bytes;
-      upload_seconds: for these to arrive.
-      answer_seconds: for the answer, waiting included.
+    - max_bytes, max_pixels: of one image. head_seconds: for what precedes its bytes, and for an
+      answer to be read; upload_seconds: for an image to arrive. answer_seconds: for the answer,
+      waiting included.
     - uploads: bodies that may be on their way at once. upload_memory: bytes they may hold together.
     - rate: images a minute from one address, 0 for no limit; never of this machine itself.
     - connections: open at once.
