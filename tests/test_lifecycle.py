@@ -185,6 +185,7 @@ def test_erasure_leaves_no_trace_of_the_path_or_the_features(run, source, output
     for command in (
         ["optimize", output.root],
         ["export", output.root, "--format", "csv", "--features"],
+        ["privacy", output.root],
     ):
         assert CliRunner().invoke(main, command).exit_code == 0
     classifier = add_classifier(result, person)

@@ -124,6 +124,8 @@ def erase_command(
     from orchard.store.erase import erase
 
     lines = [line.rstrip("\r\n") for line in from_file or ()]
+    if not all((*paths, *prefixes)):
+        raise ConfigError("--path or --prefix '': expected a path, or how one begins")
     wanted = [*paths, *filter(None, lines)]
     if not wanted and not prefixes and not codes:
         raise ConfigError("nothing to erase: give --path, --prefix, --from-file or --contribution")
