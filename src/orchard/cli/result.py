@@ -135,6 +135,8 @@ def erase_command(
     if done:
         rows = ", ".join(f"{count} of {table}" for table, count in done.rows.items())
         click.echo(f"rows erased: {rows}; {done.suppressed} paths are kept out of later runs")
+    if done and not any(done.rows.values()):
+        click.echo("no row has such a path; they are written in full, as in the tables", err=True)
     if output.startswith("s3://"):
         n_versions = delete_old_versions(output, Storage(endpoint_url, region))
         click.echo(f"{n_versions} old versions deleted from the bucket")
