@@ -14,7 +14,9 @@ from rich.console import Console
 
 import orchard
 from orchard.cli.run import JVM_OPTIONS
+from orchard.images.sample import write_sample
 from orchard.progress import Reporter
+from orchard.training import TrainConfig, Trained, train
 
 # A busy machine is no reason to fail.
 settings.register_profile("orchard", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -56,6 +58,32 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
             image = Image.fromarray(coarse).resize((40, 40), Image.Resampling.BICUBIC)
             image.save(folder / label / f"{number}.png")
     return folder
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Some 150 rendered fruit of 19 species, two series of turns each."""
+    folder = tmp_path_factory.mktemp("rendered")
+    write_sample(folder, 152, size=48)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def rendered_result(spark: Any, rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A result of the rendered fruit, seen whole and from near; for reading only."""
+    output = tmp_path_factory.mktemp("trained") / "out"
+    config = orchard.RunConfig(
+        sources=(str(rendered),), output=str(output), weights="untrained", size=48, components=30,
+        view=("plain", "zoom"), report=False,
+    )  # fmt: skip
+    orchard.run(config, silent())
+    return output
+
+
+@pytest.fixture(scope="session")
+def trained(rendered_result: Path) -> Trained:
+    """A classifier in `rendered_result`."""
+    return train(TrainConfig(output=str(rendered_result), kind="logistic", folds=2), silent())
 
 
 @pytest.fixture

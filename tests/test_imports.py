@@ -12,7 +12,8 @@ import orchard
 
 HEAVY = (
     *("pyspark", "onnxruntime", "onnx", "h5py", "deltalake", "PIL", "matplotlib", "rich", "pandas"),
-    *("boto3", "botocore", "jinja2", "openTSNE", "scipy", "sklearn"),
+    *("boto3", "botocore", "jinja2", "openTSNE", "scipy", "sklearn", "openvino", "obstore"),
+    *("starlette", "uvicorn", "prometheus_client"),
 )
 ENGINES = ("pyspark", "py4j", "boto3", "botocore", "deltalake")
 LIBRARIES = """boto3 click deltalake h5py matplotlib.figure numpy obstore.store onnx onnxruntime
@@ -75,6 +76,7 @@ def test_the_public_names_are_these() -> None:
         "import orchard.errors, orchard.records",
         "from orchard.cli import main; main(['--help'], standalone_mode=False)",
         "from orchard.cli import main; main(['run', '--help'], standalone_mode=False)",
+        "from orchard.cli import main; main(['serve', '--help'], standalone_mode=False)",
     ],
 )
 def test_importing_and_asking_for_help_loads_nothing_heavy(code: str) -> None:

@@ -185,6 +185,7 @@ def test_erasure_leaves_no_trace_of_the_path_or_the_features(run, source, output
     for command in (
         ["optimize", output.root],
         ["export", output.root, "--format", "csv", "--features"],
+        ["privacy", output.root],
     ):
         assert CliRunner().invoke(main, command).exit_code == 0
     classifier = add_classifier(result, person)
@@ -302,6 +303,8 @@ def test_erasing_needs_a_result_and_something_to_erase(run, source, output, tmp_
 
 def test_paths_to_erase_come_from_a_file_too(run, source, output, tmp_path):
     run(source, output.root)
+    lost = CliRunner().invoke(main, ["erase", output.root, "--path", "plum/1.png"])
+    assert "no row has such a path; they are written in full" in lost.stderr
     listed = tmp_path / "paths.txt"
     listed.write_text(f"{source}/plum/1.png\n{source}/plum/2.png\n", encoding="utf-8")
     done = CliRunner().invoke(main, ["erase", output.root, "--from-file", str(listed)])

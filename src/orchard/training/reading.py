@@ -32,7 +32,7 @@ LOCAL_VALUES = 200_000_000  # components in all: 800 MB of float32, twice over w
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Everything a training starts from. labelled: (rows of the table,) whether it has a label."""
+    """Everything a training starts from. scaled: whether large JPEGs were decoded at a fraction."""
 
     pca: PCACard
     space: Space
