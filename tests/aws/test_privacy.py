@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 from aws.conftest import REGION, orchard
 from orchard import storage
 from orchard.aws.cluster import Cluster
-from orchard.aws.places import guards
+from orchard.aws.places import _is_tls_only, guards
+from orchard.cli.privacy import _place
 from orchard.errors import ConfigError, OrchardError
 from orchard.storage import Storage, delete_old_versions
 from orchard.store.erase import erase
@@ -38,6 +39,14 @@ def test_the_record_tells_what_where_how_long_and_who_can_erase(
     assert found["first_run"] <= found["last_run"] <= found["made"]
     assert "plum/0.png" not in json.dumps(found)
     assert "controller" in shown.output
+
+
+def test_aws_is_not_asked_about_another_server_s_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would answer for a bucket of the same name, that is somebody else's."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    found = _place("s3://photos/out", "http://127.0.0.1:9000", None)
+    assert (found["url"], found["server"]) == ("s3://photos/out", "http://127.0.0.1:9000")
+    assert _place("gs://photos/out", None, None)["server"] == "gs"
 
 
 def test_a_folder_without_a_result_is_refused(tmp_path: Path) -> None:
@@ -66,6 +75,29 @@ def test_a_bucket_tells_what_guards_it(cluster: Cluster) -> None:
     assert found["public_access_blocked"] is True
     assert found["versions_kept"] == "Enabled"
     assert found["retention"] == {"logs": {"Expiration": {"Days": 30}}}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, True),
+        ({"Principal": {"AWS": "*"}}, True),
+        ({"Effect": "Allow"}, False),
+        ({"Principal": {"AWS": "arn:aws:iam::123456789012:root"}}, False),
+        ({"Condition": {"Bool": {"aws:SecureTransport": "true"}}}, False),
+    ],
+)
+def test_a_bucket_is_tls_only_where_everything_else_is_denied(
+    change: dict[str, Any], expected: bool
+) -> None:
+    denied = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    assert _is_tls_only(json.dumps({"Statement": [denied | change]})) is expected
+    assert not _is_tls_only("")
 
 
 def test_a_bucket_outside_the_eu_is_refused(cluster: Cluster) -> None:
