@@ -19,7 +19,6 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=96)
     parser.add_argument("--out", type=Path, default=Path("contact_sheet.png"))
     arguments = parser.parse_args()
-    cv2.setNumThreads(1)
     composer, rng = Composer(photos_of(arguments)), random.Random(arguments.seed)
     rows = []
     for kind in KINDS:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backbone.compose import KINDS, Composer, Photos
-from orchard.model import Embedder, load_model
+from orchard.model import Embedder, Model, load_model
+from orchard.model.mobilenet_v2 import DIM
 
 STORED = 112
 CHUNK = 256
@@ -51,25 +53,48 @@ def open_bank(
     threads: int,
     say: Callable[[str], None] = print,
 ) -> Bank:
-    """The bank of `n` pictures, computed as far as it is not there yet."""
-    teacher = Embedder(load_model(weights), threads=threads)
-    home = cache / f"bank-{_key(composer.photos, teacher.model.weights_sha256, seed)}-{n}"
+    """The bank of `n` pictures, computed as far as it is not there yet.
+
+    A process of its own computes: whoever trains forks later, and ONNX Runtime does not survive
+    that. Raises RuntimeError where it failed; what it had done is kept.
+    """
+    model = load_model(weights)
+    home = cache / f"bank-{_key(composer.photos, model.weights_sha256, seed)}-{n}"
+    if _done(home) < n:
+        work = multiprocessing.get_context("fork").Process(
+            target=_compute, args=(composer, model, n, home, seed, threads, say)
+        )
+        work.start()
+        work.join()
+        if _done(home) < n:
+            raise RuntimeError(f"{home}: {_done(home)} of {n} pictures; the same command goes on")
+    pixels, features, origin = (_array(home, name, n) for name in _ARRAYS)
+    return Bank(pixels, features, origin[:, 0].copy(), origin[:, 1].copy())
+
+
+def _compute(
+    composer: Composer,
+    model: Model,
+    n: int,
+    home: Path,
+    seed: int,
+    threads: int,
+    say: Callable[[str], None],
+) -> None:
+    teacher = Embedder(model, threads=threads)
     home.mkdir(parents=True, exist_ok=True)
-    pixels = _array(home / "pixels.npy", np.uint8, (n, STORED, STORED, 3))
-    features = _array(home / "features.npy", np.float16, (n, teacher.model.dim))
-    origin = _array(home / "origin.npy", np.int32, (n, 2))
+    pixels, features, origin = (_array(home, name, n, write=True) for name in _ARRAYS)
     for start in range(_done(home), n, CHUNK):
         stop = min(n, start + CHUNK)
-        large, origin[start:stop] = _draw(composer, seed, range(start, stop), teacher.model.size)
+        large, origin[start:stop] = _draw(composer, seed, range(start, stop), model.size)
         features[start:stop] = teacher(large)
         for i, picture in enumerate(large, start):
             pixels[i] = cv2.resize(picture, (STORED, STORED), interpolation=cv2.INTER_AREA)
         for array in (pixels, features, origin):
             array.flush()
         (home / "done.json").write_text(json.dumps(stop))
-        if start // CHUNK % 20 == 0:
+        if stop == n or start // CHUNK % 20 == 0:
             say(f"teacher: {stop:,} of {n:,} pictures in {home}")
-    return Bank(pixels, features, origin[:, 0].copy(), origin[:, 1].copy())
 
 
 def _draw(
@@ -111,8 +136,17 @@ def _done(home: Path) -> int:
     return int(json.loads(file.read_text())) if file.exists() else 0
 
 
-def _array(file: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:
-    mode = "r+" if file.exists() else "w+"
-    return np.lib.format.open_memmap(
-        file, mode, dtype=None if mode == "r+" else dtype, shape=None if mode == "r+" else shape
-    )
+_ARRAYS: dict[str, tuple[type, tuple[int, ...]]] = {
+    "pixels": (np.uint8, (STORED, STORED, 3)),
+    "features": (np.float16, (DIM,)),
+    "origin": (np.int32, (2,)),
+}
+
+
+def _array(home: Path, name: str, n: int, *, write: bool = False) -> np.memmap:
+    file, (dtype, shape) = home / f"{name}.npy", _ARRAYS[name]
+    if not write:
+        return np.load(file, mmap_mode="r")
+    if file.exists():
+        return np.lib.format.open_memmap(file, "r+")
+    return np.lib.format.open_memmap(file, "w+", dtype, (n, *shape))

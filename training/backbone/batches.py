@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -59,7 +60,6 @@ class Batches(Dataset[dict[str, Tensor]]):
 
     def __getitem__(self, item: tuple[int, int]) -> dict[str, Tensor]:
         number, side = item
-        cv2.setNumThreads(1)
         rng = random.Random(f"batch {self.seed} {number}")
         pixels = np.empty((self.n, side, side, 3), np.uint8)
         labels = np.full((self.n, 4), NONE, np.int64)
@@ -132,10 +132,17 @@ def loader(
             sampler=_Orders(orders),
             batch_size=None,
             num_workers=workers,
+            worker_init_fn=_left_alone,
             prefetch_factor=4 if workers else None,
             pin_memory=torch.cuda.is_available(),
         )
     )
+
+
+def _left_alone(worker: int) -> None:
+    """Ctrl-C and SIGTERM reach all processes of a group; who trains ends those who draw."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 class _Orders:

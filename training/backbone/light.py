@@ -104,6 +104,7 @@ def _noise(side: int, which: int) -> NDArray[np.int16]:
     return grain.round().astype(np.int16)
 
 
+cv2.setNumThreads(1)  # pictures are small, and a pool of threads does not survive a fork
 RAMPS = NOISES = 64
 _STEPS = np.linspace(0, 1, 256, dtype=np.float32)
 _LUMA = np.array([[0.299, 0.587, 0.114]] * 3, np.float32)
