@@ -31,19 +31,17 @@ LIMITS = (
 
 def main() -> None:
     arguments = _parse()
-    card = make(arguments.run, arguments.held_out or arguments.run, arguments.figures,
-                arguments.baseline)  # fmt: skip
+    card = make(arguments.run, arguments.held_out or arguments.run)
+    card |= _measured(card["measured_on"]["sha256"], arguments.figures, arguments.baseline)
+    card |= {"speed": _speed(card["file"]["sha256"], arguments.speed)}
     (arguments.run / "card.json").write_text(json.dumps(card, indent=1) + "\n")
     (arguments.run / "card.md").write_text(markdown(card))
     print(arguments.run / "card.md")
 
 
-def make(run: Path, held_out: Path, figures: Path | None, baseline: Path | None) -> dict[str, Any]:
-    """Raises SystemExit where a training is unfinished, or figures are of another network."""
+def make(run: Path, held_out: Path) -> dict[str, Any]:
+    """All but what was measured. Raises SystemExit where a training is unfinished."""
     shipped, measured = _finished(run), _finished(held_out)
-    found = None if figures is None else json.loads(figures.read_text())
-    if found and found["network"]["sha256"] != measured["result"]["onnx"]["sha256"]:
-        raise SystemExit(f"{figures}: of {found['network']}, not of {held_out}")
     return {
         "name": shipped["settings"]["name"],
         "notice": shipped["settings"]["notice"],
@@ -53,10 +51,24 @@ def make(run: Path, held_out: Path, figures: Path | None, baseline: Path | None)
         "file": shipped["result"]["onnx"],
         "training": _training(shipped),
         "measured_on": _training(measured) | {"same_as_shipped": run == held_out},
-        "figures": found,
-        "baseline": None if baseline is None else json.loads(baseline.read_text()),
         "limits": list(LIMITS),
     }
+
+
+def _measured(sha256: str, figures: Path | None, baseline: Path | None) -> dict[str, Any]:
+    """Raises SystemExit where the figures are of another network."""
+    found = None if figures is None else json.loads(figures.read_text())
+    if found and found["network"]["sha256"] != sha256:
+        raise SystemExit(f"{figures}: of {found['network']}, not of the network of sha256 {sha256}")
+    against = None if baseline is None else json.loads(baseline.read_text())
+    return {"figures": found, "baseline": against}
+
+
+def _speed(sha256: str, speed: Path | None) -> dict[str, Any] | None:
+    found = None if speed is None else json.loads(speed.read_text())
+    if found and found["sha256"] != sha256:
+        raise SystemExit(f"{speed}: of another network than the one of sha256 {sha256}")
+    return found
 
 
 def markdown(card: dict[str, Any]) -> str:
@@ -74,12 +86,23 @@ def markdown(card: dict[str, Any]) -> str:
         "\n## Figures\n",
         _whose(measured),
         *(table(card["figures"], card["baseline"]) if card["figures"] else ["Not measured yet."]),
+        *_how_fast(card["speed"]),
         "\n## Data\n",
         *(f"- {text}" for text in card["data"].values()),
         "\n## Limits\n",
         *(f"- {text}" for text in card["limits"]),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _how_fast(speed: dict[str, Any] | None) -> list[str]:
+    if speed is None:
+        return []
+    return [
+        f"\nSpeed on one core: {speed['images_per_second']:,} images/s at {speed['size']} pixels, "
+        f"{speed['ratio']} times the baseline's {speed['baseline_images_per_second']:,} at "
+        f"{speed['baseline_size']}."
+    ]
 
 
 def _whose(measured: dict[str, Any]) -> str:
@@ -100,6 +123,7 @@ def _training(run: dict[str, Any]) -> dict[str, Any]:
         "steps": result["steps"],
         "images": result["images"],
         "seconds": result["seconds"],
+        "sha256": result["onnx"]["sha256"],
         "photos_seen": run["photos_seen"],
         "settings": settings,
         "machine": run["machine"],
@@ -119,6 +143,7 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument("run", type=Path)
     parser.add_argument("--held-out", type=Path, help="the training that the figures are of")
+    parser.add_argument("--speed", type=Path, help="what speed.py wrote of RUN's network")
     parser.add_argument("--figures", type=Path, help="what evaluate.py wrote of it")
     parser.add_argument("--baseline", type=Path, help="what evaluate.py wrote of imagenet at 224")
     return parser.parse_args()

@@ -56,9 +56,11 @@ def _train(trainer: Trainer, batches: Batches, clock: Clock, arguments: argparse
     stop = _Stop()
     log = Log(arguments.run / "log.jsonl", arguments.log_every)
     log.cut(clock.step)
-    source = loader(
-        batches, clock.step, lambda: side_at(clock.progress, arguments.sides), arguments.workers
-    )
+
+    def side(number: int) -> int:
+        return side_at(clock.progress_at(number), arguments.sides)
+
+    source = loader(batches, clock.step, side, arguments.workers)
     saved = clock.seconds
     while clock.progress < 1 and not stop.asked:
         batch = log.waiting(source)

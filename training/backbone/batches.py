@@ -116,14 +116,14 @@ def _places(
 
 
 def loader(
-    batches: Batches, first: int, side: Callable[[], int], workers: int
+    batches: Batches, first: int, side: Callable[[int], int], workers: int
 ) -> Iterator[dict[str, Tensor]]:
     """Batches from number `first` on, without end; `side` is asked when one is ordered."""
 
     def orders() -> Iterator[tuple[int, int]]:
         number = first
         while True:
-            yield number, side()
+            yield number, side(number)
             number += 1
 
     return iter(

@@ -42,7 +42,9 @@ def load(
         names = [n for n in tensors if n.startswith(f"optimizer.{i}.")]
         values = {n.rsplit(".", 1)[-1]: tensors[n] for n in names}
         optimizer.state[parameter] = {
-            name: value if name == "step" else torch.empty_like(parameter).copy_(value)
+            name: value.to(parameter.device)
+            if name == "step"
+            else torch.empty_like(parameter).copy_(value)
             for name, value in values.items()  # in the parameter's own memory format
         }
     return state

@@ -85,7 +85,8 @@ class _ConvBN(nn.Module):
             fan, out, height, spec.stride, padding=inside, groups=groups, bias=False
         )
         self.norm = nn.BatchNorm2d(out, eps=mobilenet_v2.BN_EPSILON)
-        nn.init.kaiming_normal_(self.conv.weight, mode="fan_out")
+        gain = "linear" if spec.linear else "relu"
+        nn.init.kaiming_normal_(self.conv.weight, mode="fan_in", nonlinearity=gain)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.spec.stride == 2:

@@ -29,8 +29,12 @@ class Clock:
 
     @property
     def progress(self) -> float:
+        return self.progress_at(self.step)
+
+    def progress_at(self, step: int) -> float:
+        """The progress that `step` stands at; by hours, that of now."""
         if self.steps is not None:
-            return min(1.0, self.step / self.steps)
+            return min(1.0, step / self.steps)
         assert self.hours is not None
         return min(1.0, self.seconds / (self.hours * 3600))
 

@@ -126,11 +126,16 @@ def test_what_was_trained_runs_in_orchard_and_is_measured_and_described(
     assert found["axis"]["0.95"]["asked"] == 32
     assert found["grocery"]["0.95"]["asked"] == 6
     assert list(found["varieties"]["0.95"]["by_variety"]) == ["Apple Golden 1"]
-    described = program("card.py", finished, "--figures", figures, "--baseline", figures)
+    speed = tmp_path / "speed.json"
+    timed = program("speed.py", "--model", file, "--against", file, "--turns", 1, "--out", speed)
+    assert timed.returncode == 0, timed.stderr
+    measures = ("--figures", figures, "--baseline", figures, "--speed", speed)
+    described = program("card.py", finished, *measures)
     assert described.returncode == 0, described.stderr
     card = json.loads((finished / "card.json").read_text())
     assert card["file"]["sha256"] == model.weights_sha256
     assert card["notice"] == "a test"
+    assert card["speed"]["ratio"] > 0
     text = (finished / "card.md").read_text()
     assert f"{found['axis']['0.95']['top1']:.3f}" in text
 
@@ -140,4 +145,4 @@ def test_figures_of_another_network_are_refused(finished: Path, tmp_path: Path) 
     (tmp_path / "wrong.json").write_text(json.dumps(wrong))
     done = program("card.py", finished, "--figures", tmp_path / "wrong.json")
     assert done.returncode != 0
-    assert "not of" in done.stderr
+    assert "not of the network" in done.stderr
