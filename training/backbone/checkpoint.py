@@ -11,6 +11,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from backbone.network import Backbone
+
 
 def save(
     path: Path, student: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer,
@@ -48,6 +50,16 @@ def load(
             for name, value in values.items()  # in the parameter's own memory format
         }
     return state
+
+
+def averaged_backbone(path: Path) -> tuple[Backbone, dict[str, Any]]:
+    """The average's backbone alone, and the state."""
+    prefix = "average.backbone."
+    with safe_open(path, "pt") as file:
+        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
+        backbone = Backbone()
+        backbone.load_state_dict({n.removeprefix(prefix): file.get_tensor(n) for n in names})
+        return backbone, json.loads(file.metadata()["state"])
 
 
 def _named(prefix: str, module: nn.Module) -> dict[str, Tensor]:

@@ -71,7 +71,7 @@ def _answers(
 ) -> NDArray[np.str_]:
     chain = make_pipeline(
         StandardScaler(),
-        PCA(components, svd_solver="full"),
+        PCA(components, svd_solver="covariance_eigh"),
         LogisticRegression(max_iter=MAX_ITER),
     )
     chain.fit(photos.values[train].astype(np.float64), labels[train])

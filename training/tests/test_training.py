@@ -75,6 +75,9 @@ runpy.run_path(sys.argv[0], run_name="__main__")
     stopped = program(str(tmp_path / "stopper.py"), run, *folders, *SMALL, *arguments)
     assert "stopped at step 3" in stopped.stdout, stopped.stderr
     assert not (run / "backbone.onnx").exists()
+    peek = program("export.py", run, "--out", tmp_path / "peek.onnx")
+    assert peek.returncode == 0, peek.stderr
+    assert load_model(str(tmp_path / "peek.onnx")).notice == "unfinished training, step 3"
     assert train(run, data, *arguments).returncode == 0
     assert [row["step"] for row in log(run)] == [1, 2, 3, 4, 5, 6]
     ours, theirs = average(run), average(finished)
