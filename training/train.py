@@ -41,7 +41,7 @@ def main() -> None:
     bank = _bank(arguments, composer)
     student = Student(_heads(classes, arguments, bank))
     answers = None if bank is None else torch.from_numpy(targets(bank.features, arguments.axes))
-    settings = Settings(peak=arguments.rate, precision=arguments.precision)
+    settings = Settings(peak=arguments.rate, mix=arguments.mix, precision=arguments.precision)
     trainer = Trainer(student, answers, settings, run)
     clock = Clock(arguments.steps, arguments.hours)
     trainer.resume(clock)
@@ -172,6 +172,7 @@ def _parse() -> argparse.Namespace:
     add("--axes", type=int, default=256, help="principal axes of the teacher's features to learn")
     add("--batch", type=int, default=128)
     add("--sides", type=_sides, default=(64, 80, 96), help="of the pictures: from early to final")
+    add("--mix", type=float, default=0.5, help="share of the batches that CutMix changes")
     add("--rate", type=float, default=2e-3, help="the highest learning rate")
     add("--precision", choices=("float32", "bfloat16"),
         default="bfloat16" if torch.cuda.is_available() else "float32")  # fmt: skip

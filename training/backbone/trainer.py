@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import random
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -13,9 +14,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from backbone import checkpoint
+from backbone.mixing import Mix, cross_entropy, cut_mix, unmixed
 from backbone.network import Student
 from backbone.schedule import Clock, rate
 
@@ -26,10 +27,11 @@ WEIGHTS = {"variety": 1.0, "scene": 1.0, "species": 0.5, "teacher": 3.0}
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """precision: "float32", or "bfloat16" for the network's arithmetic (weights stay float32)."""
+    """mix: share of the batches that are mixed. precision: "float32", or "bfloat16" for the network's arithmetic (weights stay float32)."""
 
     peak: float = 2e-3
     decay: float = 0.05
+    mix: float = 0.5
     precision: str = "float32"
     save_every: float = 120.0  # seconds
 
@@ -69,9 +71,10 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         batch = {name: value.to(self.device, non_blocking=True) for name, value in batch.items()}
+        mix = self._mix(batch, random.Random(f"mix {seed} {clock.step}"))
         with self._autocast():
             answers = self.student(_planes(batch["pixels"]))
-        losses = self._losses(answers, batch)
+        losses = self._losses(answers, batch, mix)
         total = sum(WEIGHTS[name] * loss for name, loss in losses.items())
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
@@ -79,25 +82,30 @@ class Trainer:
         self.optimizer.step()
         clock.step += 1
         self._follow(clock.step)
-        right = {f"{name}_right": value for name, value in _right(answers, batch).items()}
+        right = {f"{name}_right": value for name, value in _right(answers, batch, mix).items()}
         return {name: loss.detach() for name, loss in losses.items()} | right
 
+    def _mix(self, batch: Mapping[str, Tensor], rng: random.Random) -> Mix:
+        """Mixes the pictures drawn anew; the teacher's answers are of whole pictures."""
+        pixels = batch["pixels"]
+        if rng.random() >= self.settings.mix:
+            return unmixed(len(pixels), pixels.device)
+        return cut_mix(pixels, int((batch["teacher"] >= 0).sum()), rng)
+
     def _losses(
-        self, answers: Mapping[str, Tensor], batch: Mapping[str, Tensor]
+        self, answers: Mapping[str, Tensor], batch: Mapping[str, Tensor], mix: Mix
     ) -> dict[str, Tensor]:
         losses = {}
         for name, answer in answers.items():
-            known = batch[name] >= 0
             if name == "teacher":
                 assert self.targets is not None
+                known = batch[name] >= 0
                 target = self.targets[batch[name][known]].float()
                 losses[name] = (answer[known].float() - target).square().sum(dim=1).mean()
-            elif known.any():
-                losses[name] = F.cross_entropy(
-                    answer[known].float(),
-                    batch[name][known],
-                    label_smoothing=SMOOTHING.get(name, 0.0),
-                )
+                continue
+            loss = cross_entropy(answer.float(), batch[name], mix, SMOOTHING.get(name, 0.0))
+            if loss is not None:
+                losses[name] = loss
         return losses
 
     @torch.no_grad()
@@ -169,10 +177,13 @@ def _floats(module: nn.Module) -> list[Tensor]:
     return [value for value in module.state_dict().values() if value.is_floating_point()]
 
 
-def _right(answers: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _right(
+    answers: Mapping[str, Tensor], batch: Mapping[str, Tensor], mix: Mix
+) -> dict[str, Tensor]:
+    """Of the pictures that are mostly their own."""
     found = {}
     for name, answer in answers.items():
-        known = batch[name] >= 0
+        known = (batch[name] >= 0) & (mix.share > 0.5)
         if name != "teacher" and known.any():
             found[name] = (answer[known].argmax(dim=1) == batch[name][known]).float().mean()
     return found

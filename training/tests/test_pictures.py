@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from backbone import bank as banks
 from backbone.album import open_album
-from backbone.batches import Batches, Classes
+from backbone.batches import NONE, Batches, Classes
 from backbone.compose import KINDS, Composer
 from backbone.masks import fruit_mask
+from backbone.mixing import Mix, cross_entropy, cut_mix
 from backbone.options import photos_of
 from backbone.protocol import PROTOCOLS
 from backbone.schedule import Clock, rate, side_at
@@ -82,6 +84,32 @@ def test_a_batch_depends_on_its_number_alone(options: argparse.Namespace) -> Non
     assert all(np.array_equal(first[name], second[name]) for name in first)
     assert not np.array_equal(first["pixels"], batches[(8, 32)]["pixels"])
     assert not np.array_equal(first["variety"] >= 0, first["scene"] >= 0)
+
+
+def test_mixed_pictures_have_labels_by_area_and_the_banks_stay_whole() -> None:
+    pixels = torch.arange(6, dtype=torch.uint8)[:, None, None, None].repeat(1, 32, 32, 3)
+    mix = cut_mix(pixels, 2, random.Random(4))
+    assert torch.equal(mix.partner[:2], torch.tensor([0, 1]))
+    assert (pixels[:2] == torch.arange(2)[:, None, None, None]).all()
+    for row in range(2, 6):
+        own = (pixels[row] == row).float().mean()
+        other = (pixels[row] == mix.partner[row]).float().mean()
+        assert own == pytest.approx(float(mix.share[row]), abs=1e-6)
+        assert own + other == pytest.approx(1)
+        assert 0 < own < 1
+
+
+def test_a_mixed_loss_is_the_share_of_each_label() -> None:
+    answer = torch.randn(4, 5, generator=torch.Generator().manual_seed(1))
+    labels = torch.tensor([0, 3, NONE, 2])
+    mix = Mix(torch.tensor([1, 0, 3, 2]), torch.full((4,), 0.75))
+    log = -answer.log_softmax(dim=1)
+    expected = [0.75 * log[0, 0], 0.25 * log[0, 3], 0.75 * log[1, 3], 0.25 * log[1, 0],
+                0.25 * log[2, 2], 0.75 * log[3, 2]]  # fmt: skip
+    loss = cross_entropy(answer, labels, mix, 0.0)
+    assert loss is not None
+    assert float(loss) == pytest.approx(float(sum(expected)) / 3, rel=1e-5)
+    assert cross_entropy(answer, torch.full((4,), NONE), mix, 0.0) is None
 
 
 def test_an_album_is_decoded_once(data: Path, tmp_path: Path) -> None:
