@@ -27,13 +27,14 @@ WEIGHTS = {"variety": 1.0, "scene": 1.0, "species": 0.5, "teacher": 3.0}
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """mix: share of the batches that are mixed. precision: "float32", or "bfloat16" for the network's arithmetic (weights stay float32)."""
+    """peak: learning rate. mix: share of the batches that CutMix changes. precision: of the
+    network's arithmetic, "float32" or "bfloat16"; weights stay float32. save_every: seconds."""
 
     peak: float = 2e-3
     decay: float = 0.05
     mix: float = 0.5
     precision: str = "float32"
-    save_every: float = 120.0  # seconds
+    save_every: float = 120.0
 
 
 class Trainer:
