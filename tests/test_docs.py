@@ -18,7 +18,13 @@ from orchard.images.sample import write_sample
 from tests.conftest import ROOT
 from tests.test_readme import BLOCK, here
 
-PAGES = ("tutorial.md", "how-to/own-folder.md", "how-to/notebook.md", "how-to/pyspark-ml.md")
+PAGES = (
+    "tutorial.md",
+    "how-to/own-folder.md",
+    "how-to/notebook.md",
+    "how-to/other-networks.md",
+    "how-to/pyspark-ml.md",
+)
 
 
 @pytest.fixture(scope="module")
