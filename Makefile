@@ -85,7 +85,7 @@ docs: $(INSTALLED)
 	@echo "the site is in site/index.html; \`$(BIN)/zensical serve\` shows it with its search"
 
 bench: $(INSTALLED) .venv-bench/notebook_chain/installed .venv-bench/peers/installed
-	$(BIN)/python benchmarks/bench.py $(if $(PHOTOS),--photos $(PHOTOS)) $(if $(WEIGHTS),--weights $(WEIGHTS))
+	$(BIN)/python benchmarks/bench.py $(SECTIONS) $(if $(PHOTOS),--photos $(PHOTOS)) $(if $(WEIGHTS),--weights $(WEIGHTS))
 
 .venv-bench/%/installed: benchmarks/%.txt
 	$(PYTHON) -m venv --clear $(@D)

@@ -2,11 +2,13 @@
 
     make bench                                     rendered fruit, untrained weights
     make bench PHOTOS=folder WEIGHTS=file.h5       your photos, Keras' weights
+    make bench SECTIONS="peers loop" PHOTOS=...    these sections alone; the page keeps the others
     python benchmarks/bench.py --help
 
 Each comparison alternates: ours, theirs, ours, theirs. A ratio is taken round by round; the median
 and the spread are reported. Every run is a process of its own, timed whole, start included, unless
-the table says which stages. Nothing else should run meanwhile.
+the table says which stages. Each section is written when it is done. Nothing else should run
+meanwhile.
 """
 
 from __future__ import annotations
@@ -23,12 +25,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from orchard.images.source import list_images
 
 HERE = Path(__file__).resolve().parent
 COMPONENTS = 200
@@ -41,9 +45,10 @@ class Bench:
     photos: str
     weights: str
     rounds: int
+    slow_rounds: int
     environments: Path
     scratch: Path
-    lines: list[str] = field(default_factory=list)
+    n_images: int = 0
 
     def fresh(self, name: str) -> Path:
         folder = self.scratch / name
@@ -90,12 +95,28 @@ class Bench:
                 print(f"round {number + 1}: {name} {times[name][-1]:.1f} s", flush=True)
         return times
 
-    def compare(self, title: str, target: str, ours: list[float], theirs: list[float]) -> None:
-        ratios = [their / our for our, their in zip(ours, theirs, strict=True)]
-        our, their = statistics.median(ours), statistics.median(theirs)
-        self.lines.append(
-            f"| {title} | {spread(ratios)} | {target} | {our:.1f} | {their:.1f} | {len(ours)} |"
+    def script(self, name: str, *options: str) -> str:
+        """What another benchmark of this folder prints."""
+        done = subprocess.run(
+            [sys.executable, str(HERE / name), *options],
+            capture_output=True,
+            text=True,
+            check=False,
         )
+        if done.returncode:
+            sys.exit(f"{name} ended with {done.returncode}:\n{done.stderr[-3000:]}")
+        return f"```\n{done.stdout.strip()}\n```"
+
+
+HEAD = (
+    "| ours / theirs | ratio | target | ours, s | theirs, s | rounds |\n|---|---|---|---|---|---|"
+)
+
+
+def row(title: str, target: str, ours: list[float], theirs: list[float]) -> str:
+    ratios = [their / our for our, their in zip(ours, theirs, strict=True)]
+    our, their = statistics.median(ours), statistics.median(theirs)
+    return f"| {title} | {spread(ratios)} | {target} | {our:.1f} | {their:.1f} | {len(ours)} |"
 
 
 def timed(command: Sequence[str]) -> float:
@@ -104,11 +125,6 @@ def timed(command: Sequence[str]) -> float:
     if done.returncode:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-3000:]}")
     return time.perf_counter() - started
-
-
-def printed(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 def spread(values: Sequence[float]) -> str:
@@ -128,13 +144,7 @@ def versions() -> str:
     return f"Python {platform.python_version()}, {found}"
 
 
-def write_model(weights: str, path: Path) -> None:
-    from orchard.model import load_model
-
-    path.write_bytes(load_model(weights).onnx)
-
-
-def against_notebooks(bench: Bench, rounds: int) -> None:
+def against_notebooks(bench: Bench) -> str:
     def whole(precision: str) -> Seconds:
         return lambda: float(bench.orchard("--precision", precision)["process"])
 
@@ -145,48 +155,114 @@ def against_notebooks(bench: Bench, rounds: int) -> None:
             "notebooks' chain": lambda: bench.notebook("notebook"),
             "that chain done well": lambda: bench.notebook("well"),
         },
-        rounds,
+        bench.slow_rounds,
     )
     ours, reduced, chain, well = times.values()
-    bench.compare("whole job / notebooks' chain", "≥ 25", ours, chain)
-    bench.compare("whole job in bfloat16 / notebooks' chain", "≥ 40", reduced, chain)
-    bench.compare("whole job / that chain done well", "≥ 6", ours, well)
+    rows = (
+        row("whole job / notebooks' chain", "≥ 25", ours, chain),
+        row("whole job in bfloat16 / notebooks' chain", "≥ 40", reduced, chain),
+        row("whole job / that chain done well", "≥ 6", ours, well),
+    )
+    return "\n".join((HEAD, *rows))
 
 
-def against_peers(bench: Bench, rounds: int) -> None:
+def against_peers(bench: Bench) -> str:
+    from orchard.model import load_model
+
+    (bench.scratch / "model.onnx").write_bytes(load_model(bench.weights).onnx)
     peers = {"multiprocessing": "multiprocessing", "ray": "Ray Data", "daft": "Daft"}
     runs: dict[str, Seconds] = {"ours": bench.until_embedded}
     runs |= {name: partial(bench.peer, name) for name in peers}
-    times = bench.alternate(runs, rounds)
-    for name, title in peers.items():
-        bench.compare(f"embedding / {title}", "≥ 1.0", times["ours"], times[name])
+    times = bench.alternate(runs, bench.rounds)
+    rows = (
+        row(f"embedding / {title}", "≥ 1.0", times["ours"], times[name])
+        for name, title in peers.items()
+    )
+    return "\n".join((HEAD, *rows))
 
 
-def page(bench: Bench, n_images: int, others: list[tuple[str, str]], command: str) -> str:
-    table = "\n".join(bench.lines)
-    rest = "\n\n".join(f"## {title}\n\n```\n{text}\n```" for title, text in others)
-    return f"""# Speed, measured side by side
+def against_loop(bench: Bench) -> str:
+    options = ("--limit", str(bench.n_images), "--rounds", str(bench.rounds))
+    return bench.script("embedding.py", bench.photos, "--weights", bench.weights, *options)
 
-{date.today()}, {machine()}. {versions()}. {n_images:,} images, {COMPONENTS} components.
 
-    {command}
+def against_mllib(bench: Bench) -> str:
+    bench.orchard()
+    result = shutil.copytree(bench.scratch / "orchard", bench.fresh("result"))
+    return bench.script("mllib.py", str(result), "--rounds", str(bench.rounds))
 
-Ratios are theirs / ours, round by round: median (least to most). Seconds are medians of whole
-processes, start included, ours without its report; of the embedding rows, ours is the run less its
-reduction.
 
-| ours / theirs | ratio | target | ours, s | theirs, s | rounds |
-|---|---|---|---|---|---|
-{table}
+def against_numpy(bench: Bench) -> str:
+    return bench.script("reduction.py", "--rounds", str(bench.rounds))
 
-{rest}
+
+def against_full_decoding(bench: Bench) -> str:
+    return bench.script("decoding.py", bench.photos, "--weights", bench.weights)
+
+
+def against_the_disk(bench: Bench) -> str:
+    options = ("--weights", bench.weights, "--rounds", str(bench.rounds))
+    return bench.script("latency.py", bench.photos, *options)
+
+
+def of_every_day(bench: Bench) -> str:
+    record = bench.orchard()
+    again = [*ORCHARD, "run", bench.photos, str(bench.scratch / "orchard"), "--quiet"]
+    again += ["--weights", bench.weights, "--components", str(COMPONENTS), "--no-report"]
+    nothing_new = [timed(again) for _ in range(bench.rounds)]
+    helping = [timed([*ORCHARD, "--help"]) for _ in range(3 * bench.rounds)]
+    driver, worker = record["driver"], record["embedding"]["worker_peak_memory"]
+    memory = (driver["peak_memory"], driver["jvm_peak_memory"], worker)
+    python, jvm, slot = (f"{value / 2**20:,.0f} MiB" for value in memory)
+    rows = (
+        "| | measured | target |\n|---|---|---|",
+        f"| `orchard run` with nothing new, s | {spread(nothing_new)} | ≤ 10 |",
+        f"| `orchard --help`, s | {spread(helping)} | ≤ 0.3 |",
+        f"| peak memory of the driver: Python, and its JVM | {python}, {jvm} | ≤ 1.5 GiB |",
+        f"| peak memory of a worker slot | {slot} | ≤ 500 MiB |",
+    )
+    return "\n".join(rows)
+
+
+def cost_curve(bench: Bench) -> str:
+    return bench.script("curve.py", "--weights", bench.weights)
+
+
+SECTIONS: dict[str, tuple[str, Callable[[Bench], str]]] = {
+    "peers": ("Embedding, against other engines", against_peers),
+    "loop": ("Embedding, against a bare loop (target ≥ 0.95)", against_loop),
+    "bucket": ("A bucket 30 ms away, against the disk (target ≥ 0.9)", against_the_disk),
+    "mllib": ("Standardise, PCA, project: MLlib (target ≥ 12), scikit-learn", against_mllib),
+    "numpy": ("Moments and eigenvectors, against NumPy in memory (target ≤ 1.5)", against_numpy),
+    "decoding": ("JPEGs of 12 megapixels, scaled decoding (target ≥ 4)", against_full_decoding),
+    "everyday": ("Every day", of_every_day),
+    "curve": ("The cost curve, and what the dry run says (target within 20 %)", cost_curve),
+    "notebooks": ("The whole job, against the notebooks' chain", against_notebooks),
+}
+
+TOP = """# Speed, measured side by side
+
+`make bench` writes this page, a section at a time, on the machine that it runs on. Ratios are
+theirs / ours, round by round: median (least to most). Seconds are medians of whole processes, start
+included, ours without its report; of the embedding rows, ours is the run less its reduction.
 """
+
+
+def write(page: Path, name: str, text: str) -> None:
+    """Put a section in its place among those that the page has."""
+    found = page.read_text(encoding="utf-8").split("\n## ")[1:] if page.exists() else []
+    sections = dict(section.split("\n", 1) for section in found)
+    sections[SECTIONS[name][0]] = f"\n{text}\n"
+    known = [title for title, _ in SECTIONS.values() if title in sections]
+    body = "".join(f"\n## {title}\n{sections[title].rstrip()}\n" for title in known)
+    page.write_text(TOP + body, encoding="utf-8")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("sections", nargs="*", help=f"of {', '.join(SECTIONS)}; default: all")
     parser.add_argument("--photos", help="a folder of .jpg; default: rendered fruit")
     parser.add_argument(
         "--weights", default="untrained", help="Keras' .h5 for the notebooks' chain"
@@ -194,47 +270,34 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2000, help="to render (default 2000)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--slow-rounds", type=int, default=1, help="with the notebooks' chain")
-    parser.add_argument("--skip-notebook", action="store_true")
     parser.add_argument("--environments", type=Path, default=HERE.parent / ".venv-bench")
     parser.add_argument("--page", type=Path, default=HERE / "RESULTS.md")
     args = parser.parse_args()
-    if args.weights == "untrained":
-        args.skip_notebook = True  # Keras cannot load what Orchard draws at random
+    names = args.sections or list(SECTIONS)
+    if unknown := set(names) - set(SECTIONS):
+        parser.error(f"{', '.join(unknown)}: no such section; there are {', '.join(SECTIONS)}")
+    if args.weights == "untrained" and "notebooks" in names:
+        names.remove("notebooks")
+        print("notebooks: left out; Keras cannot load what Orchard draws at random")
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         photos = args.photos or str(scratch / "photos")
         if not args.photos:
             timed([*ORCHARD, "sample", photos, "--count", str(args.images)])
-        write_model(args.weights, scratch / "model.onnx")
-        bench = Bench(photos, args.weights, args.rounds, args.environments, scratch)
-        n_images = bench.orchard()["counts"]["listed"]  # also warms the disk's cache
-        result = shutil.copytree(scratch / "orchard", scratch / "result")
-        if not args.skip_notebook:
-            against_notebooks(bench, args.slow_rounds)
-        against_peers(bench, args.rounds)
-        python = sys.executable
-        shared = ("--weights", args.weights, "--limit", str(n_images), "--rounds", str(args.rounds))
-        others = [
-            (
-                "Embedding against a bare loop (target ≥ 0.95 on 23,619 images)",
-                printed(python, str(HERE / "embedding.py"), photos, *shared),
-            ),
-            (
-                "Standardise, PCA, project: against MLlib (target ≥ 12) and scikit-learn",
-                printed(python, str(HERE / "mllib.py"), str(result)),
-            ),
-            (
-                "Moments and eigenvectors against NumPy in memory (target ≤ 1.5)",
-                printed(python, str(HERE / "reduction.py")),
-            ),
-            (
-                "JPEGs of 12 megapixels, scaled against full decoding (target ≥ 4)",
-                printed(python, str(HERE / "decoding.py"), photos, "--weights", args.weights),
-            ),
-        ]
-        shown = [f"--weights {Path(args.weights).name}", f"--rounds {args.rounds}"]
-        command = f"python benchmarks/bench.py --photos PHOTOS {' '.join(shown)}"
-        args.page.write_text(page(bench, n_images, others, command), encoding="utf-8")
+        rounds = (args.rounds, args.slow_rounds)
+        bench = Bench(photos, args.weights, *rounds, args.environments, scratch)
+        bench.n_images = list_images((photos,)).images.num_rows
+        for path in Path(photos).rglob("*.jpg"):
+            path.read_bytes()  # into the disk's cache
+        for name in names:
+            title, measure = SECTIONS[name]
+            print(title, flush=True)
+            weights = Path(args.weights).name
+            command = f"bench.py {name} --photos PHOTOS --weights {weights} --rounds {args.rounds}"
+            about = f"{date.today()}, {bench.n_images:,} images, {COMPONENTS} components"
+            text = measure(bench)
+            told = f"{about}; {machine()}; {versions()}.\n\n    python benchmarks/{command}"
+            write(args.page, name, f"{told}\n\n{text}")
     print(f"written: {args.page}")
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from rich.console import Console
 
 import orchard
+from orchard.cli.run import JVM_OPTIONS
 from orchard.images.sample import write_sample
 from orchard.progress import Reporter
 from orchard.training import TrainConfig, Trained, train
@@ -20,6 +21,8 @@ from orchard.training import TrainConfig, Trained, train
 # A busy machine is no reason to fail.
 settings.register_profile("orchard", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("orchard")
+
+os.environ.setdefault("SPARK_SUBMIT_OPTS", JVM_OPTIONS)  # many start here, none runs for long
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -7,7 +7,7 @@ import json
 from orchard.aws.account import Account
 from orchard.aws.run_job_flow import run_job_flow, step
 from orchard.aws.serverless import Serverless
-from orchard.aws.settings import ClusterConfig
+from orchard.cloud.settings import ClusterConfig
 
 REGION = "eu-west-3"
 BUCKET = f"orchard-123456789012-{REGION}"

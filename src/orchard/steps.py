@@ -54,7 +54,8 @@ def plan(run: Run, listing: Listing, model: Model, embedding: Embedding) -> Plan
 
 def estimate(run: Run, plan: Plan, model: Model) -> Result:
     """Time a few of the images in this process; nothing is written."""
-    run.log.record["estimate"] = asdict(Estimate.measure(plan.images, model, run.config))
+    found = Estimate.measure(plan.images, model, run.config, run.log.record["counts"]["listed"])
+    run.log.record["estimate"] = asdict(found)
     return Result(run.output.root, run.log.record, run.output.storage)
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
+from botocore.loaders import Loader, create_loader
 from click.testing import CliRunner, Result
 from moto import mock_aws
 from rich.console import Console
@@ -20,11 +22,20 @@ from orchard import storage
 from orchard.aws import follow
 from orchard.aws.account import Account
 from orchard.aws.cluster import Cluster
-from orchard.aws.settings import ClusterConfig
 from orchard.cli import main
+from orchard.cloud.settings import ClusterConfig
 from orchard.progress import Reporter
 
 REGION = "eu-west-3"
+
+_LOADER = create_loader()
+_N_PATHS = len(_LOADER.search_paths)
+
+
+def one_loader(search_path: str | None = None) -> Loader:
+    """botocore's models are read once, not once a session; boto3 adds its path for each session."""
+    del _LOADER.search_paths[_N_PATHS:]
+    return _LOADER
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +49,8 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Non
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
     monkeypatch.setenv("ORCHARD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # thousands, for each test anew
+    monkeypatch.setattr(botocore.session, "create_loader", one_loader)
     monkeypatch.setattr(follow, "POLL_SECONDS", 0.0)
     storage._open.cache_clear()
     storage._session_of.cache_clear()

@@ -26,9 +26,9 @@ from orchard.aws.follow import follow
 from orchard.aws.launch import FAILED, STOPPED, SUCCEEDED, Launch, State
 from orchard.aws.run_job_flow import run_job_flow
 from orchard.aws.serverless import Serverless
-from orchard.aws.settings import ClusterConfig
 from orchard.aws.tunnel import PAGES, open_tunnel, ssh_command, ssm_command
 from orchard.cli.cluster import cluster_group
+from orchard.cloud.settings import ClusterConfig
 from orchard.config import RunConfig
 from orchard.errors import ConfigError, OrchardError
 

@@ -13,7 +13,7 @@ from aws.conftest import REGION, orchard
 from orchard.aws import serverless, stack, sweep, teardown
 from orchard.aws.account import Account
 from orchard.aws.cluster import Cluster
-from orchard.aws.regions import REGIONS
+from orchard.cloud.regions import REGIONS
 from orchard.config import RunConfig
 
 BUCKET = f"orchard-{DEFAULT_ACCOUNT_ID}-{REGION}"
@@ -135,7 +135,7 @@ def test_down_asks_before_it_deletes_results(cluster: Cluster) -> None:
 
 def test_the_sweep_finds_clusters_in_every_region(full: Cluster) -> None:
     other = Account("eu-north-1")
-    from orchard.aws.settings import ClusterConfig
+    from orchard.cloud.settings import ClusterConfig
 
     Cluster(other, ClusterConfig(region="eu-north-1"), full.reporter, full.build).deploy()
     shown = orchard("cluster", "list", "--all-regions")

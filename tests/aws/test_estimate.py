@@ -13,10 +13,11 @@ from botocore.stub import Stubber
 
 from aws.conftest import orchard
 from orchard.aws.account import Account
-from orchard.aws.estimate import Workload, estimate, guard, hourly, slots
-from orchard.aws.prices import Prices, refresh
-from orchard.aws.regions import OUTSIDE, REGIONS, check_bucket, check_region
-from orchard.aws.settings import ClusterConfig
+from orchard.aws.price_list import refresh
+from orchard.cloud.estimate import Workload, estimate, guard, hourly, slots
+from orchard.cloud.prices import Prices
+from orchard.cloud.regions import OUTSIDE, REGIONS, check_bucket, check_region
+from orchard.cloud.settings import ClusterConfig
 from orchard.errors import ConfigError
 
 FRUITS = Workload(23_619, 100_000_000)
@@ -155,7 +156,7 @@ def test_a_type_without_a_price_is_not_started() -> None:
 
 
 def test_the_table_is_dated_and_names_its_exchange_rate() -> None:
-    table = json.loads((files("orchard.aws") / "prices.json").read_text())
+    table = json.loads((files("orchard.cloud") / "prices.json").read_text())
     assert table["date"] == table["eur_per_usd"]["date"] == "2026-11-21"
     assert set(table["regions"]) == set(REGIONS)
 

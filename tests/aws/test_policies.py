@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -16,10 +17,10 @@ from cfnlint import api as cfnlint
 from cfnlint.config import ManualArgs
 
 from orchard.aws.backend import backend_of
-from orchard.aws.regions import REGIONS
 from orchard.aws.run_job_flow import run_job_flow, step
-from orchard.aws.settings import IDLE_SECONDS, ClusterConfig
 from orchard.aws.stack import _BUDGET_REGIONS, template
+from orchard.cloud.regions import REGIONS
+from orchard.cloud.settings import IDLE_SECONDS, ClusterConfig
 
 TEMPLATES = sorted(
     path.name.removesuffix(".yaml") for path in (files("orchard.aws") / "templates").iterdir()
@@ -50,12 +51,18 @@ def _plain(loader: Loader, _: str, node: yaml.Node) -> Any:
 Loader.add_multi_constructor("!", _plain)
 
 
+@cache
+def parsed(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.load(template(name), Loader)
+    return found
+
+
 def resources(kind: str, of: tuple[str, ...] = tuple(TEMPLATES)) -> dict[str, dict[str, Any]]:
     """Properties of all resources of a type, by template and name."""
     return {
         f"{name}: {key}": item.get("Properties", {})
         for name in of
-        for key, item in yaml.load(template(name), Loader)["Resources"].items()
+        for key, item in parsed(name)["Resources"].items()
         if item["Type"] == kind
     }
 
@@ -162,9 +169,8 @@ def test_nothing_comes_in_and_only_tls_goes_out() -> None:
                 assert (rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) == ("tcp", 443, 443)
     ((_, ssh),) = resources("AWS::EC2::SecurityGroupIngress").items()
     assert ssh["CidrIp"] == "SshFrom"
-    text = template("ec2")
-    assert yaml.load(text, Loader)["Resources"]["Ssh"]["Condition"] == "HasSsh"
-    pattern = yaml.load(text, Loader)["Parameters"]["SshFrom"]
+    assert parsed("ec2")["Resources"]["Ssh"]["Condition"] == "HasSsh"
+    pattern = parsed("ec2")["Parameters"]["SshFrom"]
     assert pattern["Default"] == ""
     assert re.match(pattern["AllowedPattern"], "203.0.113.7/32")
     assert not re.match(pattern["AllowedPattern"], "203.0.113.0/24")
@@ -278,7 +284,7 @@ def test_start_job_run_is_what_botocore_and_our_rules_ask_for(
 
 
 def test_a_worker_of_serverless_is_as_large_as_it_is_priced(account: Any) -> None:
-    from orchard.aws.settings import WORKER_GB, WORKER_VCPUS
+    from orchard.cloud.settings import WORKER_GB, WORKER_VCPUS
 
     config = ClusterConfig(region="eu-west-3")
     _, _, request = backend_of(account, config, OUTPUTS).request("u", "c", "a", alone=True)

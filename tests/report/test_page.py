@@ -17,6 +17,9 @@ import pytest
 from PIL import Image
 
 import orchard
+from orchard.cloud.estimate import Workload, estimate
+from orchard.cloud.prices import Prices
+from orchard.cloud.settings import BACKENDS, ClusterConfig
 from orchard.report import page as page_module
 from orchard.report import wording
 from orchard.report.build import build
@@ -193,7 +196,7 @@ def test_every_sentence_is_used_and_every_one_used_is_there() -> None:
     used |= set(re.findall(r'data-t-\w+="(\w+)"', template))
     known = set(wording.strings())
     assert used - known - {key for key in used if key.endswith("_")} == set()
-    made = ("count_", "reason_", "stage_", "missed_", "worker_", "map_", "model_")
+    made = ("count_", "reason_", "stage_", "missed_", "worker_", "map_", "model_", "cost_")
     unused = {key for key in known - used if not key.startswith(made)}
     assert unused <= set(re.findall(r'"(\w+)"', template)), unused
 
@@ -211,6 +214,38 @@ def test_numbers_are_written_as_each_language_writes_them() -> None:
     assert number.shown("en") == "1,234,567.89"
     assert number.shown("fr") == "1\u202f234\u202f567,89"
     assert wording.percent(0.5, 1).shown("fr") == "50,0\u202f%"
+    assert wording.megabytes(1_500_000).shown("en") == "1.5\u00a0MB"
+    assert wording.megabytes(1_500_000).shown("fr") == "1,5\u00a0Mo"
+
+
+def test_the_cost_is_said_to_be_an_estimate_with_its_basis(
+    reported: orchard.Result, page: str
+) -> None:
+    busy = sum(reported.record["embedding"]["worker_seconds"].values())
+    rate = reported.record["embedding"]["images"] / busy
+    words = shown_text(page, "en")
+    shown = re.search(r"Estimated cost on AWS (.*?) orchard cluster estimate", words)
+    assert shown is not None
+    assert f"these {N_IMAGES} images (0.0 MB) would cost to embed in eu-west-3" in shown[1]
+    assert f"From the {rate:,.0f} images/s that one slot of the run’s machine reached" in shown[1]
+    assert "nobody has measured it" in shown[1]
+    assert f"Prices of {Prices.of('eu-west-3').date}" in shown[1]
+    work = Workload(N_IMAGES, 0, rate)
+    for backend in BACKENDS:
+        low, high = estimate(ClusterConfig(region="eu-west-3", backend=backend), work).total_eur
+        assert f" {low:.2f}–{high:.2f} " in shown[1]
+    assert "une estimation, non une facture" in shown_text(page, "fr")
+
+
+def test_a_cost_that_cannot_be_estimated_is_left_out(
+    reported: orchard.Result, tmp_path: Path
+) -> None:
+    output = copy(reported, tmp_path)
+    build(output, reported.record | {"embedding": None}, with_thumbnails=False)
+    page = bytes(output.get("report/index.html")).decode()
+    assert "Where the time went" in page
+    assert "Estimated cost" not in page
+    assert "EMR" not in page
 
 
 def copy(reported: orchard.Result, folder: Path) -> Output:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-from orchard.aws.regions import check_region
+from orchard.cloud.regions import check_region
 from orchard.errors import ConfigError, OrchardError
 
 ATTEMPTS = 8  # of a call that AWS throttles or that fails on the way, with growing pauses

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from orchard.aws.account import Account
-from orchard.aws.estimate import Item
 from orchard.aws.launch import Launch, State
-from orchard.aws.settings import ClusterConfig
+from orchard.cloud.estimate import Item
+from orchard.cloud.settings import ClusterConfig
 
 
 class Backend(Protocol):

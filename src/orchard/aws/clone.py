@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from orchard.aws import launch as launches
 from orchard.aws.cluster import Cluster
-from orchard.aws.estimate import Workload, estimate, guard
 from orchard.aws.launch import Launch
+from orchard.cloud.estimate import Workload, estimate, guard
 from orchard.config import RunConfig
 from orchard.store.runs import new_run_id
 

@@ -15,12 +15,12 @@ from orchard.aws import launch as launches
 from orchard.aws import package, serverless, stack, sync
 from orchard.aws.account import Account
 from orchard.aws.backend import Backend, backend_of
-from orchard.aws.estimate import CloudEstimate, Workload, estimate, guard
 from orchard.aws.job import DESCRIPTION, MAIN, WEIGHTS, describe
 from orchard.aws.launch import Launch
-from orchard.aws.regions import bucket_of, check_bucket
 from orchard.aws.run_job_flow import SCRIPTS, secret_name
-from orchard.aws.settings import ClusterConfig
+from orchard.cloud.estimate import CloudEstimate, Workload, estimate, guard
+from orchard.cloud.regions import bucket_of, check_bucket
+from orchard.cloud.settings import ClusterConfig
 from orchard.config import RunConfig
 from orchard.errors import ConfigError
 from orchard.images.source import Selection, list_images

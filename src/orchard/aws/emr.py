@@ -6,11 +6,11 @@ from datetime import datetime, timezone
 from typing import Any
 
 from orchard.aws.account import Account
-from orchard.aws.estimate import EBS_GB, Item
 from orchard.aws.launch import FAILED, RUNNING, STOPPED, SUCCEEDED, WAITING, Launch, State
-from orchard.aws.prices import Prices
 from orchard.aws.run_job_flow import run_job_flow, step
-from orchard.aws.settings import TAG, ClusterConfig
+from orchard.cloud.estimate import EBS_GB, Item
+from orchard.cloud.prices import Prices
+from orchard.cloud.settings import TAG, ClusterConfig
 
 _CLUSTER_PHASES = {
     "STARTING": WAITING,

@@ -11,7 +11,7 @@ from orchard.aws.account import Account
 from orchard.aws.backend import Backend
 from orchard.aws.job import PROGRESS
 from orchard.aws.launch import FAILED, SUCCEEDED, WAITING, Launch, State
-from orchard.aws.regions import bucket_of
+from orchard.cloud.regions import bucket_of
 from orchard.progress import Reporter
 from orchard.storage import split
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from orchard.aws.account import Account
-from orchard.aws.settings import ClusterConfig
+from orchard.cloud.settings import ClusterConfig
 from orchard.errors import ConfigError, OrchardError
 
 FOLDER = "launches/"

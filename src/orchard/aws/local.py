@@ -13,7 +13,7 @@ def measure_folders(sources: tuple[str, ...], region: str) -> tuple[int, int]:
     """How many files and bytes lie in folders and buckets. Raises SourceError, ConfigError."""
     if any(is_remote(source) for source in sources):
         from orchard.aws.account import Account
-        from orchard.aws.regions import check_bucket
+        from orchard.cloud.regions import check_bucket
 
         s3 = Account(region).client("s3")
         for source in filter(is_remote, sources):
@@ -24,6 +24,7 @@ def measure_folders(sources: tuple[str, ...], region: str) -> tuple[int, int]:
 
 def measure_rate(sources: tuple[str, ...], weights: str) -> float:
     """Images a second of one slot, by timing some of them here, as `orchard run --dry-run` does."""
-    config = RunConfig(sources=sources, output="unused", weights=weights, master="local[1]")
+    config = RunConfig(sources=sources, output="unused", weights=weights)
     images = list_images(sources, storage=config.storage).images
-    return Estimate.measure(images, load_model(weights), config).images_per_second
+    model = load_model(weights)
+    return Estimate.measure(images, model, config, images.num_rows).images_per_second

@@ -18,7 +18,7 @@ from importlib import metadata
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from orchard.aws.settings import PYTHON
+from orchard.cloud.settings import PYTHON
 from orchard.errors import OrchardError
 from orchard.model.weights import cache_dir
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from orchard.aws.account import Account, code_of
-from orchard.aws.regions import REGIONS, bucket_of, check_bucket
+from orchard.cloud.regions import REGIONS, bucket_of, check_bucket
 
 _NONE = {
     "NoSuchBucketPolicy",

@@ -7,13 +7,27 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from orchard.cloud.prices import Prices
+
 if TYPE_CHECKING:
     from orchard.aws.account import Account
 
 _SPOT_DAYS = 7
 
 
-def ask(account: Account, table: dict[str, Any], region: str, instance_type: str) -> None:
+def refresh(account: Account, region: str, instance_type: str) -> Prices:
+    """Ask AWS' price list and Spot market about a region, and keep the answers in the cache.
+
+    Rows that AWS gives no answer for stay as they were, with their source.
+    """
+    prices = Prices.of(region)
+    _ask(account, prices.table, region, instance_type)
+    prices.table["regions"][region]["refreshed"] = date.today().isoformat()
+    prices.keep()
+    return prices
+
+
+def _ask(account: Account, table: dict[str, Any], region: str, instance_type: str) -> None:
     """Put AWS' figures for an instance type and for EMR Serverless into the table's region."""
     pricing, here = account.client("pricing"), table["regions"][region]
     source = f"AWS' price list, {date.today().isoformat()}"

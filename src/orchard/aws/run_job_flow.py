@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from orchard.aws.package import FOLDER
-from orchard.aws.prices import Prices
-from orchard.aws.settings import EMR_TAG, PYTHON, TAG, ClusterConfig
+from orchard.cloud.prices import Prices
+from orchard.cloud.settings import EMR_TAG, PYTHON, TAG, ClusterConfig
 
 SPOT_WAIT_MINUTES = 10  # for Spot capacity; then the task nodes are bought on demand
 YARN_SHARE = 0.7  # of a node's memory that YARN may give away, and the executor shall have

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from orchard.aws.account import Account, code_of
-from orchard.aws.estimate import Item
 from orchard.aws.launch import FAILED, RUNNING, STOPPED, SUCCEEDED, WAITING, Launch, State
 from orchard.aws.package import FOLDER
-from orchard.aws.prices import Prices
-from orchard.aws.settings import PYTHON, TAG, WORKER_VCPUS, ClusterConfig
+from orchard.cloud.estimate import Item
+from orchard.cloud.prices import Prices
+from orchard.cloud.settings import PYTHON, TAG, WORKER_VCPUS, ClusterConfig
 from orchard.errors import OrchardError
 
 # Of a worker's 12 GB: the JVM moves little, the four Python processes embed.

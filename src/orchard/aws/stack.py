@@ -7,8 +7,8 @@ from importlib.resources import files
 from typing import Any
 
 from orchard.aws.account import Account, code_of
-from orchard.aws.prices import Prices
-from orchard.aws.settings import EMR_TAG, TAG, WORKER_GB, WORKER_VCPUS, ClusterConfig
+from orchard.cloud.prices import Prices
+from orchard.cloud.settings import EMR_TAG, TAG, WORKER_GB, WORKER_VCPUS, ClusterConfig
 from orchard.errors import OrchardError
 
 Say = Callable[[str], None]

@@ -9,9 +9,9 @@ from orchard.aws import sync
 from orchard.aws.cluster import Cluster
 from orchard.aws.follow import follow
 from orchard.aws.launch import SUCCEEDED, Launch
-from orchard.aws.prices import Prices
-from orchard.aws.regions import bucket_of
 from orchard.aws.words import bill_table, estimate_tables
+from orchard.cloud.prices import Prices
+from orchard.cloud.regions import bucket_of
 from orchard.config import RunConfig
 from orchard.errors import OrchardError
 from orchard.storage import is_remote, split

@@ -8,7 +8,7 @@ from typing import Any
 from orchard.aws.account import Account
 from orchard.aws.emr import ALIVE, clusters, tags_of
 from orchard.aws.serverless import applications, runs
-from orchard.aws.settings import TAG
+from orchard.cloud.settings import TAG
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from orchard.aws.account import Account, code_of
 from orchard.aws.emr import ALIVE, clusters, end, tags_of
 from orchard.aws.run_job_flow import secret_name
 from orchard.aws.serverless import applications, runs
-from orchard.aws.settings import TAG
+from orchard.cloud.settings import TAG
 
 _BATCH = 1000  # what DeleteObjects takes
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from rich.table import Table
 
-from orchard.aws.estimate import CloudEstimate, Item, Workload
-from orchard.aws.settings import RELEASES, ClusterConfig
 from orchard.aws.sweep import Found
+from orchard.cloud.estimate import CloudEstimate, Item, Workload
+from orchard.cloud.settings import RELEASES, ClusterConfig
 
 
 def estimate_tables(

@@ -56,11 +56,12 @@ def estimate_command(
 
     Needs no AWS account, unless a SOURCE is a bucket. --rate is what `orchard run --dry-run` shows.
     """
-    from orchard.aws.estimate import IMAGES_PER_SECOND, Workload, estimate, guard
     from orchard.aws.local import measure_folders, measure_rate
-    from orchard.aws.prices import Prices, refresh
+    from orchard.aws.price_list import refresh
     from orchard.aws.words import estimate_tables
     from orchard.cli.cluster_options import account_of, config_of
+    from orchard.cloud.estimate import IMAGES_PER_SECOND, Workload, estimate, guard
+    from orchard.cloud.prices import Prices
 
     config = config_of(options)
     if refresh_prices:
@@ -101,8 +102,8 @@ def up_command(
     """
     from orchard.aws import launch
     from orchard.aws.print_cli import aws_command
-    from orchard.aws.regions import check_bucket
     from orchard.aws.run_job_flow import run_job_flow
+    from orchard.cloud.regions import check_bucket
     from orchard.store.runs import new_run_id
 
     context = context_of(options)
@@ -194,8 +195,8 @@ def run_command(paths: tuple[str, ...], yes: bool, **options: Any) -> None:
 def status_command(launch_id: str | None, **options: Any) -> None:
     """How a run or a cluster stands, and what it used so far; the newest, or that of ID."""
     from orchard.aws.follow import progress_of
-    from orchard.aws.prices import Prices
     from orchard.aws.words import bill_table
+    from orchard.cloud.prices import Prices
 
     context = context_of(options)
     backend, found = context.launch(launch_id)
@@ -287,10 +288,10 @@ def clone_command(launch_id: str | None, yes: bool, **options: Any) -> None:
 def list_command(all_regions: bool, **options: Any) -> None:
     """Everything of Orchard's in the account: stacks, clusters, applications, buckets."""
     from orchard.aws.account import Account
-    from orchard.aws.regions import REGIONS
     from orchard.aws.sweep import look
     from orchard.aws.words import found_table
     from orchard.cli.cluster_options import account_of
+    from orchard.cloud.regions import REGIONS
 
     accounts = [Account(name) for name in REGIONS] if all_regions else [account_of(options)]
     found = [item for account in accounts for item in look(account)]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from orchard.aws.backend import Backend
     from orchard.aws.cluster import Cluster
     from orchard.aws.launch import Launch
-    from orchard.aws.settings import ClusterConfig
+    from orchard.cloud.settings import ClusterConfig
     from orchard.config import RunConfig
 
 # Options of `orchard run` that a run on AWS has as well.
@@ -125,8 +125,8 @@ def account_of(options: dict[str, Any]) -> Account:
 def config_of(options: dict[str, Any], region: str | None = None) -> ClusterConfig:
     """The settings; the region from the option, else from AWS' environment."""
     from orchard.aws.account import region_of_environment
-    from orchard.aws.regions import check_region
-    from orchard.aws.settings import ClusterConfig
+    from orchard.cloud.regions import check_region
+    from orchard.cloud.settings import ClusterConfig
 
     fields = {key: options.get(key) for key in ClusterConfig.__dataclass_fields__}
     fields["ssh_cidr"] = options.get("ssh_from")
@@ -159,7 +159,7 @@ class Context:
 
     def guard_idle(self) -> None:
         """Refuse a cluster that may cost too much though nobody has told it what to do."""
-        from orchard.aws.estimate import Workload, estimate, guard
+        from orchard.cloud.estimate import Workload, estimate, guard
 
         guard(self.config, estimate(self.config, Workload(0, 0)))
 

@@ -22,8 +22,9 @@ def report_command(
     """Make OUTPUT/report/index.html from the tables: a page to open in a browser.
 
     It shows the images on a map, what was read and what failed, duplicates, unusual images, the
-    explained variance, each class, and where the time went. One file, without a network: thumbnails
-    are part of it, so pass it on only to people who may see the images.
+    explained variance, each class, where the time went, and what it would cost on AWS. One file,
+    without a network: thumbnails are part of it, so pass it on only to people who may see the
+    images.
 
     \b
     Examples:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from orchard.errors import TableError
 from orchard.report import classes, embedding_2d, neighbours, summarise, thumbnails
 from orchard.report.classes import Classes
+from orchard.report.cost import Costs, costs
 from orchard.report.embedding_2d import Embedding2D
 from orchard.report.neighbours import NearDuplicates, Neighbours
 from orchard.report.points import MAX_POINTS, Images, components_of, features_of, stratified
@@ -48,6 +49,7 @@ class Findings:
     errors: list[dict[str, Any]]
     variance: dict[str, Any]
     provenance: dict[str, Any]
+    costs: Costs | None
     thumbnails: Thumbnails
     thumbnails_wanted: bool
 
@@ -98,6 +100,7 @@ def find(
         errors=reasons,
         variance=summarise.variance(pca),
         provenance=summarise.provenance(record, card),
+        costs=costs(record, images),
         thumbnails=pictures,
         thumbnails_wanted=with_thumbnails,
     )

@@ -17,7 +17,8 @@ from markupsafe import Markup, escape
 LANGUAGES = ("en", "fr")
 _GROUP = {"en": ",", "fr": "\u202f"}
 _POINT = {"en": ".", "fr": ","}
-_BEFORE_UNIT = {"en": "", "fr": "\u202f"}
+_BEFORE_PERCENT = {"en": "", "fr": "\u202f"}
+_UNIT = {"fr": {"MB": "Mo"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,11 @@ class Number:
     def shown(self, language: str) -> str:
         text = f"{self.value:,.{self.digits}f}"
         text = text.replace(",", "\0").replace(".", _POINT[language])
-        gap = _BEFORE_UNIT[language] if self.unit == "%" else "\u00a0"
-        return text.replace("\0", _GROUP[language]) + (gap + self.unit if self.unit else "")
+        text = text.replace("\0", _GROUP[language])
+        if not self.unit:
+            return text
+        gap = _BEFORE_PERCENT[language] if self.unit == "%" else "\u00a0"
+        return text + gap + _UNIT.get(language, {}).get(self.unit, self.unit)
 
 
 def percent(share: float, digits: int = 1) -> Number:

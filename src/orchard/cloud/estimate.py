@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchard.aws.prices import HOURS_A_MONTH, Prices
-from orchard.aws.settings import WORKER_GB, WORKER_VCPUS, ClusterConfig
+from orchard.cloud.prices import HOURS_A_MONTH, Prices
+from orchard.cloud.settings import WORKER_GB, WORKER_VCPUS, ClusterConfig
 from orchard.errors import ConfigError
 
 IMAGES_PER_SECOND = 107.0  # of one slot on a core of its own: docs/results.md, 214 on two
@@ -121,9 +121,15 @@ def hourly(config: ClusterConfig, prices: Prices) -> float:
     return (1 + config.core + config.task) * each
 
 
+def speed(config: ClusterConfig) -> tuple[float, float]:
+    """What a vCPU does of what a core here does, lowest and highest assumed."""
+    if config.is_serverless:
+        return SPEED_ELSEWHERE
+    return SPEED.get(config.instance_type.split(".")[0], SPEED_ELSEWHERE)
+
+
 def _minutes(config: ClusterConfig, work: Workload, prices: Prices) -> tuple[float, float]:
-    family = config.instance_type.split(".")[0]
-    slow, fast = SPEED_ELSEWHERE if config.is_serverless else SPEED.get(family, SPEED_ELSEWHERE)
+    slow, fast = speed(config)
     rate = work.images_per_second * slots(config, prices)
     start = START_MINUTES[config.backend]
     low = start[0] + OVERHEAD_MINUTES[0] + work.n_images / (rate * fast) / 60

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import date
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from orchard.errors import ConfigError
 from orchard.model.weights import cache_dir
-
-if TYPE_CHECKING:
-    from orchard.aws.account import Account
 
 HOURS_A_MONTH = 730
 _CACHED = "aws-prices.json"
@@ -46,7 +42,15 @@ class Prices:
         cached = cache_dir() / _CACHED
         if cached.is_file():
             return cls(region, json.loads(cached.read_text("utf-8")))
-        return cls(region, json.loads((files("orchard.aws") / "prices.json").read_text("utf-8")))
+        return cls(region, json.loads((files("orchard.cloud") / "prices.json").read_text("utf-8")))
+
+    def keep(self) -> None:
+        """Store the table in the cache, to be used from now on."""
+        path = cache_dir() / _CACHED
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(self.table, indent=1) + "\n", encoding="utf-8")
+        part.replace(path)
 
     @property
     def date(self) -> str:
@@ -102,21 +106,3 @@ class Prices:
     @property
     def _here(self) -> dict[str, Any]:
         return dict(self.table["regions"][self.region])
-
-
-def refresh(account: Account, region: str, instance_type: str) -> Prices:
-    """Ask AWS' price list and Spot market about a region, and keep the answers in the cache.
-
-    Rows that AWS gives no answer for stay as they were, with their source.
-    """
-    from orchard.aws.price_list import ask
-
-    prices = Prices.of(region)
-    ask(account, prices.table, region, instance_type)
-    prices.table["regions"][region]["refreshed"] = date.today().isoformat()
-    path = cache_dir() / _CACHED
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(prices.table, indent=1) + "\n", encoding="utf-8")
-    part.replace(path)
-    return prices

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from orchard.aws.regions import check_region
+from orchard.cloud.regions import check_region
 from orchard.errors import ConfigError
 
 RELEASES = {"emr-7.13.0": "Spark 3.5", "emr-spark-8.0.0": "Spark 4.0"}

@@ -1,0 +1,1 @@
+"""What AWS charges and what a run there would cost: figures, for which nobody is asked."""
