@@ -173,6 +173,15 @@ def test_contributions_end_with_their_time(output: Path) -> None:
     assert contributions.codes(place) == []
 
 
+def test_a_server_deletes_what_is_over_by_itself(client: Client, output: Path) -> None:
+    place = Output.at(output)
+    given = contributions.add(place, b"jpeg", keep_days=1)
+    place.put_json(f"contributions/{given.code}.json", {"kept_until": "2000-01-01"})
+    http = client()
+    asked = (http.get("/health") for _ in range(10_000))  # it has time to, and need not be idle
+    assert any(contributions.codes(place) == [] for _ in asked)
+
+
 def test_an_expiry_that_meets_an_erasure_leaves_the_others(
     output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
