@@ -86,7 +86,7 @@ def trained(rendered_result: Path) -> Trained:
     return train(TrainConfig(output=str(rendered_result), kind="logistic", folds=2), silent())
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run(spark: Any) -> Callable[..., orchard.Result]:
     """`orchard.run` with the untrained network at its smallest size."""
 
@@ -105,6 +105,14 @@ def run(spark: Any) -> Callable[..., orchard.Result]:
         return orchard.run(config, reporter or silent())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def photo_result(
+    run: Callable[..., orchard.Result], photos: Path, tmp_path_factory: pytest.TempPathFactory
+) -> orchard.Result:
+    """A first run of the photos, for reading only."""
+    return run(photos, tmp_path_factory.mktemp("photo_result") / "out")
 
 
 def silent() -> Reporter:

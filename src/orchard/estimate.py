@@ -50,7 +50,7 @@ class Estimate:
         slots = _local_slots(config.master)
         if n == 0:
             return cls(0, 0.0, slots, 0.0, 0)
-        at_once = min(slots or 1, len(os.sched_getaffinity(0)))
+        at_once = min(slots or 1, available_cores())
         spread = np.unique(np.linspace(0, n - 1, min(n, SAMPLE_IMAGES * at_once)).astype(np.int64))
         embedders = [_warmed(model) for _ in range(at_once)]
 

@@ -14,7 +14,7 @@ MEBIBYTE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeConfig:
-    """What `orchard serve` does; every field is an option of the command line of the same name.
+    """What `orchard serve` does; most fields are options of the command line of the same name.
 
     - output: the OUTPUT of a training. classifier: an id; default the one trained last.
     - workers: images answered at once; 0: as many as there are cores. queue: images that may wait
