@@ -26,7 +26,12 @@ mpl.use("agg")
 def result(spark: Any, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> orchard.Result:
     output = tmp_path_factory.mktemp("api") / "result <1>"
     config = orchard.RunConfig(
-        sources=(str(photos),), output=str(output), weights="untrained", size=32, components=0.9
+        sources=(str(photos),),
+        output=str(output),
+        weights="untrained",
+        size=32,
+        components=0.9,
+        report=False,
     )
     return orchard.run(config)
 
