@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from orchard.errors import ReductionError
 from orchard.reduction.moments import Moments
 
+SHARES = (0.80, 0.90, 0.95)  # of the variance, that records, pictures and the report mark
 EPSILON = float(np.finfo(np.float64).eps)
 
 
@@ -134,6 +135,12 @@ def components_for(spectrum: NDArray[np.float64], fraction: float) -> int:
     """
     wanted = fraction * spectrum.sum() * (1 - spectrum.size * EPSILON)
     return min(int(np.searchsorted(np.cumsum(spectrum), wanted)) + 1, spectrum.size)
+
+
+def n_shown(pca: PCA) -> int:
+    """How much of the spectrum is drawn: what is kept, and some way beyond the last of SHARES."""
+    enough = components_for(pca.explained_variance, max(SHARES))
+    return min(pca.explained_variance.size, max(10, round(1.35 * enough), pca.n_components))
 
 
 def _kept(
