@@ -38,7 +38,6 @@ def one_loader(search_path: str | None = None) -> Loader:
     return _LOADER
 
 
-
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Keys that open nothing, no settings of the machine's, a cache of the test's own."""

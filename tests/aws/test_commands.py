@@ -13,7 +13,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from boto3.exceptions import S3UploadFailedError
+from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.stub import ANY, Stubber
 
 from aws.conftest import REGION, orchard
@@ -132,6 +133,28 @@ def test_a_throttled_call_is_repeated(account: Account, monkeypatch: pytest.Monk
     assert account_module.ATTEMPTS > 4
 
 
+def test_a_cluster_whose_start_is_not_confirmed_is_not_started_twice(
+    account: Account,
+) -> None:
+    """EMR has no token against it: a lost answer must not make botocore ask again."""
+    ec2 = Ec2(account, ClusterConfig(region=REGION, backend="ec2"), OUTPUTS)
+    asked: list[str] = []
+
+    def lose(request: Any, **_: Any) -> None:
+        asked.append(request.url)
+        raise ReadTimeoutError(endpoint_url=request.url)
+
+    ec2._once.meta.events.register_first("before-send.emr.*", lose)
+    with pytest.raises(OrchardError, match="AWS cannot be used: Read timeout"), in_one_line():
+        ec2.submit("s3://b/jobs/1", "s3://b/c.zip", None)
+    assert len(asked) == 1
+
+
+def test_an_upload_in_parts_that_fails_is_one_line() -> None:
+    with pytest.raises(OrchardError, match="AWS cannot be used: Failed to upload"), in_one_line():
+        raise S3UploadFailedError("Failed to upload c.zip to b/c.zip: AccessDenied\nmore")
+
+
 # EMR on EC2: what moto lacks, by botocore's stubs.
 
 
@@ -166,6 +189,16 @@ def launch_of(backend: Any, job: str | None = "s-1") -> Launch:
             "TERMINATED_WITH_ERRORS",
             State(FAILED, "cluster TERMINATED_WITH_ERRORS"),
         ),
+        (
+            {"State": "CANCELLED"},
+            "TERMINATED_WITH_ERRORS",
+            State(FAILED, "cluster TERMINATED_WITH_ERRORS"),
+        ),
+        (
+            {"State": "FAILED", "FailureDetails": {"Message": "application_12457 failed"}},
+            "RUNNING",
+            State(FAILED, "FAILED", "application_12457 failed"),
+        ),
     ],
 )
 def test_a_step_s_end_is_told_with_its_reason(
@@ -180,12 +213,12 @@ def test_a_step_s_end_is_told_with_its_reason(
 def test_the_auto_termination_policy_reaches_emr(ec2: Ec2) -> None:
     """moto drops it, and has no GetAutoTerminationPolicy: the request is seen on its way."""
     sent: list[dict[str, Any]] = []
-    ec2._emr.meta.events.register(
+    ec2._once.meta.events.register(
         "before-parameter-build.emr.RunJobFlow", lambda params, **_: sent.append(dict(params))
     )
-    with Stubber(ec2._emr) as stub:
+    with Stubber(ec2._emr) as stub, Stubber(ec2._once) as once:
         stub.add_response("list_clusters", {"Clusters": []})
-        stub.add_response("run_job_flow", {"JobFlowId": "j-2"}, run_job_flow(ec2.config, OUTPUTS))
+        once.add_response("run_job_flow", {"JobFlowId": "j-2"}, run_job_flow(ec2.config, OUTPUTS))
         assert ec2.up() == "j-2"
     assert sent[0]["AutoTerminationPolicy"] == {"IdleTimeout": 900}
     assert sent[0]["Instances"]["KeepJobFlowAliveWhenNoSteps"] is True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -10,7 +11,7 @@ import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 
 from aws.conftest import REGION, orchard
-from orchard.aws import serverless, stack, sweep, teardown
+from orchard.aws import notebooks, serverless, stack, sweep, teardown
 from orchard.aws.account import Account
 from orchard.aws.cluster import Cluster
 from orchard.cloud.regions import REGIONS
@@ -30,7 +31,7 @@ def full(cluster: Cluster, ec2_cluster: Cluster, photos: Path) -> Cluster:
         s3 = account.client("s3")  # moto's CloudFormation does not turn versions on
         s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         made.submit(backend, run, made.upload_code(), alone=True)
-    ec2_cluster._set_password()
+    notebooks.set_password(account, "orchard")
     for content in (b"old", b"new"):
         s3.put_object(Bucket=BUCKET, Key="images/a.png", Body=content)
     s3.delete_object(Bucket=BUCKET, Key="images/a.png")
@@ -125,6 +126,62 @@ def test_down_ends_what_runs_and_keeps_the_rest(full: Cluster) -> None:
     assert stack.describe(full.account.client("cloudformation"), "orchard")
 
 
+def test_an_application_is_stopped_when_its_job_runs_have_ended(cluster: Cluster) -> None:
+    """It refuses to stop while one is being cancelled, which takes its time."""
+    application = cluster.deploy().up()
+    client = cluster.account.client("emr-serverless")
+    asked: list[str] = []
+    left = iter([["r-1"], ["r-1"], ["r-1"], []])
+
+    def runs(_: Any, application: str, states: Any = None) -> list[str]:
+        return next(left)
+
+    client.start_application(applicationId=application)
+    for name in ("CancelJobRun", "StopApplication"):
+        client.meta.events.register_first(
+            f"before-parameter-build.emr-serverless.{name}",
+            lambda model, **_: asked.append(model.name),
+        )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serverless, "runs", runs)
+        patch.setattr(client, "cancel_job_run", lambda **_: asked.append("CancelJobRun"))
+        serverless.stop(
+            cluster.account, application, lambda _: None, lambda _: asked.append("pause")
+        )
+    assert asked == ["CancelJobRun", "pause", "pause", "StopApplication"]
+
+
+def test_a_removal_that_took_one_security_group_goes_on(ec2_cluster: Cluster) -> None:
+    ec2_cluster.deploy()
+    outputs = stack.outputs(ec2_cluster.account, "orchard-ec2")
+    ec2_cluster.account.client("ec2").delete_security_group(GroupId=outputs["NodeGroupId"])
+    teardown._untangle(ec2_cluster.account, outputs)
+
+
+def test_a_cluster_on_its_way_out_is_waited_for(
+    ec2_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its nodes still use what is to be removed; an interrupted `down` has ended it before."""
+    made = ec2_cluster.start()
+    emr = ec2_cluster.account.client("emr")
+    waited: list[str] = []
+
+    class Waiter:
+        def wait(self, ClusterId: str) -> None:
+            waited.append(ClusterId)
+
+    described = emr.describe_cluster
+    ending = {"Status": {"State": "TERMINATING"}}
+
+    def describe(ClusterId: str) -> Any:
+        return {"Cluster": described(ClusterId=ClusterId)["Cluster"] | ending}
+
+    monkeypatch.setattr(emr, "get_waiter", lambda _: Waiter())
+    monkeypatch.setattr(emr, "describe_cluster", describe)
+    teardown.stop_all(ec2_cluster.account, "orchard", lambda _: None)
+    assert waited == [made.cluster]
+
+
 def test_down_asks_before_it_deletes_results(cluster: Cluster) -> None:
     cluster.deploy()
     shown = orchard("cluster", "down", "--everything", "--region", REGION, input="n\n")
@@ -145,6 +202,30 @@ def test_the_sweep_finds_clusters_in_every_region(full: Cluster) -> None:
     for text in ("eu-north-1", REGION, "cluster", "application"):
         assert text in shown.stdout
     assert set(REGIONS) >= {region for region, _ in found}
+
+
+def test_the_sweep_knows_its_own_buckets(cluster: Cluster) -> None:
+    """Other tools name theirs after account and region too; one whose stack is gone has the tag."""
+    cluster.deploy()
+    s3 = cluster.account.client("s3")
+    where = {"LocationConstraint": REGION}
+    end = f"{DEFAULT_ACCOUNT_ID}-{REGION}"
+    for name in (f"cdk-hnb659fds-assets-{end}", f"left-{end}"):
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration=where)
+    tags = [{"Key": "orchard:stack", "Value": "left"}]
+    s3.put_bucket_tagging(Bucket=f"left-{end}", Tagging={"TagSet": tags})
+    found = [item.name for item in sweep.look(cluster.account) if item.kind == "bucket"]
+    assert sorted(found) == [f"left-{end}", BUCKET]
+
+
+def test_a_region_that_the_account_has_not_is_left_out(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS refuses the credentials there as if they were wrong; so it is with Milan and Spain."""
+    there = [{"RegionName": name} for name in (*list(REGIONS)[:4], "us-east-1")]
+    monkeypatch.setattr(sweep, "Account", lambda _: SimpleNamespace(client=lambda _: ec2))
+    ec2 = SimpleNamespace(describe_regions=lambda: {"Regions": there})
+    assert sweep.enabled() == list(REGIONS)[:4]
 
 
 def test_an_empty_account_has_nothing(account: Account) -> None:

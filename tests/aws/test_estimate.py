@@ -19,6 +19,7 @@ from orchard.cloud.prices import Prices
 from orchard.cloud.regions import OUTSIDE, REGIONS, check_bucket, check_region
 from orchard.cloud.settings import ClusterConfig
 from orchard.errors import ConfigError
+from orchard.model.weights import cache_dir
 
 FRUITS = Workload(23_619, 100_000_000)
 
@@ -144,6 +145,23 @@ def test_the_worst_counts_the_longest_time_at_full_size_and_the_storage() -> Non
     assert found.worst_eur == pytest.approx((rate * 130 / 60 + found.once) * 0.9)
 
 
+def test_larger_nodes_have_larger_disks() -> None:
+    def disks(kind: str) -> str:
+        items = estimate(config(backend="ec2", instance_type=kind, max_cost=99), FRUITS).items
+        return next(item.name for item in items if item.name.startswith("EBS"))
+
+    assert disks("m5.xlarge") == f"EBS, {4 * (64 + 15)} GB"
+    assert disks("m5.4xlarge") == f"EBS, {4 * (256 + 15)} GB"
+
+
+def test_the_exchange_rate_that_was_given_is_what_max_cost_is_held_against() -> None:
+    assert estimate(config(eur_per_usd=1.8), FRUITS).worst_eur == pytest.approx(
+        2 * estimate(config(), FRUITS).worst_eur
+    )
+    with pytest.raises(ConfigError, match="--eur-per-usd 0: expected a rate"):
+        config(eur_per_usd=0)
+
+
 def test_what_would_not_end_in_time_is_refused() -> None:
     settings = config(timeout=5)
     with pytest.raises(ConfigError, match=r"--timeout 5: this takes \d+ to \d+ minutes"):
@@ -202,6 +220,16 @@ def test_prices_are_refreshed_from_aws_own_list(account: Account) -> None:
     assert again.serverless("arm64")[0] == 0.05
     assert again.instance("m5.xlarge") == replace(again.instance("m5.xlarge"), hour=0.224)
     assert Prices.of("eu-west-1").date == "2026-11-21", "of another region nobody asked"
+    kept = cache_dir() / "aws-prices.json"
+    kept.write_text(json.dumps(refreshed.table | {"date": "2025-01-01"}))
+    assert Prices.of("eu-west-3").serverless("arm64")[0] != 0.05, "a newer package's table wins"
+
+
+def test_a_type_that_emr_does_not_offer_is_not_started() -> None:
+    prices = Prices.of("eu-west-3")
+    del prices.table["emr_fee"]["hour"]["m5.xlarge"]
+    with pytest.raises(ConfigError, match=r"m5\.xlarge: no price of it is known"):
+        prices.instance("m5.xlarge")
 
 
 def test_estimate_needs_no_account(monkeypatch: pytest.MonkeyPatch, photos: Any) -> None:

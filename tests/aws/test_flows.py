@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,11 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.emr import emr_backends
 
 from aws.conftest import REGION, keys, orchard
-from orchard.aws import on_upload, serverless, stack, sync, teardown
+from orchard.aws import certificates, on_upload, serverless, stack, sync, teardown
 from orchard.aws.account import Account
 from orchard.aws.cluster import Cluster
 from orchard.config import RunConfig
-from orchard.errors import ConfigError, SourceError
+from orchard.errors import ConfigError, OrchardError, SourceError
 
 BUCKET = f"orchard-{DEFAULT_ACCOUNT_ID}-{REGION}"
 
@@ -53,40 +55,68 @@ def test_an_up_that_was_interrupted_goes_on(
     assert cluster.deploy().up()
 
 
-def interrupted(*_: Any) -> Any:
+def interrupted(*_: Any, **__: Any) -> Any:
     raise KeyboardInterrupt
 
 
-def test_a_stack_still_being_made_is_waited_for(account: Account) -> None:
-    states = iter(["CREATE_IN_PROGRESS", "CREATE_IN_PROGRESS", "CREATE_COMPLETE"])
-    cloud = account.client("cloudformation")
-    waited: list[str] = []
-
-    class Waiter:
-        def __init__(self, name: str) -> None:
-            waited.append(name)
-
-        def wait(self, **_: Any) -> None: ...
-
-    class Cloud:
-        exceptions = cloud.exceptions
-        get_waiter = staticmethod(Waiter)
-
-        @staticmethod
-        def describe_stacks(StackName: str) -> dict[str, Any]:
-            return {"Stacks": [{"StackStatus": next(states), "StackName": StackName}]}
-
-    found = stack._settled(Cloud, "orchard")
+@pytest.mark.parametrize(
+    ("under_way", "end"),
+    [
+        ("CREATE_IN_PROGRESS", "CREATE_COMPLETE"),
+        ("ROLLBACK_IN_PROGRESS", "ROLLBACK_COMPLETE"),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_COMPLETE"),
+        ("UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"),
+        ("DELETE_IN_PROGRESS", "DELETE_FAILED"),
+    ],
+)
+def test_whatever_happens_to_a_stack_is_waited_for(
+    account: Account, under_way: str, end: str
+) -> None:
+    cloud, waited = account.client("cloudformation"), []
+    with Stubber(cloud) as stub:
+        for status in (under_way, under_way, end):
+            stack_of = {"StackName": "orchard", "CreationTime": 0, "StackStatus": status}
+            stub.add_response("describe_stacks", {"Stacks": [stack_of]})
+        found = stack._settled(cloud, "orchard", waited.append)
     assert found is not None
-    assert found["StackStatus"] == "CREATE_COMPLETE"
-    assert waited == ["stack_create_complete"] * 2
+    assert (found["StackStatus"], len(waited)) == (end, 2)
+
+
+def test_a_stack_that_cannot_be_made_says_why(account: Account) -> None:
+    cloud = account.client("cloudformation")
+    long = f"arn:aws:cloudformation:{REGION}:123456789012:stack/orchard/1"
+
+    def event(name: str, status: str, why: str = "", physical: str = "x") -> dict[str, Any]:
+        return {
+            **{"StackId": long, "StackName": "orchard", "EventId": name, "Timestamp": 0},
+            **{"LogicalResourceId": name, "PhysicalResourceId": physical},
+            **{"ResourceStatus": status, "ResourceStatusReason": why},
+        }
+
+    newest_first = [
+        event("orchard", "DELETE_COMPLETE", physical=long),
+        event("LogGroup", "CREATE_FAILED", "Resource creation cancelled"),
+        event("JobRole", "CREATE_FAILED", "not authorized to perform: iam:CreateRole"),
+        event("orchard", "CREATE_IN_PROGRESS", "User Initiated", physical=long),
+        event("Bucket", "CREATE_FAILED", "of an earlier attempt"),
+    ]
+    gone = {"service_error_code": "ValidationError", "service_message": "does not exist"}
+    failed = {"StackName": "orchard", "CreationTime": 0, "StackStatus": "DELETE_COMPLETE"}
+    with Stubber(cloud) as stub:
+        stub.add_client_error("describe_stacks", **gone)
+        stub.add_response("create_stack", {"StackId": long})
+        stub.add_response("describe_stacks", {"Stacks": [failed]}, {"StackName": long})
+        stub.add_response("describe_stack_events", {"StackEvents": newest_first})
+        with pytest.raises(OrchardError) as raised:
+            stack.ensure(account, "orchard", "durable", {}, say=lambda _: None)
+    assert str(raised.value) == "stack orchard: JobRole: not authorized to perform: iam:CreateRole"
 
 
 def test_a_stack_that_failed_is_removed_and_made_anew(account: Account) -> None:
     cloud = account.client("cloudformation")
     calls = []
     with Stubber(cloud) as stub:
-        made = {"StackName": "orchard", "CreationTime": 0}
+        made = {"StackName": "orchard", "CreationTime": 0, "StackId": "x"}
         stub.add_response(
             "describe_stacks", {"Stacks": [made | {"StackStatus": "ROLLBACK_COMPLETE"}]}
         )
@@ -130,6 +160,69 @@ def test_ssh_is_closed_to_the_world_for_the_region(ec2_cluster: Cluster) -> None
     assert not found.get("PermittedPublicSecurityGroupRuleRanges")
     ec2_cluster.deploy()
     assert said(ec2_cluster).count("port 22 included") == 1, "said when it is changed"
+
+
+def test_what_was_before_up_is_told_by_down_and_not_loosened(ec2_cluster: Cluster) -> None:
+    emr = ec2_cluster.account.client("emr")
+    usual = {
+        "BlockPublicSecurityGroupRules": True,
+        "PermittedPublicSecurityGroupRuleRanges": [{"MinRange": 22, "MaxRange": 22}],
+    }
+    emr.put_block_public_access_configuration(BlockPublicAccessConfiguration=usual)
+    ec2_cluster.deploy()
+    ec2_cluster.deploy()
+    heard: list[str] = []
+    assert teardown.remove_all(ec2_cluster.account, "orchard", heard.append) == []
+    last = heard[-1]
+    assert "goes on refusing clusters open to the world, since others may rely on it" in last
+    words = shlex.split(last.partition("as it was before Orchard: ")[2])
+    assert words[:3] == ["aws", "emr", "put-block-public-access-configuration"]
+    assert json.loads(words[4]) == {"BlockPublicAccessConfiguration": usual}
+    found = emr.get_block_public_access_configuration()["BlockPublicAccessConfiguration"]
+    assert not found.get("PermittedPublicSecurityGroupRuleRanges")
+    heard.clear()
+    ec2_cluster.deploy()
+    assert teardown.remove_all(ec2_cluster.account, "orchard", heard.append) == []
+    assert "before Orchard" not in "".join(heard), "it was strict already: nothing to tell"
+
+
+def test_an_interrupted_down_has_told_what_was_before(
+    ec2_cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record goes with the bucket."""
+    ec2_cluster.deploy()
+    heard: list[str] = []
+    monkeypatch.setattr(ec2_cluster.account.client("cloudformation"), "delete_stack", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        teardown.remove_all(ec2_cluster.account, "orchard", heard.append)
+    assert "as it was before Orchard: aws emr put-block" in heard[-1]
+
+
+def test_a_running_cluster_keeps_its_certificates(ec2_cluster: Cluster) -> None:
+    """Nodes that join it later trust those that the first ones have."""
+    s3 = ec2_cluster.account.client("s3")
+
+    def stored() -> bytes:
+        body: bytes = s3.get_object(Bucket=BUCKET, Key="code/certificates.zip")["Body"].read()
+        return body
+
+    ec2_cluster.deploy()
+    first = stored()
+    ec2_cluster.deploy()
+    assert stored() == first
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(certificates, "RENEWED_AFTER", 0)
+        ec2_cluster.deploy()
+    assert stored() != first
+
+
+def test_up_on_a_running_cluster_tells_its_shape_from_its_start(ec2_cluster: Cluster) -> None:
+    first = ec2_cluster.start()
+    other = replace(ec2_cluster, config=replace(ec2_cluster.config, instance_type="m5.4xlarge"))
+    assert other.start() == first
+    assert f"cluster {first.cluster} runs already, as {first.id} started it" in said(ec2_cluster)
+    shaped = replace(other, config=replace(other.config, timeout=30)).as_running()
+    assert (shaped.config.instance_type, shaped.config.timeout) == ("m5.xlarge", 30)
 
 
 def test_notebooks_get_a_password_of_their_own_and_keep_it(account: Account, code: Any) -> None:
@@ -187,6 +280,21 @@ def test_only_what_differs_is_uploaded(cluster: Cluster, photos: Path, tmp_path:
     assert stored["ChecksumSHA256"]
 
 
+def test_what_lies_in_the_bucket_and_not_in_the_folder_is_told(
+    cluster: Cluster, photos: Path, tmp_path: Path
+) -> None:
+    """Of another folder of the same name, or deleted here since."""
+    source = shutil.copytree(photos, tmp_path / "photos")
+    cluster.deploy()
+    cluster.upload_images(cluster.plan_upload(run_of(source)))
+    cluster.plan_upload(run_of(source, limit=3))
+    assert "holds" not in said(cluster)
+    (source / "apple/0.png").unlink()
+    cluster.plan_upload(run_of(source))
+    warned = " ".join(said(cluster).split())
+    assert f"s3://{BUCKET}/images/photos/ holds 1 files that {source} does not" in warned
+
+
 def test_an_interrupted_upload_is_gone_on_with(
     cluster: Cluster, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,7 +318,7 @@ def test_an_interrupted_upload_is_gone_on_with(
 def test_two_files_of_one_key_are_refused(account: Account, tmp_path: Path) -> None:
     file = sync.File(tmp_path, "images/a", 1)
     with pytest.raises(SourceError, match="two files would be s3://b/images/"):
-        sync.plan(account, "b", [file, file], "images/")
+        sync.plan(account, "b", [file, file], "images/", tmp_path)
 
 
 def test_what_is_fetched_stays_in_its_folder(cluster: Cluster, tmp_path: Path) -> None:
@@ -261,9 +369,10 @@ def test_images_and_results_stay_in_the_eu(cluster: Cluster, photos: Path, optio
 def test_jobs_write_to_their_own_bucket_only(cluster: Cluster) -> None:
     s3 = cluster.account.client("s3")
     s3.create_bucket(Bucket="mine", CreateBucketConfiguration={"LocationConstraint": REGION})
-    run = RunConfig(sources=("s3://mine/a",), output="s3://mine/b", weights="untrained")
-    with pytest.raises(ConfigError, match=f"jobs may write to s3://{BUCKET} only"):
-        cluster.check_places(run)
+    for output in ("s3://mine/b", f"s3://{BUCKET}", f"s3://{BUCKET}/code/x"):
+        run = RunConfig(sources=("s3://mine/a",), output=output, weights="untrained")
+        with pytest.raises(ConfigError, match=f"jobs may write below s3://{BUCKET}/results/ only"):
+            cluster.check_places(run)
     good = RunConfig(sources=("s3://mine/a",), output="out", weights="untrained")
     assert cluster.check_places(good) == ("mine",)
 
@@ -276,6 +385,24 @@ def test_a_source_bucket_may_be_read_by_jobs(cluster: Cluster) -> None:
         RoleName=f"orchard-{REGION}-job", PolicyName="sources"
     )["PolicyDocument"]
     assert policy["Statement"][1]["Resource"] == ["arn:aws:s3:::mine/*"]
+    cluster.deploy(("other",))
+    assert stack.readable(cluster.account, "orchard") == {"mine", "other"}, "a run may need both"
+
+
+def test_submit_refuses_a_bucket_that_jobs_may_not_read(cluster: Cluster) -> None:
+    s3 = cluster.account.client("s3")
+    s3.create_bucket(Bucket="mine", CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket="mine", Key="a/1.png", Body=b"")
+    cluster.deploy()
+    submit = ("cluster", "submit", "s3://mine/a", "out", "--region", REGION)
+    shown = orchard(*submit, "--weights", "untrained")
+    assert shown.exit_code == 2
+    assert shown.stderr == (
+        "orchard: SOURCE s3://mine: jobs may not read that bucket yet; `orchard cluster up "
+        "--source-bucket mine` allows it\n"
+    )
+    cluster.deploy(("mine",))
+    cluster.check_readable(("mine",))
 
 
 def test_new_images_start_a_run_by_themselves(cluster: Cluster, photos: Path) -> None:

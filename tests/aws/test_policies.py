@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -255,6 +258,48 @@ def test_run_job_flow_is_what_botocore_and_our_rules_ask_for(
     assert stop["Args"] == [str(config.timeout)], "minutes, as `shutdown` takes them"
     names = {item["Name"] for item in request["Applications"]}
     assert ("JupyterHub" in names) is config.notebooks
+
+
+def test_jobs_write_neither_code_nor_images_nor_launches() -> None:
+    writes = [
+        (name, resource)
+        for name, statement in statements()
+        if statement["Effect"] == "Allow"
+        and {"s3:PutObject", "s3:DeleteObject"} & set(as_list(statement["Action"]))
+        for resource in as_list(statement["Resource"])
+    ]
+    folders = {resource.split("/")[-2] for _, resource in writes}
+    assert folders == {"results", "jobs", "logs", "jupyter"}
+    assert {name.split(": ")[1] for name, _ in writes} == {"JobRole", "NodeRole"}
+
+
+def test_a_script_that_cannot_be_fetched_fails_the_step(tmp_path: Path) -> None:
+    """An empty script succeeds; the step would be a success that has done nothing."""
+    aws = tmp_path / "aws"
+    aws.write_text("#!/bin/sh\nexit 1\n")
+    aws.chmod(0o755)
+    made = step(cluster_config(), OUTPUTS, "s3://b/jobs/1", "s3://b/c.zip", ends_cluster=True)
+    done = subprocess.run(
+        made["HadoopJarStep"]["Args"],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "yarn"), [("m5.xlarge", 12_288), ("m5.2xlarge", 24_576), ("c7g.xlarge", 5_632)]
+)
+def test_an_executor_and_the_application_master_fit_on_one_node(kind: str, yarn: int) -> None:
+    """YARN's memory is EMR's default; a step that waits for room burns money until its timeout."""
+    config = cluster_config(instance_type=kind, core=1, task=0)
+    made = step(config, OUTPUTS, "s3://b/jobs/1", "s3://b/code/c.zip", ends_cluster=True)
+    conf = dict(re.findall(r"--conf (\S+?)=(\S+)", made["HadoopJarStep"]["Args"][-1]))
+    memory = int(conf["spark.executor.memory"].removesuffix("m"))
+    overhead = int(conf["spark.executor.memoryOverhead"].removesuffix("m"))
+    granted = -(-(memory + overhead) // 32) * 32
+    assert granted + 512 + 384 <= yarn
+    assert overhead > 4 * 512, "four Python processes embed beside the JVM"
 
 
 def test_a_step_is_ended_by_its_own_clock() -> None:

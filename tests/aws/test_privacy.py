@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 from aws.conftest import REGION, orchard
 from orchard import storage
 from orchard.aws.cluster import Cluster
-from orchard.aws.places import guards
+from orchard.aws.places import _is_tls_only, guards
+from orchard.cli.privacy import _place
 from orchard.errors import ConfigError, OrchardError
 from orchard.storage import Storage, delete_old_versions
 from orchard.store.erase import erase
@@ -38,6 +39,14 @@ def test_the_record_tells_what_where_how_long_and_who_can_erase(
     assert found["first_run"] <= found["last_run"] <= found["made"]
     assert "plum/0.png" not in json.dumps(found)
     assert "controller" in shown.output
+
+
+def test_aws_is_not_asked_about_another_server_s_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would answer for a bucket of the same name, that is somebody else's."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    found = _place("s3://photos/out", "http://127.0.0.1:9000", None)
+    assert (found["url"], found["server"]) == ("s3://photos/out", "http://127.0.0.1:9000")
+    assert _place("gs://photos/out", None, None)["server"] == "gs"
 
 
 def test_a_folder_without_a_result_is_refused(tmp_path: Path) -> None:
@@ -68,6 +77,29 @@ def test_a_bucket_tells_what_guards_it(cluster: Cluster) -> None:
     assert found["retention"] == {"logs": {"Expiration": {"Days": 30}}}
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, True),
+        ({"Principal": {"AWS": "*"}}, True),
+        ({"Effect": "Allow"}, False),
+        ({"Principal": {"AWS": "arn:aws:iam::123456789012:root"}}, False),
+        ({"Condition": {"Bool": {"aws:SecureTransport": "true"}}}, False),
+    ],
+)
+def test_a_bucket_is_tls_only_where_everything_else_is_denied(
+    change: dict[str, Any], expected: bool
+) -> None:
+    denied = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    assert _is_tls_only(json.dumps({"Statement": [denied | change]})) is expected
+    assert not _is_tls_only("")
+
+
 def test_a_bucket_outside_the_eu_is_refused(cluster: Cluster) -> None:
     import boto3
 
@@ -94,6 +126,38 @@ def test_erasure_leaves_no_old_version_in_a_bucket(cluster: Cluster) -> None:
         ("results/ab/features/1.parquet", False),
         ("results/ab/features/1.parquet", True),
     ]
+
+
+@pytest.mark.parametrize("folder", ["", "/results/a"])
+def test_what_was_erased_does_not_come_back_with_its_last_version(
+    cluster: Cluster, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of the listing may end between a delete marker and the version that it hides."""
+    cluster.deploy()
+    s3, bucket = cluster.account.client("s3"), cluster.bucket
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for key in ("results/a/1.parquet", "results/a/2.parquet"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"erased")
+        s3.delete_object(Bucket=bucket, Key=key)
+    monkeypatch.setattr(storage, "VERSIONS_AT_ONCE", 1)
+    assert delete_old_versions(f"s3://{bucket}{folder}", Storage(region=REGION)) == 4
+    found = s3.list_object_versions(Bucket=bucket, Prefix="results/")
+    assert "Versions" not in found
+    assert "DeleteMarkers" not in found
+
+
+def test_a_version_that_is_held_is_told(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3 answers 200 and names what it has not deleted."""
+    cluster.deploy()
+    s3, bucket = cluster.account.client("s3"), cluster.bucket
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket=bucket, Key="out/1", Body=b"held")
+    s3.delete_object(Bucket=bucket, Key="out/1")
+    held = {"Errors": [{"Key": "out/1", "Code": "AccessDenied"}]}
+    monkeypatch.setattr(s3, "delete_objects", lambda **_: held)
+    monkeypatch.setattr(storage, "_s3_client", lambda _: s3)
+    with pytest.raises(OrchardError, match=r"may be left: out/1: AccessDenied; they hold"):
+        delete_old_versions(f"s3://{bucket}/out", Storage(region=REGION))
 
 
 def test_versions_that_cannot_be_deleted_are_told(cluster: Cluster) -> None:

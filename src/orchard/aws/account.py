@@ -35,22 +35,22 @@ class Account:
             self.region = check_region(region or region_of_environment())
             if self._session.get_credentials() is None:
                 raise ConfigError(f"no AWS credentials found; {LOGIN}")
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, int], Any] = {}
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, attempts: int = ATTEMPTS) -> Any:
         """A boto3 client; the price list's is asked in Frankfurt wherever the rest runs."""
-        if service not in self._clients:
+        if (service, attempts) not in self._clients:
             from botocore.config import Config
 
-            retries = {"mode": "standard", "total_max_attempts": ATTEMPTS}
-            self._clients[service] = self._session.client(
+            retries = {"mode": "standard", "total_max_attempts": attempts}
+            self._clients[service, attempts] = self._session.client(
                 service,
                 region_name=PRICING_REGION if service == "pricing" else self.region,
                 config=Config(
                     retries=retries, connect_timeout=5, read_timeout=60, max_pool_connections=16
                 ),
             )
-        return self._clients[service]
+        return self._clients[service, attempts]
 
     @cached_property
     def number(self) -> str:
@@ -76,6 +76,7 @@ def region_of_environment() -> str | None:
 @contextmanager
 def in_one_line() -> Iterator[None]:
     """Turn what boto3 raises into an OrchardError that says what to do."""
+    from boto3.exceptions import Boto3Error
     from botocore import exceptions as aws
 
     try:
@@ -92,7 +93,7 @@ def in_one_line() -> Iterator[None]:
         raise OrchardError(f"gave up waiting for AWS: {_first_line(error)}") from error
     except aws.ClientError as error:
         raise _refusal(error) from error
-    except aws.BotoCoreError as error:
+    except (aws.BotoCoreError, Boto3Error) as error:  # the latter of uploads in parts
         raise OrchardError(f"AWS cannot be used: {_first_line(error)}") from error
 
 
@@ -110,8 +111,7 @@ def _refusal(error: Any) -> OrchardError:
         return ConfigError(f"these AWS credentials may not {call}: {message or code}")
     if any(word in code for word in _THROTTLED):
         return OrchardError(
-            f"AWS asks for patience ({code} on {call}, {ATTEMPTS} attempts); the same command "
-            "goes on from there"
+            f"AWS asks for patience ({code} on {call}); the same command goes on from there"
         )
     return OrchardError(f"AWS refuses {call} ({code}): {message}")
 

@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from datetime import datetime, timedelta, timezone
 
+from orchard.aws.account import Account, code_of
 from orchard.errors import ConfigError
 
+KEY = "code/certificates.zip"
 DAYS = 365
+RENEWED_AFTER = 30  # days; a cluster lives half a day at most
 BITS = 2048  # EMR's documentation asks for RSA of at least this
+
+
+def store(account: Account, bucket: str) -> None:
+    """Put new ones into the bucket, unless recent ones are there: a cluster may be running.
+
+    A node that joins it later must have those that the others have.
+    """
+    if not _is_recent(account, bucket):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for name, content in certificates().items():
+                archive.writestr(name, content)
+        account.client("s3").put_object(Bucket=bucket, Key=KEY, Body=buffer.getvalue())
+
+
+def _is_recent(account: Account, bucket: str) -> bool:
+    from botocore.exceptions import ClientError
+
+    try:
+        made = account.client("s3").head_object(Bucket=bucket, Key=KEY)["LastModified"]
+    except ClientError as error:
+        if code_of(error) == "404":
+            return False
+        raise
+    return bool(datetime.now(timezone.utc) - made < timedelta(days=RENEWED_AFTER))
 
 
 def certificates() -> dict[str, bytes]:

@@ -10,7 +10,6 @@ from orchard.aws.cluster import Cluster
 from orchard.aws.launch import Launch
 from orchard.cloud.estimate import Workload, estimate, guard
 from orchard.config import RunConfig
-from orchard.store.runs import new_run_id
 
 
 def clone(cluster: Cluster, wanted: str | None, confirm: Callable[[str], None]) -> Launch:
@@ -20,14 +19,13 @@ def clone(cluster: Cluster, wanted: str | None, confirm: Callable[[str], None]) 
     """
     found = launches.load(cluster.account, cluster.bucket, wanted)
     again = replace(cluster, config=found.config)
-    guard(found.config, estimate(found.config, Workload(0, 0)))
+    expected = estimate(found.config, Workload(0, 0))
+    guard(found.config, expected)
     what = found.run["output"] if found.run else "without a job"
-    confirm(f"Start {found.id} again ({found.config.backend}, {what})?")
+    most = f"at most {expected.worst_eur:.2f} EUR"
+    confirm(f"Start {found.id} again ({found.config.backend}, {what}, {most})?")
     if found.run is None:
-        backend = again.deploy()
-        made = Launch(new_run_id(), found.config, backend.up())
-        launches.save(cluster.account, cluster.bucket, made)
-        return made
+        return again.start()
     fields = found.run | {
         name: tuple(found.run[name]) for name in ("sources", "include", "exclude")
     }

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
+from orchard.aws import certificates, notebooks, package, public_access, serverless, stack, sync
 from orchard.aws import launch as launches
-from orchard.aws import package, serverless, stack, sync
 from orchard.aws.account import Account
 from orchard.aws.backend import Backend, backend_of
 from orchard.aws.job import DESCRIPTION, MAIN, WEIGHTS, describe
 from orchard.aws.launch import Launch
-from orchard.aws.run_job_flow import SCRIPTS, secret_name
+from orchard.aws.run_job_flow import SCRIPTS
 from orchard.cloud.estimate import CloudEstimate, Workload, estimate, guard
 from orchard.cloud.regions import bucket_of, check_bucket
 from orchard.cloud.settings import ClusterConfig
@@ -51,6 +48,26 @@ class Cluster:
             outputs |= stack.outputs(self.account, stack.ec2_name(self.config.name))
         return backend_of(self.account, self.config, outputs)
 
+    def as_running(self) -> Cluster:
+        """With the shape of the cluster that runs, whatever the options of this command say."""
+        if self.config.is_serverless:
+            return self
+        running = self._running(self.backend())
+        found = launches.find(self.account, self.bucket, running)
+        if found is None:
+            return self
+        mine = {name: getattr(self.config, name) for name in ("timeout", "max_cost", "eur_per_usd")}
+        return replace(self, config=replace(found.config, **mine))
+
+    def check_readable(self, sources: tuple[str, ...]) -> None:
+        """Raises ConfigError for a bucket whose images jobs would be refused, on paid machines."""
+        refused = sorted(set(sources) - stack.readable(self.account, self.config.name))
+        if refused:
+            raise ConfigError(
+                f"SOURCE s3://{refused[0]}: jobs may not read that bucket yet; `orchard cluster up "
+                f"--source-bucket {refused[0]}` allows it"
+            )
+
     def check_places(self, run: RunConfig) -> tuple[str, ...]:
         """The other buckets of the run, all in the EU. Raises ConfigError."""
         s3 = self.account.client("s3")
@@ -58,10 +75,11 @@ class Cluster:
         others = sorted({bucket_of(url) for url in urls} - {self.bucket})
         for bucket in others:
             check_bucket(s3, f"s3://{bucket}")
-        if is_remote(run.output) and bucket_of(run.output) != self.bucket:
+        allowed = f"s3://{self.bucket}/{RESULTS}"
+        if is_remote(run.output) and not run.output.startswith(allowed):
             raise ConfigError(
-                f"OUTPUT {run.output}: jobs may write to s3://{self.bucket} only; give a folder "
-                "there, or a local one, into which the report is fetched"
+                f"OUTPUT {run.output}: jobs may write below {allowed} only; give a folder there, "
+                "or a local one, into which the report is fetched"
             )
         return tuple(others)
 
@@ -78,7 +96,14 @@ class Cluster:
             for path, failure in listing.failures:
                 self.reporter.warn(f"{path}: not uploaded: {failure.detail}")
             found = sync.local_files(source, listing.images["path"].to_pylist(), prefix)
-            plans.append((sync.plan(self.account, self.bucket, found, prefix), prefix))
+            upload = sync.plan(self.account, self.bucket, found, prefix, Path(source))
+            if upload.n_others:
+                self.reporter.warn(
+                    f"s3://{self.bucket}/{prefix} holds {upload.n_others:,} files that {source} "
+                    "does not: they will be part of the run; delete them there, or rename the "
+                    "folder"
+                )
+            plans.append((upload, prefix))
         if len({prefix for _, prefix in plans}) < len(plans):
             raise ConfigError("two SOURCE folders have the same name; rename one of them")
         return plans
@@ -106,9 +131,6 @@ class Cluster:
 
     def deploy(self, sources: tuple[str, ...] = ()) -> Backend:
         """Stacks, code and, for EC2, scripts, certificates and the notebooks' password."""
-        if not self.config.is_serverless:
-            from orchard.aws.certificates import certificates
-
         serverless.rest(self.account, self.config.name)
         outputs = stack.deploy(self.account, self.config, sources, self.reporter.say)
         s3 = self.account.client("s3")
@@ -117,12 +139,10 @@ class Cluster:
             for script in SCRIPTS:
                 body = (files("orchard.aws") / "scripts" / script).read_bytes()
                 s3.put_object(Bucket=self.bucket, Key=f"{CODE}{script}", Body=body)
-            s3.put_object(
-                Bucket=self.bucket, Key=f"{CODE}certificates.zip", Body=_zip(certificates())
-            )
-            self._close_ssh_to_the_world()
+            certificates.store(self.account, self.bucket)
+            public_access.close(self.account, self.bucket, self.reporter.say)
         if self.config.notebooks:
-            self._set_password()
+            notebooks.set_password(self.account, self.config.name)
         return backend_of(self.account, self.config, outputs)
 
     def upload_code(self) -> str:
@@ -179,19 +199,33 @@ class Cluster:
         """Start the run as a job; alone: on a cluster of its own, which it ends."""
         launch_id = new_run_id()
         url, distant = self.prepare(run, launch_id)
-        cluster = None
-        if not self.config.is_serverless and not alone:
-            cluster = backend.running()
-            if cluster is None:
-                raise ConfigError(
-                    f"no cluster of {self.config.name} runs; start one with `orchard cluster up "
-                    "--backend ec2`, or use `orchard cluster run`"
-                )
-        cluster, job = backend.submit(url, code, cluster)
+        cluster, job = backend.submit(url, code, None if alone else self._running(backend))
         eur = expected.total_eur if expected else None
         made = Launch(launch_id, self.config, cluster, job, url, describe(distant), eur)
         launches.save(self.account, self.bucket, made)
         return made
+
+    def start(self, sources: tuple[str, ...] = ()) -> Launch:
+        """The stack and, on EC2, a cluster: the one that runs, as it was started, or a new one."""
+        backend = self.deploy(sources)
+        running = None if self.config.is_serverless else backend.running()
+        found = launches.find(self.account, self.bucket, running) if running else None
+        if found is not None:
+            self.reporter.say(f"cluster {running} runs already, as {found.id} started it")
+            return found
+        made = Launch(new_run_id(), self.config, backend.up())
+        launches.save(self.account, self.bucket, made)
+        return made
+
+    def _running(self, backend: Backend) -> str | None:
+        """What takes jobs. Raises ConfigError where no cluster runs on EC2."""
+        found = backend.running()
+        if found is None and not self.config.is_serverless:
+            raise ConfigError(
+                f"no cluster of {self.config.name} runs; start one with `orchard cluster up "
+                "--backend ec2`, or use `orchard cluster run`"
+            )
+        return found
 
     def _weights(self, run: RunConfig, launch_id: str) -> dict[str, str] | None:
         """Send the network along: the cluster has no way to the place it comes from."""
@@ -210,33 +244,3 @@ class Cluster:
             raise ConfigError(f"--weights {run.weights}: there is no such file")
         sync.put_file(self.account, self.bucket, f"{JOBS}{launch_id}/{WEIGHTS}/{path.name}", path)
         return {"file": path.name, "name": name}
-
-    def _close_ssh_to_the_world(self) -> None:
-        """EMR refuses security groups open to everybody, in the region, but for port 22."""
-        emr, strict = self.account.client("emr"), {"BlockPublicSecurityGroupRules": True}
-        strict["PermittedPublicSecurityGroupRuleRanges"] = []  # type: ignore[assignment]
-        found = emr.get_block_public_access_configuration()["BlockPublicAccessConfiguration"]
-        if {key: found.get(key, []) for key in strict} != strict:
-            emr.put_block_public_access_configuration(BlockPublicAccessConfiguration=strict)
-            self.reporter.say(
-                f"EMR in {self.account.region} now refuses every cluster open to the world, "
-                "port 22 included"
-            )
-
-    def _set_password(self) -> None:
-        """Generated here, kept in Secrets Manager; an earlier one is kept."""
-        import secrets
-
-        client = self.account.client("secretsmanager")
-        with suppress(client.exceptions.ResourceExistsException):
-            client.create_secret(
-                Name=secret_name(self.config.name), SecretString=secrets.token_urlsafe(18)
-            )
-
-
-def _zip(entries: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in entries.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from typing import Any
 
 from orchard.aws.account import Account
 from orchard.aws.launch import FAILED, RUNNING, STOPPED, SUCCEEDED, WAITING, Launch, State
 from orchard.aws.run_job_flow import run_job_flow, step
-from orchard.cloud.estimate import EBS_GB, Item
+from orchard.cloud.estimate import Item, ebs_gb
 from orchard.cloud.prices import Prices
 from orchard.cloud.settings import TAG, ClusterConfig
 
@@ -41,11 +42,13 @@ class Ec2:
     def __init__(self, account: Account, config: ClusterConfig, outputs: dict[str, str]) -> None:
         self.account, self.config, self.outputs = account, config, outputs
         self._emr = account.client("emr")
+        # EMR has no token against repetition: a call whose answer is lost must not start another.
+        self._once = account.client("emr", attempts=1)
 
     def up(self) -> str:
         """A cluster that stays until it is idle, or its time is over: the running one, or a new."""
         return self.running() or str(
-            self._emr.run_job_flow(**run_job_flow(self.config, self.outputs))["JobFlowId"]
+            self._once.run_job_flow(**run_job_flow(self.config, self.outputs))["JobFlowId"]
         )
 
     def running(self) -> str | None:
@@ -64,8 +67,8 @@ class Ec2:
     def submit(self, url: str, code: str, cluster: str | None) -> tuple[str, str]:
         _, _, request = self.request(url, code, cluster or "", alone=cluster is None)
         if cluster is not None:
-            return cluster, str(self._emr.add_job_flow_steps(**request)["StepIds"][0])
-        cluster = str(self._emr.run_job_flow(**request)["JobFlowId"])
+            return cluster, str(self._once.add_job_flow_steps(**request)["StepIds"][0])
+        cluster = str(self._once.run_job_flow(**request)["JobFlowId"])
         (found,) = self._emr.list_steps(ClusterId=cluster)["Steps"]
         return cluster, str(found["Id"])
 
@@ -79,6 +82,8 @@ class Ec2:
         state = State(_STEP_PHASES[status["State"]], status["State"], self._why(status))
         if cluster.is_final and not state.is_final:
             return State(FAILED, f"cluster {cluster.name}", cluster.detail)
+        if cluster.phase == FAILED and state.phase == STOPPED:  # it failed before the step began
+            return State(FAILED, f"cluster {cluster.name}", cluster.detail)
         if state.phase == WAITING:
             return State(WAITING, f"cluster {cluster.name}", cluster.detail)
         return state
@@ -88,8 +93,8 @@ class Ec2:
 
     def used(self, launch: Launch) -> list[Item]:
         """From the hours of the instances, each from its making to its end or now."""
-        instance = Prices.of(self.account.region).instance(self.config.instance_type)
         prices = Prices.of(self.account.region)
+        instance = prices.instance(self.config.instance_type)
         markets = {"ON_DEMAND": 0.0, "SPOT": 0.0}
         pages = self._emr.get_paginator("list_instances").paginate(ClusterId=launch.cluster)
         for page in pages:
@@ -97,7 +102,7 @@ class Ec2:
                 markets[found.get("Market", "ON_DEMAND")] += _hours(found["Status"]["Timeline"])
         demand, spot = markets["ON_DEMAND"], markets["SPOT"]
         hours = demand + spot
-        extras = EBS_GB * prices.ebs_gb_hour + prices.fixed("public_ipv4_hour")
+        extras = ebs_gb(instance) * prices.ebs_gb_hour + prices.fixed("public_ipv4_hour")
         low, high = instance.spot
         return [
             Item(f"{demand:.2f} h on demand", demand * instance.hour, demand * instance.hour),
@@ -134,7 +139,7 @@ class Ec2:
     def _why(self, status: dict[str, Any]) -> str:
         details = status.get("FailureDetails") or {}
         text = details.get("Message") or details.get("Reason") or _reason(status)
-        if str(_TIMED_OUT) in text:
+        if re.search(rf"\b{_TIMED_OUT}\b", text):
             return f"stopped after --timeout {self.config.timeout} minutes ({text})"
         return str(text)
 
@@ -153,10 +158,11 @@ def tags_of(emr: Any, cluster: str) -> dict[str, str]:
 def end(account: Account, ids: list[str]) -> None:
     """Terminate clusters and wait until they are gone."""
     emr = account.client("emr")
-    if not ids:
-        return
-    emr.set_termination_protection(JobFlowIds=ids, TerminationProtected=False)
-    emr.terminate_job_flows(JobFlowIds=ids)
+    for cluster in ids:
+        status = emr.describe_cluster(ClusterId=cluster)["Cluster"]["Status"]
+        if status["State"] in ALIVE:
+            emr.set_termination_protection(JobFlowIds=[cluster], TerminationProtected=False)
+            emr.terminate_job_flows(JobFlowIds=[cluster])
     for cluster in ids:
         emr.get_waiter("cluster_terminated").wait(ClusterId=cluster)
 

@@ -59,12 +59,20 @@ def save(account: Account, bucket: str, launch: Launch) -> None:
 
 
 def load(account: Account, bucket: str, wanted: str | None = None) -> Launch:
-    """A launch by its id, its cluster's or its job's; the newest by default. Raises ConfigError."""
-    s3 = account.client("s3")
-    found = ids(account, bucket)
-    if not found:
+    """As `find`. Raises ConfigError where there is none, OrchardError before the first."""
+    found = find(account, bucket, wanted)
+    if found is not None:
+        return found
+    newest = ids(account, bucket)[-5:]
+    if not newest:
         raise OrchardError(f"nothing was started from s3://{bucket} yet")
-    for launch_id in reversed(found):
+    raise ConfigError(f"{wanted}: no such launch; the newest are {', '.join(newest)}")
+
+
+def find(account: Account, bucket: str, wanted: str | None = None) -> Launch | None:
+    """The newest launch with an id, its own, its cluster's or its job's; of any by default."""
+    s3 = account.client("s3")
+    for launch_id in reversed(ids(account, bucket)):
         stored = json.loads(
             s3.get_object(Bucket=bucket, Key=f"{FOLDER}{launch_id}.json")["Body"].read()
         )
@@ -73,7 +81,7 @@ def load(account: Account, bucket: str, wanted: str | None = None) -> Launch:
             if stored["estimate_eur"]:
                 stored["estimate_eur"] = tuple(stored["estimate_eur"])
             return Launch(**stored)
-    raise ConfigError(f"{wanted}: no such launch; the newest are {', '.join(found[-5:])}")
+    return None
 
 
 def ids(account: Account, bucket: str) -> list[str]:

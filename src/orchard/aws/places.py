@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -38,7 +39,7 @@ def guards(account: Account, url: str) -> dict[str, Any]:
         ],
         "versions_kept": _asked(s3.get_bucket_versioning, bucket).get("Status", "no"),
         "public_access_blocked": bool(blocked) and all(blocked.values()),
-        "tls_only": "aws:SecureTransport" in policy,
+        "tls_only": _is_tls_only(policy),
         "retention": {
             rule.get("ID", ""): {
                 key: value for key, value in rule.items() if "Expiration" in key or "Abort" in key
@@ -47,6 +48,18 @@ def guards(account: Account, url: str) -> dict[str, Any]:
         },
         "access_log": "CloudTrail data events are not on by default; see docs/how-to/aws.md",
     }
+
+
+def _is_tls_only(policy: str) -> bool:
+    """Whether a bucket's policy denies everybody what comes without TLS."""
+    statements = json.loads(policy)["Statement"] if policy else []
+    return any(
+        statement["Effect"] == "Deny"
+        and statement.get("Principal") in ("*", {"AWS": "*"})
+        and statement.get("Condition", {}).get("Bool", {}).get("aws:SecureTransport")
+        in ("false", ["false"], False)
+        for statement in (statements if isinstance(statements, list) else [statements])
+    )
 
 
 def _asked(call: Callable[..., dict[str, Any]], bucket: str) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from orchard.cloud.prices import Prices
 from orchard.cloud.settings import EMR_TAG, PYTHON, TAG, ClusterConfig
 
 SPOT_WAIT_MINUTES = 10  # for Spot capacity; then the task nodes are bought on demand
-YARN_SHARE = 0.7  # of a node's memory that YARN may give away, and the executor shall have
+# Of a node's memory, for the executor. YARN gives away three quarters of 16 GiB, two thirds of 8,
+# and the application master's 0.9 GiB must find room beside it, or a lone node never starts.
+EXECUTOR_SHARE = 0.55
 HEAP_SHARE = 0.4  # of the executor's memory; the rest is for the Python processes, which embed
 SCRIPTS = ("stop_after.sh", "notebooks.sh", "step.sh")
 
@@ -62,7 +64,8 @@ def step(
     script = f"s3://{outputs['BucketName']}/code/step.sh"
     spark = [f"--conf {key}={value}" for key, value in _conf(config).items()]
     words = [code, f"s3://{outputs['BucketName']}/code/main.py", url, str(config.timeout)]
-    command = f"aws s3 cp {script} - | bash -s -- {' '.join([*words, *spark])}"
+    # Without pipefail a script that could not be fetched would be an empty one, which succeeds.
+    command = f"set -o pipefail; aws s3 cp {script} - | bash -s -- {' '.join([*words, *spark])}"
     return {
         "Name": url.rstrip("/").rsplit("/", 1)[-1],
         "ActionOnFailure": "TERMINATE_CLUSTER" if ends_cluster else "CONTINUE",
@@ -151,7 +154,7 @@ def _configurations(config: ClusterConfig, bucket: str) -> list[dict[str, Any]]:
 def _conf(config: ClusterConfig) -> dict[str, Any]:
     instance = Prices.of(config.region).instance(config.instance_type)
     nodes = config.core + config.task
-    megabytes = int(instance.memory_gib * 1024 * YARN_SHARE)
+    megabytes = int(instance.memory_gib * 1024 * EXECUTOR_SHARE)
     heap = int(megabytes * HEAP_SHARE)
     return {
         "spark.executorEnv.PYTHONPATH": f"./{FOLDER}",

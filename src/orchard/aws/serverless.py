@@ -17,7 +17,10 @@ from orchard.errors import OrchardError
 # Of a worker's 12 GB: the JVM moves little, the four Python processes embed.
 HEAP_GB, OVERHEAD_GB = 5, 7
 _JOBS_ALIVE = ["SUBMITTED", "PENDING", "SCHEDULED", "RUNNING", "QUEUED"]
+_NOT_ENDED = [*_JOBS_ALIVE, "CANCELLING"]
 _LOOK_SECONDS = 3.0
+
+Say = Callable[[str], None]
 _PHASES = {"SUCCESS": SUCCEEDED, "FAILED": FAILED, "CANCELLED": STOPPED, "RUNNING": RUNNING}
 
 
@@ -156,15 +159,15 @@ def applications(account: Account, name: str | None = None) -> list[dict[str, An
     ]
 
 
-def runs(client: Any, application: str) -> list[str]:
-    """Ids of an application's job runs that have not ended."""
+def runs(client: Any, application: str, states: list[str] | None = None) -> list[str]:
+    """Ids of an application's job runs that have not ended; of those in given states."""
     from botocore.exceptions import ClientError
 
     pages = client.get_paginator("list_job_runs")
     try:
         return [
             str(run["id"])
-            for page in pages.paginate(applicationId=application, states=_JOBS_ALIVE)
+            for page in pages.paginate(applicationId=application, states=states or _NOT_ENDED)
             for run in page["jobRuns"]
         ]
     except ClientError as error:
@@ -179,9 +182,27 @@ def rest(account: Account, name: str, pause: Callable[[float], None] = time.slee
     for found in applications(account, name):
         if found["state"] in ("CREATED", "STOPPED") or runs(client, found["id"]):
             continue
-        client.stop_application(applicationId=found["id"])
-        while _state(client, found["id"]) in ("STARTED", "STOPPING"):
-            pause(_LOOK_SECONDS)
+        _stop(client, found["id"], pause)
+
+
+def stop(
+    account: Account, application: str, say: Say, pause: Callable[[float], None] = time.sleep
+) -> None:
+    """Cancel an application's job runs, and stop it once they have ended: it refuses before."""
+    client = account.client("emr-serverless")
+    for run in runs(client, application, _JOBS_ALIVE):
+        say(f"ending job run {run}")
+        client.cancel_job_run(applicationId=application, jobRunId=run)
+    while runs(client, application):
+        pause(_LOOK_SECONDS)
+    if _state(client, application) not in ("STOPPED", "CREATED"):
+        _stop(client, application, pause)
+
+
+def _stop(client: Any, application: str, pause: Callable[[float], None]) -> None:
+    client.stop_application(applicationId=application)
+    while _state(client, application) in ("STARTED", "STOPPING"):
+        pause(_LOOK_SECONDS)
 
 
 def _state(client: Any, application: str) -> str:

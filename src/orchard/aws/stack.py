@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import time
+from collections.abc import Callable, Iterable
 from importlib.resources import files
 from typing import Any
 
@@ -12,9 +14,13 @@ from orchard.cloud.settings import EMR_TAG, TAG, WORKER_GB, WORKER_VCPUS, Cluste
 from orchard.errors import OrchardError
 
 Say = Callable[[str], None]
+Pause = Callable[[float], None]
+
+_LOOK_SECONDS = 5.0
 
 # A stack that failed to be made can only be removed and made anew.
 _STILLBORN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
+_BEGUN = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
 _BUDGET_REGIONS = ("eu-central-1", "eu-west-1", "eu-west-3")  # cfn-lint's table of types
 _LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557)
 
@@ -51,9 +57,10 @@ def deploy(
 ) -> dict[str, str]:
     """Make the stacks that `config` needs, or bring them up to date; their outputs.
 
-    sources: other buckets that jobs may read.
+    sources: other buckets that jobs may read, besides those that they may read already: another
+    run, queued or under way, may need them.
     """
-    arns = _arns(sources)
+    arns = _arns({*sources, *readable(account, config.name)})
     wanted = _durable(account, config) | arns
     if describe(account.client("cloudformation"), upload_name(config.name)):
         wanted["Notify"] = "true"
@@ -64,7 +71,7 @@ def deploy(
             account, ec2_name(config.name), "ec2", own | arns, {EMR_TAG: "true"}, say=say
         )
     if config.email:
-        usd = config.max_cost / Prices.of(account.region).eur_per_usd
+        usd = config.max_cost / (config.eur_per_usd or Prices.of(account.region).eur_per_usd)
         wanted = {"Stack": config.name, "Region": account.region, "Email": config.email}
         wanted["BudgetUsd"] = f"{max(1.0, usd):.2f}"
         ensure(
@@ -102,11 +109,11 @@ def ensure(
     }
     if found is None:
         say(f"stack {stack}: making it")
-        cloud.create_stack(**request, OnFailure="DELETE")
-        cloud.get_waiter("stack_create_complete").wait(StackName=stack)
+        made = cloud.create_stack(**request, OnFailure="DELETE")["StackId"]
+        _wait(cloud, "stack_create_complete", stack, made)
     elif _update(cloud, request):
         say(f"stack {stack}: bringing it up to date")
-        cloud.get_waiter("stack_update_complete").wait(StackName=stack)
+        _wait(cloud, "stack_update_complete", stack, found["StackId"])
     return outputs(account, stack)
 
 
@@ -137,20 +144,40 @@ def describe(cloud: Any, stack: str) -> dict[str, Any] | None:
 def remove(account: Account, stack: str) -> None:
     """Delete a stack and wait until it is gone; none there is as good."""
     cloud = account.client("cloudformation")
-    if _settled(cloud, stack) is None:
+    found = _settled(cloud, stack)
+    if found is None:
         return
     cloud.delete_stack(StackName=stack)
-    cloud.get_waiter("stack_delete_complete").wait(StackName=stack)
+    _wait(cloud, "stack_delete_complete", stack, found["StackId"])
 
 
-def _settled(cloud: Any, stack: str) -> dict[str, Any] | None:
+def _wait(cloud: Any, state: str, stack: str, stack_id: str) -> None:
+    """Raises OrchardError with CloudFormation's reason; by its id a deleted stack still has one."""
+    from botocore.exceptions import WaiterError
+
+    try:
+        cloud.get_waiter(state).wait(StackName=stack_id)
+    except WaiterError as error:
+        raise OrchardError(f"stack {stack}: {_reason(cloud, stack_id) or error}") from error
+
+
+def _reason(cloud: Any, stack_id: str) -> str:
+    """Of the last attempt's first failure; what failed after it was cancelled for its sake."""
+    reason = ""
+    for event in cloud.describe_stack_events(StackName=stack_id)["StackEvents"]:  # newest first
+        if event["ResourceStatus"].endswith("_FAILED"):
+            why = event.get("ResourceStatusReason", event["ResourceStatus"])
+            reason = f"{event['LogicalResourceId']}: {why}"
+        elif event.get("PhysicalResourceId") == stack_id and event["ResourceStatus"] in _BEGUN:
+            break
+    return reason
+
+
+def _settled(cloud: Any, stack: str, pause: Pause = time.sleep) -> dict[str, Any] | None:
     """The stack once nothing is happening to it: an interrupted command may still be at work."""
     found = describe(cloud, stack)
     while found and found["StackStatus"].endswith("_IN_PROGRESS"):
-        verb = found["StackStatus"].split("_")[0].lower()
-        known = ("create", "update", "delete", "rollback")
-        waiter = f"stack_{verb if verb in known else 'update'}_complete"
-        cloud.get_waiter(waiter).wait(StackName=stack)
+        pause(_LOOK_SECONDS)
         found = describe(cloud, stack)
     return found
 
@@ -180,10 +207,18 @@ def _durable(account: Account, config: ClusterConfig) -> dict[str, str]:
     }
 
 
-def _arns(sources: tuple[str, ...]) -> dict[str, str]:
-    if not sources:
+def readable(account: Account, name: str) -> set[str]:
+    """The buckets beside its own that jobs of a stack may read."""
+    found = describe(account.client("cloudformation"), name) or {}
+    values = {item["ParameterKey"]: item["ParameterValue"] for item in found.get("Parameters", ())}
+    return set(re.findall(r":::([a-z0-9.-]+)", values.get("SourceBuckets", "")))
+
+
+def _arns(sources: Iterable[str]) -> dict[str, str]:
+    buckets = sorted(sources)
+    if not buckets:
         return {}
     return {
-        "SourceBuckets": ",".join(f"arn:aws:s3:::{bucket}" for bucket in sources),
-        "SourceObjects": ",".join(f"arn:aws:s3:::{bucket}/*" for bucket in sources),
+        "SourceBuckets": ",".join(f"arn:aws:s3:::{bucket}" for bucket in buckets),
+        "SourceObjects": ",".join(f"arn:aws:s3:::{bucket}/*" for bucket in buckets),
     }

@@ -10,7 +10,6 @@ from orchard.aws.cluster import Cluster
 from orchard.aws.follow import follow
 from orchard.aws.launch import SUCCEEDED, Launch
 from orchard.aws.words import bill_table, estimate_tables
-from orchard.cloud.prices import Prices
 from orchard.cloud.regions import bucket_of
 from orchard.config import RunConfig
 from orchard.errors import OrchardError
@@ -40,9 +39,7 @@ def tell(
     if not cluster.config.is_serverless:
         cluster.reporter.say(f"ending cluster {made.cluster}")
         backend.stop(made)
-    console.print(
-        bill_table("used", backend.used(made), Prices.of(cluster.account.region).eur_per_usd)
-    )
+    console.print(bill_table("used", backend.used(made), expected.eur_per_usd))
     low, high = expected.total_eur
     cluster.reporter.say(f"expected were {low:.2f} to {high:.2f} EUR; AWS' own bill lags by hours")
     if state.phase != SUCCEEDED:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from orchard.aws.account import Account
+from orchard.aws.account import PRICING_REGION, Account, code_of
 from orchard.aws.emr import ALIVE, clusters, tags_of
 from orchard.aws.serverless import applications, runs
+from orchard.aws.stack import bucket_name
+from orchard.cloud.regions import REGIONS
 from orchard.cloud.settings import TAG
 
 
@@ -41,9 +43,32 @@ def look(account: Account) -> list[Found]:
             running = bool(runs(account.client("emr-serverless"), item["id"]))
             label = f"{item['id']} {item['name']}"
             found.append(Found(here, "application", label, item["state"], running))
-    buckets = (bucket["Name"] for bucket in account.client("s3").list_buckets()["Buckets"])
-    ours = (name for name in buckets if name.endswith(f"-{account.number}-{here}"))
+    buckets = [bucket["Name"] for bucket in account.client("s3").list_buckets()["Buckets"]]
+    known = {bucket_name(account, name) for name in names}
+    ours = [name for name in buckets if name in known or _is_left(account, name)]
     return [*found, *(Found(here, "bucket", name, "", False) for name in ours)]
+
+
+def enabled() -> list[str]:
+    """The allowed regions that the account has: Milan and Spain must be asked for once."""
+    ec2 = Account(PRICING_REGION).client("ec2")
+    there = {found["RegionName"] for found in ec2.describe_regions()["Regions"]}
+    return [region for region in REGIONS if region in there]
+
+
+def _is_left(account: Account, bucket: str) -> bool:
+    """Whether a bucket was a stack's that is gone: others' names may end as ours do."""
+    from botocore.exceptions import ClientError
+
+    if not bucket.endswith(f"-{account.number}-{account.region}"):
+        return False
+    try:
+        tags = account.client("s3").get_bucket_tagging(Bucket=bucket)["TagSet"]
+    except ClientError as error:
+        if code_of(error) == "NoSuchTagSet":
+            return False
+        raise
+    return any(tag["Key"] == TAG for tag in tags)
 
 
 def _stacks(cloud: Any) -> list[dict[str, Any]]:

@@ -26,16 +26,22 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """The files that are not in the bucket as they are here, and how many there are in all."""
+    """The files that are not in the bucket as they are here, and how many there are in all.
+
+    n_others: objects below the same prefix that are no files here.
+    """
 
     bucket: str
     missing: tuple[File, ...]
     n_files: int
     n_bytes: int
+    n_others: int = 0
 
 
-def plan(account: Account, bucket: str, files: list[File], prefix: str) -> Upload:
-    """Compare local files with what lies below a prefix. Raises SourceError for two of one key.
+def plan(account: Account, bucket: str, files: list[File], prefix: str, folder: Path) -> Upload:
+    """Compare a folder's files with what lies below a prefix.
+
+    Raises SourceError for two files of one key.
 
     An object whose size and MD5 (the ETag of an object put at once under SSE-S3) are the file's is
     not sent again. A bucket that is not there yet holds nothing.
@@ -44,7 +50,14 @@ def plan(account: Account, bucket: str, files: list[File], prefix: str) -> Uploa
         raise SourceError(f"two files would be s3://{bucket}/{prefix}…: rename one of the folders")
     there = _listed(account.client("s3"), bucket, prefix)
     missing = [file for file in files if not _is_there(file, there)]
-    return Upload(bucket, tuple(missing), len(files), sum(file.size for file in files))
+    known = {file.key for file in files}
+    others = [
+        key
+        for key in there
+        if key not in known and not (folder / key.removeprefix(prefix)).is_file()
+    ]
+    size = sum(file.size for file in files)
+    return Upload(bucket, tuple(missing), len(files), size, len(others))
 
 
 def send(account: Account, upload: Upload, reporter: Reporter) -> None:

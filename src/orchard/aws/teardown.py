@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
-from orchard.aws import stack
+from orchard.aws import notebooks, public_access, stack
 from orchard.aws.account import Account, code_of
 from orchard.aws.emr import ALIVE, clusters, end, tags_of
-from orchard.aws.run_job_flow import secret_name
-from orchard.aws.serverless import applications, runs
+from orchard.aws.serverless import applications, stop
 from orchard.cloud.settings import TAG
 
 _BATCH = 1000  # what DeleteObjects takes
@@ -20,32 +18,32 @@ Say = Callable[[str], None]
 
 def stop_all(account: Account, name: str, say: Say) -> None:
     """End what costs money by the hour: clusters, job runs, the application."""
-    emr = account.client("emr")
-    mine = [
-        cluster["Id"]
-        for cluster in clusters(account, ALIVE)
-        if tags_of(emr, cluster["Id"]).get(TAG) == name
-    ]
+    mine = _clusters(account, name)
     for cluster in mine:
         say(f"ending cluster {cluster}")
     end(account, mine)
-    client = account.client("emr-serverless")
     for application in applications(account, name):
-        for run in runs(client, application["id"]):
-            say(f"ending job run {run}")
-            client.cancel_job_run(applicationId=application["id"], jobRunId=run)
-        if application["state"] not in ("STOPPED", "CREATED"):
-            client.stop_application(applicationId=application["id"])
+        stop(account, application["id"], say)
 
 
 def remove_all(account: Account, name: str, say: Say) -> list[str]:
     """Everything of a stack, the bucket's content first; what is left afterwards, in words."""
-    stop_all(account, name, say)
     bucket = stack.bucket_name(account, name)
+    kept = public_access.reminder(account, bucket)
+    try:
+        stop_all(account, name, say)
+        _remove(account, name, bucket, say)
+    finally:  # its record goes with the bucket, also where this is interrupted
+        if kept:
+            say(kept)
+    return left_over(account, name)
+
+
+def _remove(account: Account, name: str, bucket: str, say: Say) -> None:
     n_deleted = empty(account, bucket)
     if n_deleted:
         say(f"{n_deleted:,} objects and old versions deleted from s3://{bucket}")
-    _forget_password(account, name)
+    notebooks.forget_password(account, name)
     for where, part in stacks(account, name):
         if stack.describe(where.client("cloudformation"), part) is None:
             continue
@@ -55,7 +53,6 @@ def remove_all(account: Account, name: str, say: Say) -> list[str]:
         empty(account, bucket)  # logs may have come since
         stack.remove(where, part)
     _delete_bucket(account, bucket)
-    return left_over(account, name)
 
 
 def left_over(account: Account, name: str) -> list[str]:
@@ -68,12 +65,7 @@ def left_over(account: Account, name: str) -> list[str]:
     bucket = stack.bucket_name(account, name)
     if _exists(account.client("s3"), bucket):
         found.append(f"bucket s3://{bucket}")
-    emr = account.client("emr")
-    found += [
-        f"cluster {cluster['Id']}"
-        for cluster in clusters(account, [*ALIVE, "TERMINATING"])
-        if tags_of(emr, cluster["Id"]).get(TAG) == name
-    ]
+    found += [f"cluster {cluster}" for cluster in _clusters(account, name)]
     found += [f"application {item['id']}" for item in applications(account, name)]
     return found
 
@@ -109,22 +101,28 @@ def empty(account: Account, bucket: str) -> int:
     return n
 
 
+def _clusters(account: Account, name: str) -> list[str]:
+    """The stack's clusters that have not ended; those on their way too, whose groups are in use."""
+    emr = account.client("emr")
+    return [
+        cluster["Id"]
+        for cluster in clusters(account, [*ALIVE, "TERMINATING"])
+        if tags_of(emr, cluster["Id"]).get(TAG) == name
+    ]
+
+
 def _untangle(account: Account, outputs: dict[str, str]) -> None:
     """EMR lets the two security groups name each other; such groups cannot be deleted."""
     ec2 = account.client("ec2")
     ids = [outputs[key] for key in ("PrimaryGroupId", "NodeGroupId") if key in outputs]
     if not ids:
         return
-    for group in ec2.describe_security_groups(GroupIds=ids)["SecurityGroups"]:
+    # By a filter: an interrupted removal may have taken one of them already.
+    filters = [{"Name": "group-id", "Values": ids}]
+    for group in ec2.describe_security_groups(Filters=filters)["SecurityGroups"]:
         rules = [rule for rule in group["IpPermissions"] if rule.get("UserIdGroupPairs")]
         if rules:
             ec2.revoke_security_group_ingress(GroupId=group["GroupId"], IpPermissions=rules)
-
-
-def _forget_password(account: Account, name: str) -> None:
-    client = account.client("secretsmanager")
-    with suppress(client.exceptions.ResourceNotFoundException):
-        client.delete_secret(SecretId=secret_name(name), ForceDeleteWithoutRecovery=True)
 
 
 def _delete_bucket(account: Account, bucket: str) -> None:

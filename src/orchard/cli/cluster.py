@@ -68,8 +68,6 @@ def estimate_command(
         prices = refresh(account_of(options), config.region, config.instance_type)
     else:
         prices = Prices.of(config.region)
-    if options.get("eur_per_usd"):
-        prices.table["eur_per_usd"]["value"] = options["eur_per_usd"]
     if sources:
         n, size = measure_folders(sources, config.region)
         rate = measure_rate(sources, weights) if measure else rate
@@ -100,29 +98,25 @@ def up_command(
     Interrupted, it goes on where it was. The cluster ends by itself when idle and when its
     --timeout is over.
     """
-    from orchard.aws import launch
     from orchard.aws.print_cli import aws_command
     from orchard.aws.run_job_flow import run_job_flow
     from orchard.cloud.regions import check_bucket
-    from orchard.store.runs import new_run_id
 
     context = context_of(options)
     config, cluster = context.config, context.cluster
     for bucket in source_bucket:
         check_bucket(context.account.client("s3"), f"s3://{bucket}")
-    context.guard_idle()
+    most = context.guard_idle()
     if print_cli:
         outputs = context.known_outputs()
         request = run_job_flow(config, outputs)
         line = aws_command("emr", "RunJobFlow", request, config.region)
         click.echo(json.dumps(request, indent=1) if as_json else line)
         return
-    context.confirm(f"Make the stack {config.name} in {config.region}?", yes)
-    backend = cluster.deploy(source_bucket)
-    cluster_id = backend.up()
-    made = launch.Launch(new_run_id(), config, cluster_id)
-    launch.save(context.account, cluster.bucket, made)
-    click.echo(f"{cluster_id} is ready or on its way; bucket: s3://{cluster.bucket}")
+    started = "" if config.is_serverless else f", and start a cluster for at most {most:.2f} EUR"
+    context.confirm(f"Make the stack {config.name} in {config.region}{started}?", yes)
+    made = cluster.start(source_bucket)
+    click.echo(f"{made.cluster} is ready or on its way; bucket: s3://{cluster.bucket}")
 
 
 @cluster_group.command("submit", cls=CloudCommand, short_help="Send a run to what `up` made.")
@@ -140,17 +134,23 @@ def submit_command(
 ) -> None:
     """Send a run to what `up` made, and return; `status` and `logs` tell how it goes on.
 
-    SOURCE and OUTPUT are as in `orchard cluster run`.
+    SOURCE and OUTPUT are as in `orchard cluster run`; a SOURCE in another bucket needs
+    `orchard cluster up --source-bucket`.
     """
     from orchard.aws.on_upload import install
     from orchard.aws.print_cli import aws_command
+    from orchard.aws.words import estimate_tables
 
     context = context_of(options)
     run = context.run_config(paths, options)
-    cluster = context.cluster
-    cluster.check_places(run)
+    now = not (print_cli or on_upload)
+    cluster = context.cluster.as_running() if now else context.cluster
+    sources = cluster.check_places(run)
+    if now:
+        cluster.check_readable(sources)
     uploads = cluster.plan_upload(run)
-    expected = cluster.estimate(cluster.workload(run, uploads, options.get("rate")))
+    work = cluster.workload(run, uploads, options.get("rate"))
+    expected = cluster.estimate(work)
     if print_cli:
         backend = context.known_backend()
         url, code = f"s3://{cluster.bucket}/jobs/ID", f"s3://{cluster.bucket}/code/ARCHIVE.zip"
@@ -159,6 +159,7 @@ def submit_command(
         service, call, request = backend.request(url, code, where or "APPLICATION", alone=alone)
         click.echo(aws_command(service, call, request, context.config.region))
         return
+    show(*estimate_tables(cluster.config, work, expected))
     backend = cluster.backend()
     code = cluster.upload_code()
     cluster.upload_images(uploads)
@@ -207,7 +208,7 @@ def status_command(launch_id: str | None, **options: Any) -> None:
     told = progress_of(context.account, found)
     if told.get("total"):
         click.echo(f"{told['done']:,} of {told['total']:,} images, {told['errors']:,} errors")
-    rate = Prices.of(context.account.region).eur_per_usd
+    rate = found.config.eur_per_usd or Prices.of(context.account.region).eur_per_usd
     show(bill_table("used so far", backend.used(found), rate))
 
 
@@ -249,6 +250,7 @@ def ui_command(
     """
     from orchard.aws import tunnel
     from orchard.aws.emr import Ec2
+    from orchard.aws.notebooks import password
 
     context = context_of(options)
     backend, found = context.launch(launch_id)
@@ -265,7 +267,7 @@ def ui_command(
         command = tunnel.ssm_command(backend.primary(found), port, context.config.region)
     click.echo(f"{page}: {tunnel.address(page)} (Ctrl-C closes the tunnel)")
     if page == "JupyterHub":
-        click.echo(f"user jovyan, password: {context.password()}")
+        click.echo(f"user jovyan, password: {password(context.account, context.config.name)}")
     tunnel.open_tunnel(command)
 
 
@@ -283,17 +285,16 @@ def clone_command(launch_id: str | None, yes: bool, **options: Any) -> None:
 
 
 @cluster_group.command("list", cls=CloudCommand, short_help="Look for what was forgotten.")
-@click.option("--all-regions", is_flag=True, help="In every region of the EU that is allowed.")
+@click.option("--all-regions", is_flag=True, help="In every allowed region that the account has.")
 @cluster_options
 def list_command(all_regions: bool, **options: Any) -> None:
     """Everything of Orchard's in the account: stacks, clusters, applications, buckets."""
     from orchard.aws.account import Account
-    from orchard.aws.sweep import look
+    from orchard.aws.sweep import enabled, look
     from orchard.aws.words import found_table
     from orchard.cli.cluster_options import account_of
-    from orchard.cloud.regions import REGIONS
 
-    accounts = [Account(name) for name in REGIONS] if all_regions else [account_of(options)]
+    accounts = [Account(name) for name in enabled()] if all_regions else [account_of(options)]
     found = [item for account in accounts for item in look(account)]
     if found:
         show(found_table(found))

@@ -157,11 +157,13 @@ class Context:
         if not yes and not click.confirm(question):
             raise ConfigError("nothing was done; --yes does not ask")
 
-    def guard_idle(self) -> None:
-        """Refuse a cluster that may cost too much though nobody has told it what to do."""
+    def guard_idle(self) -> float:
+        """EUR at most of a cluster that nobody tells what to do; refused above --max-cost."""
         from orchard.cloud.estimate import Workload, estimate, guard
 
-        guard(self.config, estimate(self.config, Workload(0, 0)))
+        found = estimate(self.config, Workload(0, 0))
+        guard(self.config, found)
+        return found.worst_eur
 
     def launch(self, launch_id: str | None) -> tuple[Backend, Launch]:
         """A launch, and the backend it ran on."""
@@ -194,13 +196,6 @@ class Context:
         from orchard.aws.backend import backend_of
 
         return backend_of(self.account, self.config, self.known_outputs())
-
-    def password(self) -> str:
-        """The notebooks' password, from Secrets Manager."""
-        from orchard.aws.run_job_flow import secret_name
-
-        client = self.account.client("secretsmanager")
-        return str(client.get_secret_value(SecretId=secret_name(self.config.name))["SecretString"])
 
 
 def context_of(options: dict[str, Any]) -> Context:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from orchard.cli.cluster_options import CloudCommand
@@ -22,19 +24,29 @@ def privacy_command(
     """Write the GDPR's record of processing for OUTPUT: what, why, where, how long, who can erase.
 
     It is shown, and stored as OUTPUT/privacy/processing_record.json. Of a bucket the region, the
-    encryption and the retention are asked of S3; one outside the EU is refused.
+    encryption and the retention are asked of S3; one outside the EU is refused. Of other servers
+    than AWS nothing is asked.
     """
     from orchard.privacy import Statement, lines, record
-    from orchard.storage import is_remote
 
     result = existing_result(output, endpoint_url, region)
-    if is_remote(output):
-        from orchard.aws.account import Account
-        from orchard.aws.places import guards
-
-        place = guards(Account(region), output)
-    else:
-        place = {"folder": result.root, "guards": "those of this machine's disk"}
+    place = _place(result.root, endpoint_url, region)
     statement = Statement(**{name: value for name, value in stated.items() if value})
     for line in lines(record(result, statement, place)):
         click.echo(line)
+
+
+def _place(root: str, endpoint_url: str | None, region: str | None) -> dict[str, Any]:
+    """Where a result lies and what guards it."""
+    from orchard.storage import is_remote
+
+    if not is_remote(root):
+        return {"folder": root, "guards": "those of this machine's disk"}
+    if endpoint_url or not root.startswith("s3://"):
+        # AWS would answer for a bucket of the same name that is somebody else's.
+        server = endpoint_url or root.split("://")[0]
+        return {"url": root, "server": server, "guards": "those of the server, which was not asked"}
+    from orchard.aws.account import Account
+    from orchard.aws.places import guards
+
+    return guards(Account(region), root)

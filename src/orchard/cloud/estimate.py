@@ -9,18 +9,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchard.cloud.prices import HOURS_A_MONTH, Prices
+from orchard.cloud.prices import HOURS_A_MONTH, Instance, Prices
 from orchard.cloud.settings import WORKER_GB, WORKER_VCPUS, ClusterConfig
 from orchard.errors import ConfigError
 
 IMAGES_PER_SECOND = 107.0  # of one slot on a core of its own: docs/results.md, 214 on two
 # A cloud vCPU against such a core, lowest and highest. x86 sells half a core (a hyperthread) as a
 # vCPU, Graviton a whole one. Assumed, never measured: no real account has run this.
-SPEED = {"m5": (0.4, 0.7), "m6i": (0.45, 0.8), "m6g": (0.5, 0.8), "m7g": (0.6, 1.0)}
+SPEED = {
+    "m5": (0.4, 0.7),
+    "m6i": (0.45, 0.8),
+    "m6g": (0.5, 0.8),
+    "m7g": (0.6, 1.0),
+    "c7g": (0.6, 1.0),
+}
 SPEED_ELSEWHERE = (0.4, 0.8)
 START_MINUTES = {"serverless": (1.0, 4.0), "ec2": (6.0, 15.0)}
 OVERHEAD_MINUTES = (0.5, 2.0)  # listing, PCA, figures, writing
-EBS_GB = 64 + 15  # what EMR gives a node of 4 vCPUs, and its root volume
+# What EMR gives a node unasked: 64 GiB at 4 vCPUs, 128 at 8, 256 at 16; and the root volume.
+EBS_GB_A_VCPU, EBS_ROOT_GB = 16, 15
 GRACE_MINUTES = 10  # nodes are paid for before the clock on the cluster starts
 RESULT_BYTES_AN_IMAGE = 8_000  # 1280 float32 and the components, as Parquet
 
@@ -80,9 +87,10 @@ def estimate(config: ClusterConfig, work: Workload, prices: Prices | None = None
     storage = _storage(work, prices)
     items = (*compute(config, prices, low / 60, high / 60), *storage)
     once = sum(item.high for item in storage)
+    rate = config.eur_per_usd or prices.eur_per_usd
     longest = config.timeout + (0 if config.is_serverless else GRACE_MINUTES)
     return CloudEstimate(
-        (low, high), items, hourly(config, prices), once, longest, prices.eur_per_usd, prices.date
+        (low, high), items, hourly(config, prices), once, longest, rate, prices.date
     )
 
 
@@ -110,13 +118,18 @@ def slots(config: ClusterConfig, prices: Prices) -> int:
     return (config.core + config.task) * prices.instance(config.instance_type).vcpus
 
 
+def ebs_gb(instance: Instance) -> int:
+    """Of a node's disks."""
+    return EBS_GB_A_VCPU * instance.vcpus + EBS_ROOT_GB
+
+
 def hourly(config: ClusterConfig, prices: Prices) -> float:
     """USD an hour of everything that runs, all of it on demand."""
     if config.is_serverless:
         vcpu, gb = prices.serverless(config.architecture)
         return (config.workers + 1) * (WORKER_VCPUS * vcpu + WORKER_GB * gb)
     instance = prices.instance(config.instance_type)
-    each = instance.hour + instance.fee + EBS_GB * prices.ebs_gb_hour
+    each = instance.hour + instance.fee + ebs_gb(instance) * prices.ebs_gb_hour
     each += prices.fixed("public_ipv4_hour")
     return (1 + config.core + config.task) * each
 
@@ -150,7 +163,7 @@ def _serverless(config: ClusterConfig, prices: Prices, low: float, high: float) 
 def _ec2(config: ClusterConfig, prices: Prices, low: float, high: float) -> list[Item]:
     instance = prices.instance(config.instance_type)
     fixed, task = 1 + config.core, config.task
-    n, kind = fixed + task, config.instance_type
+    n, kind, disk = fixed + task, config.instance_type, ebs_gb(instance)
     items = [Item(f"{fixed} x {kind} on demand", *_times(fixed * instance.hour, low, high))]
     if task and config.spot:
         # Where there is no Spot to be had, the task nodes are bought on demand.
@@ -162,7 +175,7 @@ def _ec2(config: ClusterConfig, prices: Prices, low: float, high: float) -> list
     return [
         *items,
         Item("EMR's fee", *_times(n * instance.fee, low, high)),
-        Item(f"EBS, {n * EBS_GB} GB", *_times(n * EBS_GB * prices.ebs_gb_hour, low, high)),
+        Item(f"EBS, {n * disk} GB", *_times(n * disk * prices.ebs_gb_hour, low, high)),
         Item(f"{n} public IPv4 addresses", *_times(n * ipv4, low, high)),
         Item("KMS key", *_times(key, low, high)),
     ]

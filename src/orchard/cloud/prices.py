@@ -38,11 +38,13 @@ class Prices:
 
     @classmethod
     def of(cls, region: str) -> Prices:
-        """The refreshed table where there is one, else the package's."""
+        """The package's table, or what a refreshing made of it; an older package's is of no use."""
+        table = json.loads((files("orchard.cloud") / "prices.json").read_text("utf-8"))
         cached = cache_dir() / _CACHED
         if cached.is_file():
-            return cls(region, json.loads(cached.read_text("utf-8")))
-        return cls(region, json.loads((files("orchard.cloud") / "prices.json").read_text("utf-8")))
+            refreshed = json.loads(cached.read_text("utf-8"))
+            table = refreshed if refreshed["date"] >= table["date"] else table
+        return cls(region, table)
 
     def keep(self) -> None:
         """Store the table in the cache, to be used from now on."""
@@ -63,7 +65,8 @@ class Prices:
     def instance(self, name: str) -> Instance:
         """Raises ConfigError for a type that the table does not hold here."""
         here = self._here["instances"]
-        if name not in here:
+        fee = self.table["emr_fee"]["hour"].get(name)
+        if name not in here or fee is None:
             raise ConfigError(
                 f"--instance-type {name}: no price of it is known in {self.region}, and nothing "
                 f"is started without one; known are {', '.join(here)} (`orchard cluster estimate "
@@ -71,7 +74,6 @@ class Prices:
             )
         row, size = here[name], self.table["types"][name]
         low, high = row["spot_hour"]
-        fee = self.table["emr_fee"]["hour"][name]
         return Instance(size["vcpus"], size["memory_gib"], row["hour"], (low, high), fee)
 
     def serverless(self, architecture: str) -> tuple[float, float]:

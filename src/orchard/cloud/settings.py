@@ -33,6 +33,7 @@ class ClusterConfig:
     - instance_type: of every node. core: nodes bought on demand. task: nodes on Spot, or on demand
       where there is no Spot or `spot` is false.
     - max_cost: EUR; nothing is started whose price by the hour times its longest time exceeds it.
+    - eur_per_usd: the exchange rate; that of the price table where it is None.
     - timeout: minutes after which it is ended whatever it does, from AWS' side.
     - idle: seconds without work after which a cluster ends.
     - ssh_cidr: one address as /32, from which port 22 is open; nobody's by default.
@@ -53,6 +54,7 @@ class ClusterConfig:
     task: int = 2
     spot: bool = True
     max_cost: float = 10.0
+    eur_per_usd: float | None = None
     timeout: int = 60
     idle: int = 900
     ssh_cidr: str | None = None
@@ -85,6 +87,8 @@ class ClusterConfig:
         _within("--log-days", self.log_days, range(1, 3651), "days")
         if not self.max_cost > 0:
             raise ConfigError(f"--max-cost {self.max_cost}: expected euros, more than 0")
+        if self.eur_per_usd is not None and not self.eur_per_usd > 0:
+            raise ConfigError(f"--eur-per-usd {self.eur_per_usd}: expected a rate, more than 0")
         if self.ssh_cidr is not None:
             object.__setattr__(self, "ssh_cidr", _single_address(self.ssh_cidr))
         if self.notebooks and self.backend != "ec2":

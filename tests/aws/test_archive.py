@@ -1,0 +1,45 @@
+"""Putting the archive together; what it holds and that it runs is shown by `make test-package`."""
+
+from __future__ import annotations
+
+import venv
+from pathlib import Path
+
+import pytest
+
+from orchard.aws import package
+from orchard.errors import OrchardError
+
+
+def test_a_python_without_pip_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    venv.create(tmp_path / "empty", symlinks=True, with_pip=False)
+    python = str(tmp_path / "empty/bin/python")
+    monkeypatch.setattr(package, "_PIP", (python, "-m", "pip"))
+    with pytest.raises(OrchardError) as raised:
+        package.build()
+    assert str(raised.value) == (
+        f"the archive is put together by pip, which {python} has not; "
+        "`python -m ensurepip` installs it"
+    )
+    assert not list((tmp_path / "cache").rglob("*.zip"))
+
+
+def test_an_archive_of_the_cache_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(package, "_install", lambda pins, folder, *_: folder.mkdir())
+    made = package.build("arm64")
+    assert made.name.startswith("orchard-arm64-py3.11-")
+    before = made.stat().st_mtime_ns
+    monkeypatch.setattr(package, "_install", None)
+    assert package.build("arm64").stat().st_mtime_ns == before
+
+
+def test_other_versions_make_another_archive(monkeypatch: pytest.MonkeyPatch) -> None:
+    pins = package.requirements("x86_64")
+    assert not package.FROM_CLUSTER & {pin.split("==")[0] for pin in pins}
+    names = {
+        package._digest(pins, "x86_64", "3.11"),
+        package._digest(pins, "arm64", "3.11"),
+        package._digest(pins, "x86_64", "3.12"),
+        package._digest([*pins[1:], "arro3-core==0.0.1"], "x86_64", "3.11"),
+    }
+    assert len(names) == 4
