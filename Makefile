@@ -73,7 +73,9 @@ $(SPARK4)/installed: requirements.lock
 # PyTorch in an environment of its own; the package itself comes from src.
 #   make train-backbone FRUIT=DIR SCENES=DIR PROTOCOL=held-out HOURS=3 RUN=runs/held-out
 TRAINING := .venv-training
-TRAINING_PYTHON := PYTHONPATH=src $(TRAINING)/bin/python
+# Threads that wait without spinning: two that share their cores with anything else would otherwise
+# train several times slower than one.
+TRAINING_PYTHON := PYTHONPATH=src OMP_WAIT_POLICY=PASSIVE $(TRAINING)/bin/python
 PROTOCOL ?= held-out
 HOURS ?= 3
 RUN ?= .cache/backbone/$(PROTOCOL)

@@ -177,7 +177,12 @@ def _parse() -> argparse.Namespace:
     add("--precision", choices=("float32", "bfloat16"),
         default="bfloat16" if torch.cuda.is_available() else "float32")  # fmt: skip
     add("--threads", type=int, default=min(cores, 8))
-    add("--workers", type=int, default=1 if cores <= 4 else cores - 2, help="that draw pictures")
+    add(
+        "--workers",
+        type=int,
+        default=0 if cores <= 2 else cores - 2,
+        help="processes that draw pictures; 0: who trains draws them",
+    )
     add("--log-every", type=int, default=50, metavar="STEPS")
     add("--name", default="fruit")
     add("--notice", help="what Orchard must say wherever results of this network are shown")
