@@ -230,7 +230,8 @@ def test_the_cost_is_said_to_be_an_estimate_with_its_basis(
     assert f"From the {rate:,.0f} images/s that one slot of the run’s machine reached" in shown[1]
     assert "nobody has measured it" in shown[1]
     assert f"Prices of {Prices.of('eu-west-3').date}" in shown[1]
-    work = Workload(N_IMAGES, 0, rate)
+    n_bytes = sum(reported.features()["size"].to_pylist())
+    work = Workload(N_IMAGES, n_bytes, rate, uploads=N_IMAGES)
     for backend in BACKENDS:
         low, high = estimate(ClusterConfig(region="eu-west-3", backend=backend), work).total_eur
         assert f" {low:.2f}–{high:.2f} " in shown[1]
