@@ -5,6 +5,7 @@
 # make lint   formatting, types, layers, generated pages, the documentation's links
 # make docs   the documentation as a site, in site/
 # make bench  everything speed is held against, into benchmarks/RESULTS.md
+# make train-backbone  the embedded network, from folders of photos: training/README.md
 
 # A Python that every dependency supports, and that starts: a version manager may leave names on
 # PATH that do not. `make PYTHON=/path/to/python` overrides it.
@@ -14,7 +15,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 
 .PHONY: demo test test-browser test-cluster test-mllib test-package test-s3 test-spark4 \
-  test-airflow lint docs bench lock clean
+  test-airflow train-backbone test-training lint docs bench lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/orchard sample demo/fruits
@@ -67,6 +68,34 @@ $(SPARK4)/installed: requirements.lock
 	  > $(SPARK4)/requirements.txt
 	$(SPARK4)/bin/python -m pip install --quiet --disable-pip-version-check \
 	  -r $(SPARK4)/requirements.txt
+	@touch $@
+
+# PyTorch in an environment of its own; the package itself comes from src.
+#   make train-backbone FRUIT=DIR SCENES=DIR PROTOCOL=held-out HOURS=3 RUN=runs/held-out
+TRAINING := .venv-training
+# Threads that wait without spinning: two that share their cores with anything else would otherwise
+# train several times slower than one.
+TRAINING_PYTHON := PYTHONPATH=src OMP_WAIT_POLICY=PASSIVE $(TRAINING)/bin/python
+PROTOCOL ?= held-out
+HOURS ?= 3
+RUN ?= .cache/backbone/$(PROTOCOL)
+TEACHER ?= imagenet
+train-backbone: $(TRAINING)/installed
+	@test -n "$(FRUIT)" -a -n "$(SCENES)" || { \
+	  echo "make: say FRUIT=DIR and SCENES=DIR; see training/README.md" >&2; exit 1; }
+	$(TRAINING_PYTHON) training/train.py $(RUN) --fruit $(FRUIT) --scenes $(SCENES) \
+	  --teacher $(TEACHER) --protocol $(PROTOCOL) --hours $(HOURS)
+	$(TRAINING_PYTHON) training/evaluate.py --model $(RUN)/backbone.onnx --fruit $(FRUIT) \
+	  --scenes $(SCENES) --out $(RUN)/figures.json
+	$(TRAINING_PYTHON) training/card.py $(RUN) --figures $(RUN)/figures.json
+
+test-training: $(TRAINING)/installed
+	$(TRAINING_PYTHON) -m pytest training/tests -c /dev/null --rootdir training \
+	  -p no:cacheprovider -q
+
+$(TRAINING)/installed: training/requirements.txt
+	$(PYTHON) -m venv --clear $(TRAINING)
+	$(TRAINING)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 lint: $(INSTALLED)

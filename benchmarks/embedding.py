@@ -100,7 +100,7 @@ def main() -> None:
         listing = list_images(sources, Selection(limit=args.limit))
         paths = listing.images["path"].to_pylist()
         ratios = []
-        print(f"{len(paths)} images, {args.slots} slots, {args.weights} at {args.size}")
+        print(f"{len(paths)} images, {args.slots} slots, {Path(args.weights).name} at {args.size}")
         for number in range(1, args.rounds + 1):
             loop = loop_rate(paths, args.weights, args.size, args.slots)
             ours = orchard_rate(sources, args.weights, args.size, args.slots, args.limit)

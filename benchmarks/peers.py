@@ -56,6 +56,7 @@ def with_ray(photos: str, output: str, model: str) -> None:
 
 def with_daft(photos: str, output: str, model: str) -> None:
     import daft
+    from daft.functions import download
 
     @daft.cls(max_concurrency=SLOTS, use_process=True)
     class Udf(Embed):
@@ -69,7 +70,7 @@ def with_daft(photos: str, output: str, model: str) -> None:
             return list(self(contents.to_pylist()))
 
     files = daft.from_glob_path(f"{photos}/**/*.jpg").select("path")
-    read = files.with_column("content", daft.col("path").url.download())
+    read = files.with_column("content", download(daft.col("path")))
     vectors = read.select("path", Udf().features(daft.col("content")).alias("features"))
     vectors.write_parquet(output)
 

@@ -13,11 +13,16 @@ from PIL import Image
 from rich.console import Console
 
 import orchard
+from orchard.cli.run import JVM_OPTIONS
+from orchard.images.sample import write_sample
 from orchard.progress import Reporter
+from orchard.training import TrainConfig, Trained, train
 
 # A busy machine is no reason to fail.
 settings.register_profile("orchard", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("orchard")
+
+os.environ.setdefault("SPARK_SUBMIT_OPTS", JVM_OPTIONS)  # many start here, none runs for long
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -55,7 +60,33 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Some 150 rendered fruit of 19 species, two series of turns each."""
+    folder = tmp_path_factory.mktemp("rendered")
+    write_sample(folder, 152, size=48)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def rendered_result(spark: Any, rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A result of the rendered fruit, seen whole and from near; for reading only."""
+    output = tmp_path_factory.mktemp("trained") / "out"
+    config = orchard.RunConfig(
+        sources=(str(rendered),), output=str(output), weights="untrained", size=48, components=30,
+        view=("plain", "zoom"), report=False,
+    )  # fmt: skip
+    orchard.run(config, silent())
+    return output
+
+
+@pytest.fixture(scope="session")
+def trained(rendered_result: Path) -> Trained:
+    """A classifier in `rendered_result`."""
+    return train(TrainConfig(output=str(rendered_result), kind="logistic", folds=2), silent())
+
+
+@pytest.fixture(scope="session")
 def run(spark: Any) -> Callable[..., orchard.Result]:
     """`orchard.run` with the untrained network at its smallest size."""
 
@@ -74,6 +105,14 @@ def run(spark: Any) -> Callable[..., orchard.Result]:
         return orchard.run(config, reporter or silent())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def photo_result(
+    run: Callable[..., orchard.Result], photos: Path, tmp_path_factory: pytest.TempPathFactory
+) -> orchard.Result:
+    """A first run of the photos, for reading only."""
+    return run(photos, tmp_path_factory.mktemp("photo_result") / "out")
 
 
 def silent() -> Reporter:

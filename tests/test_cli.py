@@ -154,6 +154,10 @@ def test_counts_that_do_not_close_end_with_8(
         ("run", "a", "b", "--size", "big"),
         ("compare", "/no/such/folder", "/nor/this"),
         ("export", "."),
+        ("erase", "out", "--prefix", ""),  # a variable that is not set: it would begin all paths
+        ("erase", "out", "--path", ""),
+        ("optimize", "out", "--target-mb", "0"),
+        ("optimize", "out", "--target-mb", "99999999"),
         ("nonsense",),
     ],
 )

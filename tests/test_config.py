@@ -23,6 +23,8 @@ def config(**settings: Any) -> RunConfig:
     [
         ({"sources": "photos"}, "sources='photos': expected a tuple of paths, such as ('photos',)"),
         ({"sources": ()}, "no SOURCE given: expected at least one folder, file or glob"),
+        ({"sources": ("photos", "")}, "an empty SOURCE or OUTPUT: expected a folder, or . for"),
+        ({"output": ""}, "an empty SOURCE or OUTPUT: expected a folder, or . for this one"),
         (
             {"size": 31},
             "--size 31: expected a whole number of pixels from 32 to 1024; the network was "

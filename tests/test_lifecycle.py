@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,19 +22,36 @@ from rich.console import Console
 from orchard.cli import main
 from orchard.extraction import vectors_of
 from orchard.progress import Reporter
+from orchard.result import Result
 from orchard.store import contributions, galleries, models, tables
 from orchard.store.erase import erase
 from orchard.store.output import Output
 
 
+@pytest.fixture(scope="module")
+def first_run(run, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
+    folder = tmp_path_factory.mktemp("lifecycle")
+    return run(shutil.copytree(photos, folder / "photos"), folder / "out")
+
+
 @pytest.fixture
-def source(photos: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(photos, tmp_path / "photos")
+def source(first_run: Result, photos: Path) -> Path:
+    """The photos, to be changed: under the same paths, and as old, as the first run met them."""
+    folder = Path(first_run.output).with_name("photos")
+    shutil.rmtree(folder)
+    return shutil.copytree(photos, folder)
 
 
 @pytest.fixture
 def output(tmp_path: Path) -> Output:
     return Output.at(tmp_path / "out")
+
+
+@pytest.fixture
+def first(first_run: Result, source: Path, output: Output) -> Result:
+    """What the first run of `source` left, in `output`."""
+    shutil.copytree(first_run.output, output.root)
+    return replace(first_run, output=output.root)
 
 
 def add_pictures(folder: Path, n: int, *, flat: bool = False) -> None:
@@ -45,21 +63,19 @@ def add_pictures(folder: Path, n: int, *, flat: bool = False) -> None:
         image.resize((40, 40)).save(folder / f"added{number}.png")
 
 
-def test_a_few_new_images_are_projected_on_the_pca_that_is_there(run, source, output):
-    first = run(source, output.root).record["pca"]
+def test_a_few_new_images_are_projected_on_the_pca_that_is_there(run, first, source, output):
     add_pictures(source / "apple", 3)
     second = run(source, output.root)
-    assert second.record["pca"]["pca_id"] == first["pca_id"]
+    assert second.record["pca"]["pca_id"] == first.record["pca"]["pca_id"]
     assert second.record["pca"]["n_samples"] == 40
     assert second.components().num_rows == 43
-    pca, _ = models.load_pca(output, first["pca_id"])
+    pca, _ = models.load_pca(output, first.record["pca"]["pca_id"])
     expected = pca.transform(vectors_of(second.features()["features"]))
     found = vectors_of(second.components()["components"])
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_many_new_images_refit_and_only_they_are_read(run, source, output):
-    first = run(source, output.root)
+def test_many_new_images_refit_and_only_they_are_read(run, first, source, output):
     add_pictures(source / "apple", 5)
     second = run(source, output.root)
     assert second.record["pca"]["pca_id"] != first.record["pca"]["pca_id"]
@@ -76,12 +92,12 @@ def test_many_new_images_refit_and_only_they_are_read(run, source, output):
     assert models.load_pca(output, first.record["pca"]["pca_id"]), "older models stay readable"
 
 
-def test_refit_and_keep_do_as_they_say(run, source, output):
-    first = run(source, output.root).record["pca"]["pca_id"]
+def test_refit_and_keep_do_as_they_say(run, first, source, output):
+    pca_id = first.record["pca"]["pca_id"]
     add_pictures(source / "apple", 30)
-    assert run(source, output.root, pca="keep").record["pca"]["pca_id"] == first
+    assert run(source, output.root, pca="keep").record["pca"]["pca_id"] == pca_id
     refitted = run(source, output.root, pca="refit").record["pca"]
-    assert refitted["pca_id"] != first
+    assert refitted["pca_id"] != pca_id
     assert refitted["n_samples"] == 70
 
 
@@ -106,8 +122,7 @@ def test_a_kept_pca_that_explains_clearly_less_is_said_to_with_a_figure(run, sou
     assert f"explains {record['variance_kept_of_new']:.1%} of the new" in said.getvalue()
 
 
-def test_a_changed_image_is_projected_anew_under_a_kept_pca(run, source, output):
-    run(source, output.root)
+def test_a_changed_image_is_projected_anew_under_a_kept_pca(run, first, source, output):
     add_pictures(source / "apple", 1)
     (source / "apple/added0.png").replace(source / "apple/0.png")
     again = run(source, output.root, pca="keep")
@@ -119,8 +134,7 @@ def test_a_changed_image_is_projected_anew_under_a_kept_pca(run, source, output)
     assert sorted(plain["path"]) == again.components()["path"].to_pylist()
 
 
-def test_what_disappeared_is_marked_until_it_is_back(run, source, output):
-    run(source, output.root)
+def test_what_disappeared_is_marked_until_it_is_back(run, first, source, output):
     lost = source / "plum/3.png"
     data = lost.read_bytes()
     lost.unlink()
@@ -133,8 +147,7 @@ def test_what_disappeared_is_marked_until_it_is_back(run, source, output):
     assert tables.read(output, "gone").num_rows == 0
 
 
-def test_what_a_run_does_not_look_at_is_not_gone(run, source, output):
-    run(source, output.root)
+def test_what_a_run_does_not_look_at_is_not_gone(run, first, source, output):
     only = run(source / "plum", output.root)
     assert only.record["counts"]["gone"] == 0
     assert run(source, output.root, exclude=("0.png",)).record["counts"]["gone"] == 0
@@ -185,6 +198,7 @@ def test_erasure_leaves_no_trace_of_the_path_or_the_features(run, source, output
     for command in (
         ["optimize", output.root],
         ["export", output.root, "--format", "csv", "--features"],
+        ["privacy", output.root],
     ):
         assert CliRunner().invoke(main, command).exit_code == 0
     classifier = add_classifier(result, person)
@@ -221,8 +235,7 @@ def test_erasure_leaves_no_trace_of_the_path_or_the_features(run, source, output
     assert Path(output.root, "report").exists()
 
 
-def test_an_image_that_somebody_gave_is_erased_by_its_code(run, source, output):
-    run(source, output.root)
+def test_an_image_that_somebody_gave_is_erased_by_its_code(first, output):
     kept, given = (contributions.add(output, b"jpeg", keep_days=9) for _ in range(2))
 
     def erase_by(code):
@@ -239,8 +252,7 @@ def test_an_image_that_somebody_gave_is_erased_by_its_code(run, source, output):
     assert (code, "expected a code such as" in said) == (2, True)
 
 
-def test_a_report_that_is_missing_or_of_an_older_run_is_drawn_again(run, source, output):
-    run(source, output.root)
+def test_a_report_that_is_missing_or_of_an_older_run_is_drawn_again(run, first, source, output):
     report = Path(output.root, "report")
     files = {path.name for path in report.iterdir()}
     before = pd.read_parquet(f"{output.root}/components")
@@ -257,8 +269,7 @@ def test_a_report_that_is_missing_or_of_an_older_run_is_drawn_again(run, source,
     pd.testing.assert_frame_equal(before, pd.read_parquet(f"{output.root}/components"))
 
 
-def test_a_pca_kept_after_an_erasure_says_so(run, source, output):
-    run(source, output.root)
+def test_a_pca_kept_after_an_erasure_says_so(run, first, source, output):
     erase(output, [str(source / "plum/3.png")])
     erase(output, [str(source / "plum/4.png"), str(source / "plum/5.png")])
     said = io.StringIO()
@@ -269,8 +280,7 @@ def test_a_pca_kept_after_an_erasure_says_so(run, source, output):
     assert run(source, output.root).record["pca"]["n_samples"] == 37
 
 
-def test_everything_can_be_erased(run, source, output):
-    run(source, output.root)
+def test_everything_can_be_erased(run, first, source, output):
     erase(output, [], [str(source)])
     assert [tables.count(output, name) for name in tables.SCHEMAS] == [0, 0, 0, 0]
     (source / "apple/0.png").rename(source / "apple/other name.png")
@@ -279,8 +289,8 @@ def test_everything_can_be_erased(run, source, output):
     assert run(source, output.root, components=1).features().num_rows == 3
 
 
-def test_an_erased_image_stays_away_and_the_pca_is_fitted_without_it(run, source, output):
-    before = run(source, output.root).record["pca"]
+def test_an_erased_image_stays_away_and_the_pca_is_fitted_without_it(run, first, source, output):
+    before = first.record["pca"]
     erase(output, [str(source / "plum/3.png")], [str(source / "lemon")])
     after = run(source, output.root)
     assert after.record["counts"]["suppressed"] == 11
@@ -290,18 +300,18 @@ def test_an_erased_image_stays_away_and_the_pca_is_fitted_without_it(run, source
     assert run(source, output.root).record["counts"]["already_there"] == 29
 
 
-def test_erasing_needs_a_result_and_something_to_erase(run, source, output, tmp_path):
+def test_erasing_needs_a_result_and_something_to_erase(first, output, tmp_path):
     none = CliRunner().invoke(main, ["erase", str(tmp_path), "--path", "x"])
     assert none.exit_code == 5
     assert "expected the OUTPUT of a run" in none.output
-    run(source, output.root)
     nothing = CliRunner().invoke(main, ["erase", output.root])
     assert nothing.exit_code == 2
     assert "--from-file" in nothing.output
 
 
-def test_paths_to_erase_come_from_a_file_too(run, source, output, tmp_path):
-    run(source, output.root)
+def test_paths_to_erase_come_from_a_file_too(first, source, output, tmp_path):
+    lost = CliRunner().invoke(main, ["erase", output.root, "--path", "plum/1.png"])
+    assert "no row has such a path; they are written in full" in lost.stderr
     listed = tmp_path / "paths.txt"
     listed.write_text(f"{source}/plum/1.png\n{source}/plum/2.png\n", encoding="utf-8")
     done = CliRunner().invoke(main, ["erase", output.root, "--from-file", str(listed)])
@@ -309,8 +319,7 @@ def test_paths_to_erase_come_from_a_file_too(run, source, output, tmp_path):
     assert tables.count(output, "features") == 38
 
 
-def test_vacuum_deletes_what_no_table_names(run, source, output):
-    run(source, output.root)
+def test_vacuum_deletes_what_no_table_names(run, first, output):
     Path(output.root, "features/orphan.parquet").write_bytes(b"left by a killed driver")
     Path(output.root, "_staging/run/features").mkdir(parents=True)
     Path(output.root, "_staging/run/features/part.parquet").write_bytes(b"x")

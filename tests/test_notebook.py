@@ -22,7 +22,7 @@ def read() -> Any:
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("notebook")
-    write_sample(folder / "photos", 96)
+    write_sample(folder / "photos", 48)
     (next((folder / "photos").iterdir()) / "broken.jpg").write_bytes(b"no picture")
     notebook = read()
     cell = notebook.cells[1]
@@ -45,8 +45,8 @@ def printed(notebook: Any) -> str:
 def test_every_step_says_what_it_found(executed: Any) -> None:
     text = printed(executed)
     for line in (
-        "97 images of ",
-        "97 rows, 1 of them errors",
+        "49 images of ",
+        "49 rows, 1 of them errors",
         "not_an_image",
         "of the variance",
         "what was written is what was computed",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from orchard.errors import (
 from orchard.extraction import vectors_of
 from orchard.images.decode import decode
 from orchard.model import Embedder, load_model
+from orchard.result import Result
 from orchard.store.compare import compare
 from orchard.store.output import Output
 
@@ -28,8 +30,15 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def test_a_run_leaves_a_row_for_each_image_and_closes_its_counts(run, photos, tmp_path):
-    result = run(photos, tmp_path / "out")
+@pytest.fixture
+def first(photo_result, tmp_path) -> Result:
+    """What a first run of the photos left in tmp_path/out."""
+    output = shutil.copytree(photo_result.output, tmp_path / "out")
+    return replace(photo_result, output=str(output))
+
+
+def test_a_run_leaves_a_row_for_each_image_and_closes_its_counts(photo_result, photos):
+    result = photo_result
     features, components = result.features(), result.components()
     paths = sorted(str(p) for p in photos.rglob("*.png"))
     assert features["path"].to_pylist() == paths
@@ -40,7 +49,8 @@ def test_a_run_leaves_a_row_for_each_image_and_closes_its_counts(run, photos, tm
     assert result.errors().num_rows == 0
     counts = result.record["counts"]
     assert counts["listed"] == 40 == counts["embedded"]
-    assert json.loads(next((tmp_path / "out/runs").iterdir()).read_text()) == result.record
+    (record,) = Path(result.output, "runs").iterdir()
+    assert json.loads(record.read_text()) == result.record
 
 
 def test_features_are_those_of_the_plain_functions(run, photos, tmp_path):
@@ -53,26 +63,25 @@ def test_features_are_those_of_the_plain_functions(run, photos, tmp_path):
         assert (row["width"], row["height"]) == (40, 40)
 
 
-def test_components_are_the_projection_by_the_stored_model(run, photos, tmp_path):
+def test_components_are_the_projection_by_the_stored_model(photo_result):
     from safetensors.numpy import load_file
 
-    result = run(photos, tmp_path / "out")
+    result, output = photo_result, Path(photo_result.output)
     card = result.record["pca"]
-    model = load_file(tmp_path / "out/models/pca" / card["pca_id"] / "model.safetensors")
+    model = load_file(output / "models/pca" / card["pca_id"] / "model.safetensors")
     features = vectors_of(result.features()["features"]).astype(np.float64)
     expected = (features - model["mean"]) / model["scale"] @ model["components"].T
     found = vectors_of(result.components()["components"])
     np.testing.assert_allclose(found, expected, atol=1e-4)
     assert set(result.components()["pca_id"].to_pylist()) == {card["pca_id"]}
-    csv = (tmp_path / "out/explained_variance.csv").read_text().splitlines()
+    csv = (output / "explained_variance.csv").read_text().splitlines()
     assert csv[0] == "component,variance,ratio,cumulative_ratio"
     assert float(csv[-1].split(",")[3]) == pytest.approx(1)
 
 
 def test_results_do_not_depend_on_partitions_or_the_order_of_files(
-    run, photos, tmp_path, monkeypatch
+    run, photo_result, photos, tmp_path, monkeypatch
 ):
-    first = run(photos, tmp_path / "a")
     shuffled = tmp_path / "photos"
     for path in sorted(photos.rglob("*.png"), reverse=True):
         target = shuffled / path.relative_to(photos)
@@ -80,14 +89,14 @@ def test_results_do_not_depend_on_partitions_or_the_order_of_files(
         shutil.copy2(path, target)
     monkeypatch.setattr("orchard.planning.MIN_IMAGES", 3)
     second = run(shuffled, tmp_path / "b")
-    assert second.record["embedding"]["tasks"] > first.record["embedding"]["tasks"]
+    assert second.record["embedding"]["tasks"] > photo_result.record["embedding"]["tasks"]
     for name in ("features", "components"):
-        a, b = (vectors_of(getattr(r, name)()[name]) for r in (first, second))
+        a, b = (vectors_of(getattr(r, name)()[name]) for r in (photo_result, second))
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
-def test_without_broadcast_the_result_is_the_same(run, photos, tmp_path):
-    with_broadcast = run(photos, tmp_path / "a")
+def test_without_broadcast_the_result_is_the_same(run, photo_result, photos, tmp_path):
+    with_broadcast = photo_result
     without = run(photos, tmp_path / "b", broadcast=False)
     assert with_broadcast.record["embedding"]["broadcast_bytes"] > 1_000_000
     assert without.record["embedding"]["broadcast_bytes"] == 0
@@ -103,8 +112,7 @@ def test_a_session_is_loaded_at_most_once_per_worker_process(run, photos, tmp_pa
     assert again["model_loads"] == 0, "a reused worker keeps its session across jobs"
 
 
-def test_running_again_changes_nothing(run, photos, tmp_path):
-    run(photos, tmp_path / "out")
+def test_running_again_changes_nothing(run, first, photos, tmp_path):
     before = contents(tmp_path / "out")
     again = run(photos, tmp_path / "out")
     assert again.record["counts"]["already_there"] == 40
@@ -154,8 +162,7 @@ def test_retry_errors_tries_again_what_would_fail_again(run, photos, tmp_path):
     assert [r["reason"] for r in again.errors().to_pylist()] == ["empty"]
 
 
-def test_other_components_need_no_embedding(run, photos, tmp_path):
-    run(photos, tmp_path / "out", components=5)
+def test_other_components_need_no_embedding(run, first, photos, tmp_path):
     again = run(photos, tmp_path / "out", components=0.8, standardize=False)
     assert again.record["embedding"]["images"] == 0
     assert again.record["pca"]["requested"] == 0.8
@@ -163,8 +170,7 @@ def test_other_components_need_no_embedding(run, photos, tmp_path):
     assert len(list((tmp_path / "out/models/pca").iterdir())) == 2, "the older model stays"
 
 
-def test_features_of_another_kind_are_not_mixed_in(run, photos, tmp_path):
-    run(photos, tmp_path / "out")
+def test_features_of_another_kind_are_not_mixed_in(run, first, photos, tmp_path):
     with pytest.raises(TableError, match=r"size was 32 and is 48.*another OUTPUT, or --replace"):
         run(photos, tmp_path / "out", size=48)
     replaced = run(photos, tmp_path / "out", size=48, replace=True)
@@ -172,9 +178,8 @@ def test_features_of_another_kind_are_not_mixed_in(run, photos, tmp_path):
     assert set(replaced.features()["fingerprint"].to_pylist()) == {replaced.record["fingerprint"]}
 
 
-def test_a_library_that_moves_the_probe_stops_the_run(run, photos, tmp_path):
-    result = run(photos, tmp_path / "out")
-    card = tmp_path / "out/models/embedding" / f"{result.record['fingerprint']}.json"
+def test_a_library_that_moves_the_probe_stops_the_run(run, first, photos, tmp_path):
+    card = tmp_path / "out/models/embedding" / f"{first.record['fingerprint']}.json"
     stored = json.loads(card.read_text())
     stored["probe_features"][3] += 0.01
     stored["versions"]["pillow"] = "1.0"
@@ -230,7 +235,9 @@ def test_two_runs_at_once_on_one_output_are_refused(run, photos, tmp_path):
         run(photos, tmp_path / "out")
 
 
-def test_what_an_interrupted_run_embedded_is_taken_over(run, photos, tmp_path, monkeypatch):
+def test_what_an_interrupted_run_embedded_is_taken_over(
+    run, photo_result, photos, tmp_path, monkeypatch
+):
     monkeypatch.setattr("orchard.planning.MIN_IMAGES", 10)
 
     def killed(*_: object) -> None:
@@ -246,7 +253,7 @@ def test_what_an_interrupted_run_embedded_is_taken_over(run, photos, tmp_path, m
     assert after.record["counts"]["adopted"] == 40
     assert after.record["embedding"]["images"] == 0
     assert after.features()["path"].to_pylist()[0] == str(touched)
-    assert compare(Output.at(after.output), Output.at(run(photos, tmp_path / "b").output)).is_equal
+    assert compare(Output.at(after.output), Output.at(photo_result.output)).is_equal
     assert not (tmp_path / "out/_staging").exists()
 
 

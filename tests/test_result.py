@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import polars
+import pyarrow as pa
 import pytest
 from matplotlib import pyplot
 
 import orchard
 from orchard.errors import ConfigError, SourceError, TableError
-from orchard.extraction import vectors_of
+from orchard.extraction import list_column, vectors_of
+from orchard.plots import plot_map, plot_variance
+from orchard.reduction import Moments, fit
 
 mpl.use("agg")
 
@@ -23,7 +26,12 @@ mpl.use("agg")
 def result(spark: Any, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> orchard.Result:
     output = tmp_path_factory.mktemp("api") / "result <1>"
     config = orchard.RunConfig(
-        sources=(str(photos),), output=str(output), weights="untrained", size=32, components=0.9
+        sources=(str(photos),),
+        output=str(output),
+        weights="untrained",
+        size=32,
+        components=0.9,
+        report=False,
     )
     return orchard.run(config)
 
@@ -96,6 +104,16 @@ def test_an_image_that_cannot_be_searched_for_is_told(result: orchard.Result) ->
         result.nearest(b"none", 0)
 
 
+def test_an_image_is_seen_as_the_runs_own_were(
+    run: Callable[..., orchard.Result], photos: Path, tmp_path: Path
+) -> None:
+    result = run(photos, tmp_path / "out", view=("plain", "zoom"), decode="scaled")
+    inside = photos / "plum" / "3.png"
+    (first,) = result.nearest(inside.read_bytes(), 1).to_pylist()
+    assert first["path"] == str(inside)
+    assert first["similarity"] == pytest.approx(1, abs=1e-6)
+
+
 def test_another_network_is_refused(result: orchard.Result, photos: Path) -> None:
     stored = dict(result.record, config=dict(result.record["config"], weights="imagenet.h5"))
     other = orchard.Result(result.output, stored)
@@ -111,6 +129,19 @@ def test_the_variance_is_drawn_with_the_k_kept(result: orchard.Result) -> None:
     heights = [bar.get_height() for bar in ax.patches]
     assert sum(heights[:k]) == pytest.approx(result.record["pca"]["variance_kept"])
     assert {text.get_text() for text in ax.texts} >= {f"90%: k = {k}"}
+
+
+def test_a_k_far_along_the_spectrum_is_drawn_too() -> None:
+    scale = 0.7 ** np.arange(30)
+    features = np.random.default_rng(0).normal(size=(200, 30)) * scale
+    ax = plot_variance(fit(Moments.of(features), 25, standardize=False))
+    assert ax.get_xlim()[1] > 25
+
+
+def test_one_component_is_drawn_along_a_line() -> None:
+    column = list_column(np.arange(3, dtype=np.float32)[:, None], pa.list_(pa.float32()))
+    ax = plot_map(pa.table({"label": ["a"] * 3, "components": column}), None, None)
+    np.testing.assert_array_equal(ax.collections[0].get_offsets(), [[0, 0], [1, 0], [2, 0]])
 
 
 def test_the_map_has_a_point_an_image_and_a_colour_a_label(result: orchard.Result) -> None:

@@ -78,6 +78,8 @@ class RunConfig:
         object.__setattr__(self, "output", os.fspath(self.output))
         if not self.sources:
             raise ConfigError("no SOURCE given: expected at least one folder, file or glob")
+        if not all((*self.sources, self.output)):
+            raise ConfigError("an empty SOURCE or OUTPUT: expected a folder, or . for this one")
         if re.search(r"%[0-9A-Fa-f]{2}|[\x00-\x1f\\\ud800-\udfff]", self.output_root):
             raise ConfigError(
                 f"OUTPUT {self.output_root!r}: Delta tables cannot live in a folder whose path "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from orchard.config import RunConfig
+from orchard.cores import available_cores
 from orchard.extraction import extract
 from orchard.images.source import fetch
 from orchard.model import Embedder, Model
@@ -50,7 +50,7 @@ class Estimate:
         slots = _local_slots(config.master)
         if n == 0:
             return cls(0, 0.0, slots, 0.0, 0)
-        at_once = min(slots or 1, len(os.sched_getaffinity(0)))
+        at_once = min(slots or 1, available_cores())
         spread = np.unique(np.linspace(0, n - 1, min(n, SAMPLE_IMAGES * at_once)).astype(np.int64))
         embedders = [_warmed(model) for _ in range(at_once)]
 
@@ -91,4 +91,4 @@ def _local_slots(master: str) -> int | None:
     number = re.search(r"\d+", master)
     if number:
         return int(number[0])
-    return len(os.sched_getaffinity(0)) if "*" in master else 1
+    return available_cores() if "*" in master else 1

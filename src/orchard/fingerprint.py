@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from orchard.errors import TableError
 from orchard.images.decode import POLICY, SCALED_POLICY, Pixels, decode
-from orchard.model import Embedder, Model
+from orchard.model import Embedder, Model, load_model
 
 PROBE_TOLERANCE = 1e-3  # absolute, of features in [0, 6]; other CPUs differ by some 1e-5
 _LIBRARIES = ("numpy", "onnxruntime", "pillow", "pyarrow", "deltalake", "obstore", "pyspark")
@@ -87,6 +87,18 @@ class Embedding:
                 f"{', '.join(changed) or 'nothing that is recorded'}. Go back to those versions, "
                 "give another OUTPUT, or --replace to compute this one anew"
             )
+
+
+def network_of(card: dict[str, Any], weights: str) -> tuple[Model, bool]:
+    """The network as a stored embedding's card describes it; whether large JPEGs are scaled.
+
+    weights: where it is loaded from, as `load_model` has it; `Embedding.check` tells whether they
+    are the same.
+    """
+    fields = card["fields"]
+    views = tuple(fields.get("views", "plain").split(", "))
+    model = load_model(weights, int(fields["size"]), fields["precision"], views)
+    return model, fields["pixels"] == SCALED_POLICY
 
 
 def library_versions() -> dict[str, str]:

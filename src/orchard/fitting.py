@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from orchard.fingerprint import Embedding
 from orchard.model import Model
-from orchard.reduction import PCA, Moments, components_for, fit, merge
+from orchard.reduction import PCA, SHARES, Moments, components_for, fit, merge
 from orchard.run_state import Run
 from orchard.store import models, tables
 from orchard.store.models import PCACard
@@ -104,11 +104,11 @@ def project(run: Run, spark: SparkSession, pca: PCA, card: PCACard) -> None:
 
 def draw(run: Run, pca: PCA, model: Model) -> None:
     """The spectrum as `explained_variance.csv` and as a picture, and the report."""
-    from orchard.report.figures import explained_variance
+    from orchard.plots import variance_picture
 
     models.write_variance(run.output, pca)
     title = f"{pca.n_samples:,} images, {model.notice or model.name}"
-    run.output.put(VARIANCE_PICTURE, explained_variance(pca, title))
+    run.output.put(VARIANCE_PICTURE, variance_picture(pca, title))
     if run.config.report:
         _report(run)
     run.output.put_json(DRAWN, _components(run))
@@ -200,7 +200,7 @@ def _outdated(run: Run, new_files: Iterable[str]) -> pa.Array:
 
 def _record(run: Run, pca: PCA, card: PCACard, projections: list[Projection]) -> None:
     kept = float(pca.explained_variance_ratio[: pca.n_components].sum())
-    shares = {f"{s:.2f}": components_for(pca.explained_variance, s) for s in (0.8, 0.9, 0.95)}
+    shares = {f"{s:.2f}": components_for(pca.explained_variance, s) for s in SHARES}
     run.log.record["pca"] = {**asdict(card), "components_for": shares, "variance_kept": kept}
     energy = sum(projection.energy for projection in projections)
     if energy:

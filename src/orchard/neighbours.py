@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from orchard.errors import ConfigError, SourceError, TableError
 from orchard.extraction import vectors_of
-from orchard.fingerprint import Embedding
+from orchard.fingerprint import Embedding, network_of
 from orchard.images.decode import decode
 from orchard.images.source import read
-from orchard.model import Embedder, load_model
+from orchard.model import Embedder
 from orchard.records import Failure
 from orchard.storage import is_remote
 from orchard.store import models, tables
@@ -49,8 +49,7 @@ def nearest(
 
 def _place(rows: pa.Table, image: str | PathLike[str]) -> int | None:
     """The row of a path as the table has it, or of the same file by another name."""
-    name = fspath(image)
-    absolute = name if is_remote(name) else str(Path(name).expanduser().absolute())
+    name, absolute = fspath(image), _absolute(image)
     paths = rows["path"].combine_chunks()
     for path in (name, absolute):
         if (place := paths.index(path).as_py()) >= 0:
@@ -63,16 +62,21 @@ def _components(
 ) -> NDArray[np.float64]:
     """(k,) components of an image that the table does not hold."""
     content = image if isinstance(image, bytes) else read(_absolute(image), output.storage)
+    if isinstance(content, Failure):
+        raise _unreadable(image, content)
     stored = models.load_embedding(output, card.fingerprint)
-    size = int(stored["fields"]["size"])
-    pixels = content if isinstance(content, Failure) else decode(content, size)
+    model, scaled = network_of(stored, record["config"]["weights"])
+    Embedding.of(model, scaled=scaled).check(stored, output.root)
+    pixels = decode(content, model.size, scaled=scaled, views=model.views)
     if isinstance(pixels, Failure):
-        name = "the bytes given" if isinstance(image, bytes) else fspath(image)
-        raise SourceError(f"{name}: {pixels.reason.value}: {pixels.detail}")
-    model = load_model(record["config"]["weights"], size)
-    Embedding.of(model).check(stored, output.root)
+        raise _unreadable(image, pixels)
     pca, _ = models.load_pca(output, card.pca_id)
-    return pca.transform(Embedder(model)(pixels.array[None]))[0]
+    return pca.transform(Embedder(model).mean(pixels.views[None]))[0]
+
+
+def _unreadable(image: str | PathLike[str] | bytes, failure: Failure) -> SourceError:
+    name = "the bytes given" if isinstance(image, bytes) else fspath(image)
+    return SourceError(f"{name}: {failure.reason.value}: {failure.detail}")
 
 
 def _absolute(image: str | PathLike[str]) -> str:

@@ -1,50 +1,65 @@
-"""A result drawn with matplotlib, for notebooks and scripts."""
+"""A result drawn with matplotlib, for notebooks and scripts; a run keeps one of the pictures."""
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 from matplotlib import colormaps
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from orchard.errors import ConfigError
 from orchard.extraction import vectors_of
-from orchard.reduction import PCA, components_for
+from orchard.reduction import PCA, SHARES, components_for, n_shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SHARES = (0.80, 0.90, 0.95)
+INK, ACCENT, SOFT = "#1f2d1f", "#2f7d32", "#a5c9a7"
+SIZE = (8, 4.5)  # inches
 LEGEND = 20  # labels that a legend still names
 
 
 def plot_variance(pca: PCA, ax: Axes | None = None) -> Axes:
     """See `Result.plot_variance`."""
     ax = ax or _axes()
-    ratio = pca.explained_variance_ratio
-    shown = min(ratio.size, max(pca.n_components, components_for(pca.explained_variance, 0.96)))
+    ratio, shown = pca.explained_variance_ratio, n_shown(pca)
     number = np.arange(1, shown + 1)
-    ax.bar(number, ratio[:shown], width=1.0, alpha=0.5, label="by component")
-    ax.step(number, np.cumsum(ratio)[:shown], where="mid", label="cumulative")
+    ax.bar(number, ratio[:shown], width=1.0, color=SOFT, label="by component")
+    ax.step(number, np.cumsum(ratio)[:shown], where="mid", color=ACCENT, lw=2, label="cumulative")
     for share in SHARES:
         k = components_for(pca.explained_variance, share)
-        ax.plot(k, share, "o", color="black", ms=4)
+        ax.axhline(share, color=INK, lw=0.6, ls=":")
         ax.annotate(
-            f"{share:.0%}: k = {k}", (k, share), (8, -12), textcoords="offset points", fontsize=9
-        )
-    ax.axvline(pca.n_components, color="grey", ls="--", label=f"k = {pca.n_components} kept")
-    ax.set(xlabel="principal component", ylabel="share of the variance", ylim=(0, 1.02))
-    ax.margins(x=0.15)
-    ax.legend(frameon=False, loc="center")
+            f"{share:.0%}: k = {k}", (1, share), (-4, -2), ax.get_yaxis_transform(),
+            "offset points", ha="right", va="top", fontsize=9,
+        )  # fmt: skip
+    ax.axvline(pca.n_components, color=INK, lw=1, ls="--", label=f"k = {pca.n_components} kept")
+    ax.set(xlim=(0.5, shown + 0.5), ylim=(0, 1.02))
+    ax.set(xlabel="principal component", ylabel="share of the variance")
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(loc="center right", edgecolor="none")
     return ax
+
+
+def variance_picture(pca: PCA, title: str) -> bytes:
+    """`plot_variance` as a PNG."""
+    figure = Figure(figsize=SIZE, dpi=130, layout="constrained")
+    plot_variance(pca, figure.subplots()).set_title(title)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    return picture.getvalue()
 
 
 def plot_map(components: pa.Table, coordinates: ArrayLike | None, ax: Axes | None) -> Axes:
     """See `Result.map`."""
     vectors = vectors_of(components["components"])
-    points = vectors[:, :2] if coordinates is None else np.asarray(coordinates)
+    first = np.pad(vectors[:, :2], ((0, 0), (0, max(0, 2 - vectors.shape[1]))))
+    points = first if coordinates is None else np.asarray(coordinates)
     if points.shape != (len(vectors), 2):
         raise ConfigError(
             f"coordinates of shape {points.shape}: expected ({len(vectors)}, 2), a point for each "
@@ -71,4 +86,4 @@ def plot_map(components: pa.Table, coordinates: ArrayLike | None, ax: Axes | Non
 def _axes() -> Axes:
     from matplotlib import pyplot
 
-    return pyplot.subplots(figsize=(8, 4.5), layout="constrained")[1]
+    return pyplot.subplots(figsize=SIZE, layout="constrained")[1]

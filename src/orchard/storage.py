@@ -41,6 +41,7 @@ RETRIES: RetryConfig = {
 # A server that is not there ends a run in half a minute: 9 attempts of 3 s. A slow one need only
 # send something every 20 s.
 TIMEOUTS: ClientConfig = {"connect_timeout": "3s", "read_timeout": "20s", "timeout": "5m"}
+VERSIONS_AT_ONCE = 1000  # that S3 lists, and deletes, by one request
 ATTEMPTS, PAUSE_SECONDS = 5, 0.2  # of what obstore does not repeat by itself
 
 
@@ -147,18 +148,21 @@ def delete_old_versions(url: str, storage: Storage) -> int:
     How many versions and delete markers went; 0 where the bucket keeps none. Raises OrchardError.
     """
     root, prefix = split(url)
-    bucket, client, n = urlsplit(root).netloc, _s3_client(storage), 0
+    bucket, client = urlsplit(root).netloc, _s3_client(storage)
+    below = f"{prefix.rstrip('/')}/" if prefix else ""
     try:
-        pages = client.get_paginator("list_object_versions")
-        for page in pages.paginate(Bucket=bucket, Prefix=f"{prefix.rstrip('/')}/"):
-            old = [item for item in page.get("Versions", ()) if not item["IsLatest"]]
-            gone = [
-                {"Key": item["Key"], "VersionId": item["VersionId"]}
-                for item in (*old, *page.get("DeleteMarkers", ()))
-            ]
-            if gone:
-                client.delete_objects(Bucket=bucket, Delete={"Objects": gone, "Quiet": True})
-            n += len(gone)
+        pages = client.get_paginator("list_object_versions").paginate(
+            Bucket=bucket, Prefix=below, PaginationConfig={"PageSize": VERSIONS_AT_ONCE}
+        )
+        old, markers = [], []
+        for page in pages:
+            old += [_version(v) for v in page.get("Versions", ()) if not v["IsLatest"]]
+            markers += [_version(v) for v in page.get("DeleteMarkers", ())]
+        gone = old + markers  # without its marker an older version would be the present one again
+        for start in range(0, len(gone), VERSIONS_AT_ONCE):
+            wanted = {"Objects": gone[start : start + VERSIONS_AT_ONCE], "Quiet": True}
+            for refused in client.delete_objects(Bucket=bucket, Delete=wanted).get("Errors", ()):
+                raise OrchardError(f"{refused['Key']}: {refused['Code']}")
     except Exception as error:  # botocore's and the network's
         if "NotImplemented" in one_line(error):  # a server that has no versions
             return 0
@@ -166,7 +170,11 @@ def delete_old_versions(url: str, storage: Storage) -> int:
             f"old versions in {url} may be left: {one_line(error)}; they hold what was erased "
             "until the bucket's lifecycle removes them"
         ) from error
-    return n
+    return len(gone)
+
+
+def _version(found: dict[str, Any]) -> dict[str, str]:
+    return {"Key": found["Key"], "VersionId": found["VersionId"]}
 
 
 def one_line(error: BaseException) -> str:

@@ -128,6 +128,38 @@ def test_erasure_leaves_no_old_version_in_a_bucket(cluster: Cluster) -> None:
     ]
 
 
+@pytest.mark.parametrize("folder", ["", "/results/a"])
+def test_what_was_erased_does_not_come_back_with_its_last_version(
+    cluster: Cluster, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of the listing may end between a delete marker and the version that it hides."""
+    cluster.deploy()
+    s3, bucket = cluster.account.client("s3"), cluster.bucket
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for key in ("results/a/1.parquet", "results/a/2.parquet"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"erased")
+        s3.delete_object(Bucket=bucket, Key=key)
+    monkeypatch.setattr(storage, "VERSIONS_AT_ONCE", 1)
+    assert delete_old_versions(f"s3://{bucket}{folder}", Storage(region=REGION)) == 4
+    found = s3.list_object_versions(Bucket=bucket, Prefix="results/")
+    assert "Versions" not in found
+    assert "DeleteMarkers" not in found
+
+
+def test_a_version_that_is_held_is_told(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3 answers 200 and names what it has not deleted."""
+    cluster.deploy()
+    s3, bucket = cluster.account.client("s3"), cluster.bucket
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket=bucket, Key="out/1", Body=b"held")
+    s3.delete_object(Bucket=bucket, Key="out/1")
+    held = {"Errors": [{"Key": "out/1", "Code": "AccessDenied"}]}
+    monkeypatch.setattr(s3, "delete_objects", lambda **_: held)
+    monkeypatch.setattr(storage, "_s3_client", lambda _: s3)
+    with pytest.raises(OrchardError, match=r"may be left: out/1: AccessDenied; they hold"):
+        delete_old_versions(f"s3://{bucket}/out", Storage(region=REGION))
+
+
 def test_versions_that_cannot_be_deleted_are_told(cluster: Cluster) -> None:
     with pytest.raises(OrchardError, match="old versions in s3://nowhere/out may be left"):
         delete_old_versions("s3://nowhere/out", Storage(region=REGION))

@@ -7,16 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-import orchard
-from orchard.images.sample import write_sample
 from orchard.store import contributions
 from orchard.store.output import Output
-from orchard.training import TrainConfig, train
 
 pytestmark = pytest.mark.browser
 MAIN = "from orchard.cli import main; main()"
@@ -28,28 +24,21 @@ WORDS = {
 
 
 @pytest.fixture(scope="session")
-def output(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def output(request: pytest.FixtureRequest) -> Path:
     """An OUTPUT with a classifier: ORCHARD_TRAINED's, else of rendered fruit."""
     if "ORCHARD_TRAINED" in os.environ:
         return Path(os.environ["ORCHARD_TRAINED"])
-    folder = tmp_path_factory.mktemp("phone")
-    write_sample(folder / "fruit", 152, size=48)
-    sources = (str(folder / "fruit"),)
-    orchard.run(
-        orchard.RunConfig(
-            sources=sources, output=str(folder / "out"), weights="untrained", size=48, components=30
-        )
-    )
-    train(TrainConfig(output=str(folder / "out"), kind="logistic", folds=2))
-    return folder / "out"
+    request.getfixturevalue("trained")
+    found: Path = request.getfixturevalue("rendered_result")
+    return found
 
 
 @pytest.fixture(scope="session")
-def photo(output: Path) -> Path:
+def photo(rendered: Path) -> Path:
     """ORCHARD_PHOTO, else a picture that the classifier was trained on."""
     if "ORCHARD_PHOTO" in os.environ:
         return Path(os.environ["ORCHARD_PHOTO"])
-    return next(path for path in sorted((output.parent / "fruit").rglob("*.*")) if path.is_file())
+    return next(path for path in sorted(rendered.rglob("*.*")) if path.is_file())
 
 
 @pytest.fixture(scope="session")
@@ -110,16 +99,22 @@ def test_the_whole_story(page: Page, photo: Path, output: Path, tmp_path: Path) 
 
 
 def test_the_language_changes_at_a_touch_and_nothing_is_wider_than_the_phone(
-    page: Page, photo: Path
+    page: Page, photo: Path, output: Path
 ) -> None:
+    given: list[str] = []
+    page.on("request", lambda r: given.extend([r.url] * ("/api/contributions" in r.url)))
+    page.get_by_role("switch").check()
     page.set_input_files("#file", photo)
-    expect(page.locator("#result .verdict")).to_be_visible()
+    code = page.locator("#kept code").inner_text()
     before = page.evaluate("document.documentElement.lang")
     page.locator("#language").click()
     after = "fr" if before == "en" else "en"
     expect(page.locator("html")).to_have_attribute("lang", after)
     expect(page.locator("#result .verdict")).to_be_visible()
+    expect(page.locator("#result")).to_have_attribute("aria-busy", "false")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert len(given) == 1, "the same photo is asked about again, and not given again"
+    contributions.erase(Output.at(output), code)
 
 
 def test_the_shell_opens_without_a_network(page: Page) -> None:

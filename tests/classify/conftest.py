@@ -1,49 +1,19 @@
 from __future__ import annotations
 
-import io
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 
-import orchard
 from orchard.classify.samples import Samples
-from orchard.images.sample import write_sample
-from orchard.progress import Reporter
-from orchard.training import TrainConfig, Trained, train
-
-
-def silent() -> Reporter:
-    return Reporter(Console(file=io.StringIO()), quiet=True)
+from orchard.classify.splits import objects_of
+from orchard.training import Trained
 
 
 @pytest.fixture(scope="session")
-def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Some 150 rendered fruit of 19 species, two series of turns each."""
-    folder = tmp_path_factory.mktemp("rendered")
-    write_sample(folder, 152, size=48)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def result(spark: Any, rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A result of the rendered fruit, seen whole and from near; for reading only."""
-    output = tmp_path_factory.mktemp("trained") / "out"
-    config = orchard.RunConfig(
-        sources=(str(rendered),), output=str(output), weights="untrained", size=48, components=30,
-        view=("plain", "zoom"), report=False,
-    )  # fmt: skip
-    orchard.run(config, silent())
-    return output
-
-
-@pytest.fixture(scope="session")
-def trained(result: Path) -> Trained:
-    """A classifier in `result`."""
-    return train(TrainConfig(output=str(result), kind="logistic", folds=2), silent())
+def result(rendered_result: Path) -> Path:
+    return rendered_result
 
 
 @pytest.fixture
@@ -66,8 +36,6 @@ def clouds() -> tuple[Samples, np.ndarray]:
                 paths.append(f"/in/{name}/{thing}/{frame}_100.jpg")
                 labels.append(name)
                 rows.append(spot + rng.normal(size=8) * 0.1)
-    from orchard.classify.splits import objects_of
-
     samples = Samples.of(
         np.array(paths), np.array(labels), lambda label: label.split()[0], objects_of(paths)
     )

@@ -17,10 +17,9 @@ from PIL import Image
 from orchard.classify.files import classifier_ids, current_id
 from orchard.cli import main
 from orchard.errors import ConfigError
+from orchard.progress import Reporter
 from orchard.store.output import Output
 from orchard.training import TrainConfig, Trained, train
-
-from .conftest import silent
 
 
 def orchard(*arguments: object, input: bytes | None = None) -> Result:
@@ -53,7 +52,7 @@ def test_training_twice_gives_the_same_head(result: Path, tmp_path: Path) -> Non
     copies = [shutil.copytree(result, tmp_path / name) for name in "ab"]
     heads = []
     for copy in copies:
-        done = train(TrainConfig(output=str(copy), kind="forest", folds=2), silent())
+        done = train(TrainConfig(output=str(copy), kind="forest", folds=2), Reporter(quiet=True))
         heads.append(done.card.files["classifier.safetensors"])
     assert heads[0] == heads[1]
 
@@ -103,6 +102,7 @@ def test_a_bad_image_is_a_line_with_its_reason(
         (("/nowhere.jpg",), 3, "no such folder, file or pattern"),
         ((), 2, "nothing to look at"),
         (("-", "--top", "0"), 2, "--top 0: expected"),
+        (("-", "--threads", "0"), 2, "--threads 0: expected"),
         (("-", "--classifier", "beef"), 10, "holds no classifier beef"),
     ],
 )
@@ -134,7 +134,8 @@ def test_a_wrong_setting_says_what_was_expected(settings: dict[str, Any], messag
 def test_a_folder_that_is_no_result_cannot_be_trained_on(tmp_path: Path) -> None:
     found = orchard("train", tmp_path)
     assert found.exit_code == 5
-    assert "holds no components; expected the OUTPUT of a run" in found.stderr
+    assert "holds no features; expected the OUTPUT of a run" in found.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_images_without_labels_cannot_be_trained_on(run: Any, photos: Path, tmp_path: Path) -> None:

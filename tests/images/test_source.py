@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -266,7 +267,8 @@ def test_the_order_is_that_of_the_paths_bytes_not_of_the_file_system(
         def __exit__(self, *_: object) -> None:
             pass
 
-    monkeypatch.setattr(os, "scandir", Shuffled)
+    shuffling = SimpleNamespace(**(vars(os) | {"scandir": Shuffled}))
+    monkeypatch.setattr("orchard.images.local.os", shuffling)  # other threads list as ever
     listing = list_images((str(tmp_path),))
     listed = paths(listing)
     assert [path for path, _ in listing.failures] == [f"{tmp_path}/gone{n}" for n in range(5)]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from orchard.errors import ReductionError
-from orchard.reduction import PCA, Moments, components_for, fit, update
+from orchard.reduction import PCA, Moments, components_for, fit, fit_rows, update
 
 Features = NDArray[np.floating]
 
@@ -174,6 +174,24 @@ def test_projections_return_from_the_inverse_at_any_k(
     returned = pca.transform(pca.inverse_transform(projected))
     scale = size(case.features) / pca.scale.min()
     np.testing.assert_allclose(returned, projected, rtol=0, atol=EXACT * scale)
+
+
+@given(cases(), both)
+def test_rows_in_memory_are_fitted_as_their_moments_are(case: Case, standardize: bool) -> None:
+    expected = fitted(case.features, case.rank, standardize)
+    found = fit_rows(case.features, case.rank, standardize=standardize)
+    np.testing.assert_allclose(found.mean, expected.mean, rtol=0, atol=EXACT * size(case.features))
+    np.testing.assert_allclose(found.scale, expected.scale, rtol=EXACT)
+    np.testing.assert_allclose(
+        found.explained_variance,
+        expected.explained_variance,
+        rtol=0,
+        atol=EXACT * expected.explained_variance[0],
+    )
+    alone = separated(expected)
+    np.testing.assert_allclose(
+        found.components[alone], expected.components[alone], rtol=0, atol=EXACT / GAP
+    )
 
 
 @given(cases(broad=False), both)

@@ -205,6 +205,36 @@ def test_two_inputs_are_refused(tmp_path: Path) -> None:
         load_model(save(tmp_path, graph))
 
 
+def test_one_of_several_outputs_is_taken_by_name(tmp_path: Path) -> None:
+    graph = network(["N", 3, 8, 8])
+    score = helper.make_tensor_value_info("score", TensorProto.FLOAT, ["n", 1])
+    graph.graph.node.append(helper.make_node("ReduceSum", ["out", "axes"], ["score"]))
+    graph.graph.initializer.append(numpy_helper.from_array(np.array([1]), "axes"))
+    graph.graph.output.append(score)
+    with pytest.raises(WeightsError, match="1 inputs and 2 outputs"):
+        load_model(save(tmp_path, graph))
+    vector = load_model(save(tmp_path, graph, {"output": "out"}))
+    number = load_model(save(tmp_path, graph, {"output": "score"}))
+    assert (vector.dim, number.dim) == (DIM, 1)
+    assert vector.weights_sha256 != number.weights_sha256, "their features must not be mixed"
+    np.testing.assert_allclose(Embedder(vector)(PIXELS), expected(PIXELS), atol=1e-5)
+    assert Model.from_onnx(vector.onnx) == vector
+
+
+def test_a_tensor_inside_the_graph_is_taken_by_name(tmp_path: Path) -> None:
+    graph = network(["N", 3, 8, 8], end="unpooled")
+    with pytest.raises(WeightsError, match="cut the network after its global pooling"):
+        load_model(save(tmp_path, graph))
+    model = load_model(save(tmp_path, graph, {"output": "pooled"}))
+    np.testing.assert_allclose(Embedder(model)(PIXELS), expected(PIXELS), atol=1e-5)
+
+
+def test_an_output_that_the_graph_has_not_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path, network(["N", 3, 8, 8]), {"output": "kernel"})
+    with pytest.raises(WeightsError, match=r"output = 'kernel': expected .*such as out"):
+        load_model(path)
+
+
 def test_an_initializer_listed_as_input_is_none(tmp_path: Path) -> None:
     graph = network(["N", 3, 8, 8])
     graph.graph.input.append(
@@ -231,6 +261,7 @@ def test_what_is_not_onnx_is_refused(tmp_path: Path, content: bytes) -> None:
         ({"size": "224"}, "size = '224'"),
         ({"layout": "HWC"}, "expected NHWC or NCHW"),
         ({"name": 3}, "name = 3: expected a text"),
+        ({"output": 0}, "output = 0: expected a text"),
         ({"mean": 0}, "mean and std"),
         ({"offset": 0}, "expected scale and offset"),
         ({"scale": 1, "mean": 0, "std": 1}, "expected scale and offset, or mean and std"),

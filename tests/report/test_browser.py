@@ -16,6 +16,8 @@ import pytest
 from PIL import Image
 
 import orchard
+from orchard.report.build import build
+from orchard.store.output import Output
 from tests.report.conftest import HOSTILE
 
 pytestmark = pytest.mark.browser
@@ -25,6 +27,12 @@ FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu"),
     *("--disable-background-networking", "--no-first-run"),
 ]
+
+COUNTING = """
+    window.decoded = 0;
+    const decode = window.createImageBitmap;
+    window.createImageBitmap = (blob) => { window.decoded++; return decode(blob); };
+"""
 
 
 def chromium() -> str | None:
@@ -58,10 +66,13 @@ def launch() -> Iterator[Callable[..., Any]]:
 class Visit:
     """A page, and what it complained of, asked for and tried to say."""
 
-    def __init__(self, browser: Any, file: Path, size: str, **settings: Any) -> None:
+    def __init__(
+        self, browser: Any, file: Path, size: str, script: str = "", **settings: Any
+    ) -> None:
         width, height = SIZES[size]
         settings = {"locale": "en-GB", "has_touch": size == "phone"} | settings
         self.context = browser.new_context(viewport={"width": width, "height": height}, **settings)
+        self.context.add_init_script(script)
         self.page = self.context.new_page()
         self.errors: list[str] = []
         self.requests: list[str] = []
@@ -197,7 +208,7 @@ def test_search_finds_a_class_by_its_name(visit: Callable[..., Visit]) -> None:
     seen = visit()
     seen.page.fill("#search", "PLUM")
     seen.page.wait_for_selector("#results:not([hidden]) button")
-    assert seen.page.locator("#status").text_content() == "1 classes, 11 images"
+    assert seen.page.locator("#status").text_content() == "Classes: 1, images: 11"
     assert seen.page.locator("#results .class").all_text_contents() == ["plum"]
     seen.page.locator("#results button:not(.class)").first.focus()
     assert seen.page.locator("#card b").text_content() == "plum"
@@ -252,6 +263,28 @@ def test_close_by_the_points_become_pictures(visit: Callable[..., Visit]) -> Non
     seen.page.click("#photos")
     seen.settle()
     assert (np.abs(seen.pixels() - far).max(axis=2) > 40).mean() > 0.02
+
+
+def test_a_view_with_pictures_from_many_sheets_comes_to_rest(
+    launch: Callable[..., Any],
+    reported: orchard.Result,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in ("page", "thumbnails"):
+        monkeypatch.setattr(f"orchard.report.{module}.PER_SIDE", 1)  # a sheet an image
+    shutil.copytree(reported.output, tmp_path / "result")
+    build(Output.at(tmp_path / "result"))
+    seen = Visit(launch(), tmp_path / "result" / "report" / "index.html", "desktop", COUNTING)
+    n_sheets = seen.page.locator("script.sheet").count()
+    assert n_sheets == seen.data["n"]
+    decoded = """async (n) => {
+        while (window.decoded < n) await new Promise(requestAnimationFrame);
+        for (let frame = 0; frame < 30; frame++) await new Promise(requestAnimationFrame);
+        return window.decoded;
+    }"""
+    assert seen.page.evaluate(decoded, n_sheets) == n_sheets, "each is decoded once"
+    seen.context.close()
 
 
 def test_the_three_dimensional_view_shows_all_points(visit: Callable[..., Visit]) -> None:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner
+from PIL import Image
 
+from orchard.cli import main
+from orchard.config import RunConfig
+from orchard.errors import OrchardError
 from orchard.extraction import list_column
 from orchard.records import COMPONENTS, FEATURES
-from orchard.report import classes, embedding_2d, neighbours, summarise
+from orchard.report import classes, embedding_2d, neighbours, summarise, thumbnails
 from orchard.report.colours import palette
 from orchard.report.cost import costs
 from orchard.report.points import MAX_LABELS, OTHER, Images, components_of, stratified
+from orchard.storage import DEFAULT
 from orchard.store import tables
 from orchard.store.output import Output
 
@@ -184,6 +193,15 @@ def luminance(rgb: list[int]) -> float:
     return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
 
 
+def test_a_source_that_is_gone_is_told_from_images_that_changed(tmp_path: Path) -> None:
+    paths = [str(tmp_path / f"{number}.png") for number in range(3)]
+    rows = pa.table({"path": paths, "label": ["a"] * 3, "size": [1] * 3, "sha256": ["other"] * 3})
+    assert thumbnails.make(rows, np.arange(3), [], DEFAULT).missed == {"unreachable": 3}
+    for path in paths:
+        Image.new("RGB", (8, 8)).save(path)
+    assert thumbnails.make(rows, np.arange(3), [], DEFAULT).missed == {"changed": 3}
+
+
 def test_counts_that_do_not_close_are_said_not_to() -> None:
     record: dict[str, Any] = {
         "counts": {"listed": 5, "embedded": 2, "errors": 1, "known_errors": 1}
@@ -230,6 +248,44 @@ def test_of_too_few_images_or_of_a_cluster_no_cost_is_told(
     }
     assert costs(record, images) is not None
     assert costs(record | changed, images) is None
+
+
+def test_the_command_is_the_one_that_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = RunConfig(
+        sources=("photos", "more photos"),
+        output="out",
+        weights="net.onnx",
+        size=64,
+        precision="bfloat16",
+        decode="scaled",
+        view=("plain", "zoom"),
+        components=50,
+        pca="keep",
+        standardize=False,
+        label=r"/(\w)[^/]*$",
+        include=("*.jpg", "a b"),
+        exclude=("c*",),
+        limit=5,
+        master="local[2]",
+        broadcast=False,
+        max_errors="1%",
+        event_log="log",
+        endpoint_url="http://127.0.0.1:9000",
+        region="eu-west-3",
+        report=False,
+    )
+    same = [f.name for f in fields(config) if getattr(config, f.name) == f.default]
+    assert same == ["retry_errors", "replace", "dry_run"], "every other option is tried"
+    given: list[RunConfig] = []
+
+    def run(config: RunConfig, _: Any) -> None:
+        given.append(config)
+        raise OrchardError("seen enough")
+
+    monkeypatch.setattr("orchard.pipeline.run", run)
+    words = shlex.split(summarise.command(json.loads(json.dumps(asdict(config)))))
+    CliRunner().invoke(main, words[1:])
+    assert given == [config]
 
 
 def test_the_command_quotes_what_a_shell_would_take_apart() -> None:

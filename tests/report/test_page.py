@@ -141,7 +141,7 @@ def test_an_image_that_was_cut_is_shown_as_far_as_it_goes(page: str) -> None:
 
 def test_equal_files_are_found_and_alike_ones_are_told_from_them(page: str) -> None:
     words = shown_text(page, "en")
-    assert "2 images share their bytes (SHA-256) with another, in 1 sets" in words
+    assert "2 images share their bytes (SHA-256) with another. Sets of them: 1;" in words
     exact = page[page.index('<div class="pairs">') :]
     exact = exact[: exact.index("<h3>")]
     assert "lemon/0.png" in exact
@@ -230,7 +230,8 @@ def test_the_cost_is_said_to_be_an_estimate_with_its_basis(
     assert f"From the {rate:,.0f} images/s that one slot of the run’s machine reached" in shown[1]
     assert "nobody has measured it" in shown[1]
     assert f"Prices of {Prices.of('eu-west-3').date}" in shown[1]
-    work = Workload(N_IMAGES, 0, rate)
+    n_bytes = sum(reported.features()["size"].to_pylist())
+    work = Workload(N_IMAGES, n_bytes, rate, uploads=N_IMAGES)
     for backend in BACKENDS:
         low, high = estimate(ClusterConfig(region="eu-west-3", backend=backend), work).total_eur
         assert f" {low:.2f}–{high:.2f} " in shown[1]
@@ -260,6 +261,22 @@ def test_a_report_made_from_the_tables_alone_is_the_same(
     build(output)
     rebuilt = bytes(output.get("report/index.html")).decode()
     assert rebuilt == page
+
+
+def test_a_run_on_single_files_is_not_called_by_all_their_names(
+    reported: orchard.Result, tmp_path: Path
+) -> None:
+    output = copy(reported, tmp_path)
+    sources = [f"/photos/{number}.png" for number in range(40)]
+    config = reported.record["config"] | {"sources": sources}
+    build(output, reported.record | {"config": config}, with_thumbnails=False)
+    page = bytes(output.get("report/index.html")).decode()
+    assert "<title>0.png, 1.png, 2.png … – Orchard</title>" in page
+    listed = page[page.index('<dl class="facts">') :]
+    assert "/photos/11.png" in listed
+    assert "/photos/12.png" not in listed
+    assert "and 28 more" in shown_text(page, "en")
+    assert f"orchard run {' '.join(sources)} " in page, "the command names them all"
 
 
 def test_without_the_images_the_report_says_so(
@@ -354,3 +371,4 @@ def test_above_its_limit_the_map_is_a_sample_and_says_so(
     assert f"Shown are 60 of {N_IMAGES} images" in words
     assert "above 60, the map is a sample" in words
     assert "2 images share their bytes" in words  # counted over all images, not the sample
+    assert words.count("Looked for among the 60 images of the map, which are a sample.") == 2

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from orchard.classify.space import Space
 from orchard.errors import ReductionError
-from orchard.reduction import Moments, fit
+from orchard.reduction import fit_rows
 
 FALSE_ALARMS = 0.01  # of held-out fruit that may be called no fruit
 PARTS = 4  # that the likeness of held-out fruit is estimated on
@@ -75,9 +75,8 @@ def _likeness_left_out(
         rest = features[parts != part]
         if len(rest) < 3:
             return np.zeros(0)
-        moments = Moments.of(rest)
         try:
-            pca = fit(moments, min(k, len(rest) - 2), standardize=standardize)
+            pca = fit_rows(rest, min(k, len(rest) - 2), standardize=standardize)
         except ReductionError:  # images too much alike to span so many directions
             return np.zeros(0)
         found[parts == part] = Space.of(pca).likeness(features[parts == part])

@@ -127,6 +127,12 @@ def load_classifier(output: Output, classifier_id: str | None = None) -> Classif
     return Classifier(card, head, space, network, _load_gallery(output, folder, card))
 
 
+def stamp(output: Output, classifier_id: str | None = None) -> tuple[str, str]:
+    """Another wherever `load_classifier` would load something else. Raises as it does."""
+    chosen = classifier_id or current_id(output)
+    return chosen, galleries.digest(output, f"{FOLDER}/{chosen}")
+
+
 def current_id(output: Output) -> str:
     """Raises ClassifierError where nothing was trained."""
     if _CURRENT not in output.paths(FOLDER):

@@ -17,6 +17,7 @@ from orchard.errors import ClassifierError
 
 Arrays = dict[str, NDArray[np.generic]]
 
+_ABSENT = -1e9  # logit of a class that was not trained on
 _LEAF = -1
 _LEAST = 1e-3  # share of a forest's votes that a class is credited with at least, over all classes
 
@@ -43,6 +44,17 @@ class LinearHead:
 
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
+
+    @classmethod
+    def among(
+        cls, n_classes: int, present: NDArray[np.intp], weights: NDArray[np.floating],
+        bias: NDArray[np.floating],
+    ) -> LinearHead:  # fmt: skip
+        """Of c classes, of which those present were trained on; the others are never the answer."""
+        all_weights = np.zeros((n_classes, weights.shape[1]), np.float32)
+        all_bias = np.full(n_classes, _ABSENT, np.float32)
+        all_weights[present], all_bias[present] = weights, bias
+        return cls(all_weights, all_bias)
 
     @property
     def n_components(self) -> int:

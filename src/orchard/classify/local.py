@@ -20,7 +20,6 @@ GRID: dict[str, tuple[float, ...]] = {
     "svm": (0.0001, 0.001, 0.01),  # C, as above
     "forest": (64.0,),  # trees
 }
-ABSENT = -1e9  # logit of a class that was not trained on
 
 
 def fit(kind: str, setting: float, x: NDArray[np.floating], y: NDArray[np.intp], n_classes: int,
@@ -41,10 +40,7 @@ def fit(kind: str, setting: float, x: NDArray[np.floating], y: NDArray[np.intp],
     scale = np.float32(np.sqrt(np.mean(np.square(values, dtype=np.float64))) or 1.0)
     train = _logistic if kind == "logistic" else _svm
     weights, bias = train(setting, values / scale, np.searchsorted(present, y), len(present))
-    all_weights = np.zeros((n_classes, values.shape[1]), np.float32)
-    all_bias = np.full(n_classes, ABSENT, np.float32)
-    all_weights[present], all_bias[present] = weights / scale, bias
-    return LinearHead(all_weights, all_bias)
+    return LinearHead.among(n_classes, present, weights / scale, bias)
 
 
 def balanced(y: NDArray[np.intp]) -> NDArray[np.float64]:

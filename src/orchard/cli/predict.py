@@ -58,8 +58,9 @@ def predict_command(
     wanted = [*sources, *filter(None, lines)]
     if not wanted:
         raise ConfigError("nothing to look at: give a file, a folder, -, or --from-file")
-    if top < 1:
-        raise ConfigError(f"--top {top}: expected a whole number of at least 1")
+    for option, value in (("--top", top), ("--threads", threads)):
+        if value < 1:
+            raise ConfigError(f"{option} {value}: expected a whole number of at least 1")
     storage = Storage(endpoint_url, region)
     predictor = Predictor.load(output, classifier, storage=storage, threads=threads)
     n = n_failed = 0

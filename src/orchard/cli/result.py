@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from orchard.store.output import Output
 
 
+_LARGEST_MB = 1024**2  # a terabyte
+
+
 @click.command("compare", cls=Command, short_help="Prove two results equal.")
 @click.argument("a", metavar="A", type=ResultFolder())
 @click.argument("b", metavar="B", type=ResultFolder())
@@ -121,21 +124,25 @@ def erase_command(
     from orchard.store.erase import erase
 
     lines = [line.rstrip("\r\n") for line in from_file or ()]
+    if not all((*paths, *prefixes)):
+        raise ConfigError("--path or --prefix '': expected a path, or how one begins")
     wanted = [*paths, *filter(None, lines)]
     if not wanted and not prefixes and not codes:
         raise ConfigError("nothing to erase: give --path, --prefix, --from-file or --contribution")
     place = existing_result(output, endpoint_url, region)
     _erase_contributions(place, codes)
-    if not wanted and not prefixes:
-        return
-    done = erase(place, wanted, prefixes)
-    rows = ", ".join(f"{count} of {table}" for table, count in done.rows.items())
-    click.echo(f"rows erased: {rows}; {done.suppressed} paths are kept out of later runs")
+    done = erase(place, wanted, prefixes) if wanted or prefixes else None
+    if done:
+        rows = ", ".join(f"{count} of {table}" for table, count in done.rows.items())
+        click.echo(f"rows erased: {rows}; {done.suppressed} paths are kept out of later runs")
+    if done and not any(done.rows.values()):
+        click.echo("no row has such a path; they are written in full, as in the tables", err=True)
     if output.startswith("s3://"):
         n_versions = delete_old_versions(output, Storage(endpoint_url, region))
         click.echo(f"{n_versions} old versions deleted from the bucket")
-    click.echo("run `orchard run` again to fit a PCA and draw a report without them")
-    if done.classifier_rows:
+    if done:
+        click.echo("run `orchard run` again to fit a PCA and draw a report without them")
+    if done and done.classifier_rows:
         click.echo(
             f"{done.classifier_rows} rows left the galleries of classifiers, which were trained on "
             "them: train those again"
@@ -180,6 +187,8 @@ def optimize_command(
     """Merge the small files that many runs leave into larger ones; rows stay as they are."""
     from orchard.store.compaction import compact
 
+    if not 1 <= target_mb <= _LARGEST_MB:
+        raise ConfigError(f"--target-mb {target_mb}: expected 1 to {_LARGEST_MB}")
     place = existing_result(output, endpoint_url, region)
     with place.lock():
         for table, n_fewer in compact(place, target_mb * 1024 * 1024).items():

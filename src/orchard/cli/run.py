@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
 
 from orchard.cli.command import Command, show, storage_options
 from orchard.errors import ConfigError
+
+# Of a JVM that only hands out tasks: half the compiler's and collector's work, which the workers'
+# cores would have to do.
+JVM_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 @click.command("run", cls=Command, short_help="Embed and reduce the images of a folder.")
@@ -149,6 +154,7 @@ def run_command(paths: tuple[str, ...], quiet: bool, **options: Any) -> None:
     options["standardize"] = not options.pop("no_standardize")
     options["components"] = parse_components(options["components"])
     config = RunConfig(sources=paths[:-1], output=paths[-1], **options)
+    os.environ.setdefault("SPARK_SUBMIT_OPTS", JVM_OPTIONS)
     result = run(config, Reporter(quiet=quiet))
     if not quiet:
         show(*tables_of(result))

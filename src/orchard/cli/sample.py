@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -36,9 +35,10 @@ def sample_command(words: tuple[str, ...], count: int, seed: int, size: int, spl
         n_files = fetch_fruits360(Path(words[1]), split=split)
         click.echo(f"{n_files:,} photos in {words[1]}\n{LICENCE}")
     elif len(words) == 1:
+        from orchard.cores import available_cores
         from orchard.images.sample import write_sample
 
-        cores = os.cpu_count() or 1
+        cores = available_cores()
         n_files = write_sample(Path(words[0]), count, seed=seed, size=size, processes=cores)
         click.echo(f"{n_files:,} of {count:,} pictures written to {words[0]}")
     else:

@@ -30,7 +30,10 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 @click.option("--max-bytes", default=20 * 1024**2, show_default=True, help="Of one image.")
 @click.option("--max-pixels", default=50_000_000, show_default=True, help="Of one image.")
 @click.option(
-    "--head-seconds", default=10.0, show_default=True, help="For a request to begin; then closed."
+    "--head-seconds",
+    default=10.0,
+    show_default=True,
+    help="For a request to begin, or an answer to be read.",
 )
 @click.option(
     "--upload-seconds", default=30.0, show_default=True, help="For an image to arrive; then 408."

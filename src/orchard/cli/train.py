@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from orchard.cli.command import Command, show, storage_options
+from orchard.cli.command import Command, existing_result, show, storage_options
 
 
 @click.command("train", cls=Command, short_help="Train a classifier on the components.")
@@ -94,6 +94,7 @@ def train_command(output: str, quiet: bool, **options: Any) -> None:
     from orchard.report.summary import trained_table
     from orchard.training import train
 
+    existing_result(output, options["endpoint_url"], options["region"])
     trained = train(TrainConfig(output=output, **options), Reporter(quiet=quiet))
     if not quiet:
         show(trained_table(trained.metrics))

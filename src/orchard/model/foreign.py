@@ -14,6 +14,7 @@ from onnx import TensorProto, external_data_helper
 from orchard.errors import ConfigError, WeightsError
 from orchard.model.embedder import one_line, open_session, to_input
 from orchard.model.onnx_model import MAX_BYTES, InputSpec, Layout, Model
+from orchard.model.outputs import sha256_of_output, take_output
 from orchard.model.preprocessing import Settings, normalisation, settings_for
 
 DEFAULT_SIZE = 224
@@ -30,6 +31,9 @@ def load_onnx(path: Path, size: int | None = None) -> Model:
     graph, sha256 = _read(path)
     try:
         settings = settings_for(path, {e.key: e.value for e in graph.metadata_props})
+        if output := settings.get("output"):
+            take_output(graph, output)
+            sha256 = sha256_of_output(sha256, output)
         spec, side = _input(graph, settings, size)
         return Model.describe(
             graph,
@@ -112,7 +116,7 @@ def _input(graph: onnx.ModelProto, settings: Settings, size: int | None) -> tupl
     if len(inputs) != 1 or len(graph.graph.output) != 1:
         raise WeightsError(
             f"{len(inputs)} inputs and {len(graph.graph.output)} outputs, expected one image in "
-            "and one vector out"
+            'and one vector out; state which of several outputs as "output" in the file\'s .json'
         )
     tensor = inputs[0].type.tensor_type
     dims = [dim.dim_value or None for dim in tensor.shape.dim]
@@ -179,7 +183,8 @@ def _probe(graph: onnx.ModelProto, spec: InputSpec, side: int) -> int:
     if shape not in ((n, dim), (n, dim, 1, 1), (n, 1, 1, dim)) or output.dtype != np.float32:
         raise WeightsError(
             f"output of {getattr(output, 'dtype', type(output).__name__)} {shape} for {n} images, "
-            f"expected a vector each: float32 ({n}, d); cut the network after its global pooling"
+            f"expected a vector each: float32 ({n}, d); cut the network after its global pooling, "
+            'or name the tensor that comes out of it as "output" in the file\'s .json'
         )
     if dim == 0 or not np.isfinite(output).all():
         raise WeightsError("its features of a black image are none, NaN or infinite")

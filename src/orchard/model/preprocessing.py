@@ -7,6 +7,7 @@ They are looked for in the sidecar `<file>.json`, else in the ONNX file's metada
     scale, offset   input = x * scale + offset, pixels x in 0..255; a number, or one for each colour
     mean, std       instead: input = (x / 255 - mean) / std, as torchvision states it
     layout          "NHWC" or "NCHW", where the graph does not tell
+    output          the tensor that is the features: one of several outputs, or one inside the graph
     name, notice    what to call it, and what to say wherever results are shown
 """
 
@@ -22,7 +23,7 @@ from orchard.errors import WeightsError
 from orchard.model.onnx_model import METADATA_KEY
 
 PREFIX = "orchard."
-KEYS = {"size", "scale", "offset", "mean", "std", "layout", "name", "notice"}
+KEYS = {"size", "scale", "offset", "mean", "std", "layout", "output", "name", "notice"}
 MAX_BYTES = 1 << 16
 
 Settings = Mapping[str, Any]
@@ -97,7 +98,7 @@ def _check(stated: Settings, place: str) -> None:
         raise WeightsError(f"{place}: size = {size!r}: expected a whole number of pixels per side")
     if stated.get("layout", "NHWC") not in ("NHWC", "NCHW"):
         raise WeightsError(f"{place}: layout = {stated['layout']!r}: expected NHWC or NCHW")
-    for key in ("name", "notice"):
+    for key in ("output", "name", "notice"):
         if not isinstance(stated.get(key, ""), str):
             raise WeightsError(f"{place}: {key} = {stated[key]!r}: expected a text")
 

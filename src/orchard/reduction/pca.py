@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from orchard.errors import ReductionError
 from orchard.reduction.moments import Moments
 
+SHARES = (0.80, 0.90, 0.95)  # of the variance, that records, pictures and the report mark
 EPSILON = float(np.finfo(np.float64).eps)
 
 
@@ -94,24 +95,37 @@ def fit(moments: Moments, n_components: int | float, *, standardize: bool = True
     explain at least that share of the variance. Raises ReductionError where it is neither, where k
     exceeds the number of features or the rank, where n < 2, and where no feature varies.
     """
-    n, d = moments.n_samples, moments.n_features
-    _check(n_components, n, d)
-    varies = _varies(np.diag(moments.scatter) / (n - 1), moments.mean, n)
-    if not varies.any():
-        raise ReductionError(f"all {n} images have the same features: there is no variance")
+    n, mean = moments.n_samples, moments.mean
+    _check(n_components, n, moments.n_features)
+    variance = np.diag(moments.scatter) / (n - 1)
+    varies, scale = _varies(variance, mean, n), np.ones(len(mean))
     covariance = moments.scatter[np.ix_(varies, varies)]
     covariance /= n - 1
-    scale = np.ones(d)
     if standardize:
-        scale[varies] = np.sqrt(np.diag(covariance))
+        scale[varies] = np.sqrt(variance[varies])
         covariance /= np.outer(scale[varies], scale[varies])
     eigenvalues, eigenvectors = np.linalg.eigh(covariance)
-    # constant columns add an eigenvalue of 0 each
-    spectrum = np.pad(np.clip(eigenvalues[::-1], 0.0, None), (0, d))[: min(n - 1, d)]
-    k = _choose(spectrum, n_components, n, d)
-    components = np.zeros((k, d))
-    components[:, varies] = _fix_signs(eigenvectors[:, ::-1][:, :k].T)
-    return PCA(moments.mean, scale, components, spectrum, n)
+    spectrum = np.clip(eigenvalues[::-1], 0.0, None)
+    return _kept(mean, scale, varies, spectrum, eigenvectors[:, ::-1].T, n, n_components)
+
+
+def fit_rows(
+    rows: NDArray[np.floating], n_components: int | float, *, standardize: bool = True
+) -> PCA:
+    """`fit` to (n, d) features in memory: cost n² d where they are fewer than they are wide."""
+    n, d = rows.shape
+    if n >= d:
+        return fit(Moments.of(rows), n_components, standardize=standardize)
+    _check(n_components, n, d)
+    mean = rows.mean(axis=0, dtype=np.float64)
+    centred = rows - mean
+    variance = np.square(centred).sum(axis=0) / (n - 1)
+    varies, scale = _varies(variance, mean, n), np.ones(d)
+    if standardize:
+        scale[varies] = np.sqrt(variance[varies])
+    scaled = centred[:, varies] / scale[varies]
+    _, singular, directions = np.linalg.svd(scaled, full_matrices=False)
+    return _kept(mean, scale, varies, singular**2 / (n - 1), directions, n, n_components)
 
 
 def components_for(spectrum: NDArray[np.float64], fraction: float) -> int:
@@ -121,6 +135,28 @@ def components_for(spectrum: NDArray[np.float64], fraction: float) -> int:
     """
     wanted = fraction * spectrum.sum() * (1 - spectrum.size * EPSILON)
     return min(int(np.searchsorted(np.cumsum(spectrum), wanted)) + 1, spectrum.size)
+
+
+def n_shown(pca: PCA) -> int:
+    """How much of the spectrum is drawn: what is kept, and some way beyond the last of SHARES."""
+    enough = components_for(pca.explained_variance, max(SHARES))
+    return min(pca.explained_variance.size, max(10, round(1.35 * enough), pca.n_components))
+
+
+def _kept(
+    mean: NDArray[np.float64], scale: NDArray[np.float64], varies: NDArray[np.bool_],
+    spectrum: NDArray[np.float64], directions: NDArray[np.float64], n: int,
+    n_components: int | float,
+) -> PCA:  # fmt: skip
+    """Of all directions, rows by descending variance, in the columns that vary, the first k."""
+    if not varies.any():
+        raise ReductionError(f"all {n} images have the same features: there is no variance")
+    d = len(mean)
+    whole = np.pad(spectrum, (0, d))[: min(n - 1, d)]  # a constant column adds a 0
+    k = _choose(whole, n_components, n, d)
+    components = np.zeros((k, d))
+    components[:, varies] = _fix_signs(directions[:k])
+    return PCA(mean, scale, components, whole, n)
 
 
 def _check(n_components: int | float, n: int, d: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from orchard.report.findings import find
 from orchard.report.page import render
 from orchard.storage import Storage
+from orchard.store import runs
 from orchard.store.output import Output
 
 PAGE = "report/index.html"
@@ -37,13 +38,7 @@ def build(
     record: of the run; the last one stored, if not given. storage: of the source, for thumbnails.
     Raises TableError where OUTPUT holds no components.
     """
-    found = find(output, record or last_record(output), with_thumbnails, storage, say)
+    found = find(output, record or runs.last(output), with_thumbnails, storage, say)
     page = render(found)
     output.put(PAGE, page)
     return Built(PAGE, len(found.points), found.thumbnails.n_shown, len(page))
-
-
-def last_record(output: Output) -> dict[str, Any]:
-    """Of the last run that changed the result; empty where none is stored."""
-    stored = [path for path in output.paths("runs") if path.endswith(".json")]
-    return dict(output.get_json(stored[-1])) if stored else {}

@@ -61,7 +61,7 @@ def worst_pairs(
 def thumbnail(path: str, storage: Storage) -> str | None:
     """A small JPEG as a data URL; None where the image can no longer be read."""
     data = read(path, storage)
-    pixels = decode(data, SIDE) if isinstance(data, bytes) else data
+    pixels = decode(data, SIDE, scaled=True) if isinstance(data, bytes) else data
     if not isinstance(pixels, Pixels):
         return None
     buffer = io.BytesIO()

@@ -19,14 +19,15 @@ from numpy.typing import NDArray
 
 from orchard import __version__
 from orchard.model.registry import UNTRAINED_NOTICE
-from orchard.report import neighbours, wording
+from orchard.report import neighbours, summarise, wording
 from orchard.report.colours import palette
 from orchard.report.findings import NEAR_PAIRS, Findings
-from orchard.report.points import MAX_POINTS, OTHER
+from orchard.report.points import MAX_POINTS, OTHER, Images
 from orchard.report.thumbnails import PER_SIDE
 
 SCRIPTS = ("language", "data", "sprites", "overlay", "map", "legend", "search", "charts", "main")
 NEAREST_SHOWN = 8
+TITLE_NAMES, SOURCES_SHOWN = 3, 12  # a run may name each image as a source
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
@@ -34,17 +35,21 @@ def render(found: Findings) -> bytes:
     """The page, as UTF-8."""
     scripts = [_text("vendor/charts.min.js"), _script()]
     hashes = " ".join(f"'sha256-{_base64(hashlib.sha256(s.encode()).digest())}'" for s in scripts)
+    start = _common_start(found.images.paths(found.points))
+    colours = palette(found.images.labels, frozenset({"", OTHER}))
+    map_data = _map_data(found, start, colours)
     page = _environment().get_template("report.html.j2").render(
         found=found,
         hashes=hashes,
         scripts=[Markup(script) for script in scripts],
         style=Markup(_text("templates/style.css")),
-        data=Markup(script_json(_map_data(found))),
+        data=Markup(script_json(map_data)),
         drawn=Markup(script_json({"variance": found.variance})),
         words=Markup(script_json(_script_words())),
         sheets=[_base64(sheet) for sheet in found.thumbnails.sheets],
         version=__version__,
-        **_derived(found),
+        colours=colours,
+        **_derived(found, start),
     )  # fmt: skip
     return page.encode("utf-8", "backslashreplace")
 
@@ -81,20 +86,16 @@ def _picture(data: bytes | None) -> str | None:
     return None if data is None else f"data:image/webp;base64,{_base64(data)}"
 
 
-def _derived(found: Findings) -> dict[str, Any]:
-    """What the template says besides the findings."""
-    from orchard.report import summarise
-
+def _derived(found: Findings, start: str) -> dict[str, Any]:
+    """What the template says besides the findings. start: of paths, which it leaves out."""
     images, points = found.images, found.points
     sources = found.record.get("config", {}).get("sources", [])
-    shapes = images.rows.select(["width", "height"]).to_pydict()
-    start = _common_start(images.paths(points))
     return {
-        "title": ", ".join(source.rstrip("/").rpartition("/")[2] or source for source in sources),
+        "title": _title(sources),
         "sources": sources,
+        "sources_shown": SOURCES_SHOWN,
         "counts": summarise.counts(found.record),
         "times": summarise.times(found.record),
-        "colours": palette(images.labels, frozenset({"", OTHER})),
         "other": OTHER,
         "limit": MAX_POINTS,
         "agreement": agreement(found),
@@ -111,8 +112,7 @@ def _derived(found: Findings) -> dict[str, Any]:
         ],
         "short": lambda path: path[len(start) :] if path.startswith(start) else path,
         "path_of": lambda row: images.rows["path"][int(row)].as_py(),
-        "label_of": lambda row: images.labels[images.codes[int(row)]],
-        "shape_of": lambda row: (shapes["width"][int(row)] or 1, shapes["height"][int(row)] or 1),
+        "ratios": _ratios(images),
         "untrained": UNTRAINED_NOTICE,
         "known_stages": {
             key[len("stage_") :] for key in wording.strings() if key.startswith("stage_")
@@ -130,31 +130,38 @@ def agreement(found: Findings) -> float | None:
     return float((codes[near] == codes[:, None]).mean())
 
 
-def _map_data(found: Findings) -> dict[str, Any]:
+def _map_data(found: Findings, start: str, colours: list[tuple[str, str]]) -> dict[str, Any]:
     images, points = found.images, found.points
-    paths = images.paths(points)
-    start = _common_start(paths)
-    shapes = images.rows.select(["width", "height"]).to_pydict()
-    ratio = [(shapes["width"][row] or 1) / (shapes["height"][row] or 1) for row in points.tolist()]
     n_near = min(NEAREST_SHOWN, found.neighbours.indices.shape[1])
     return {
         "n": len(points),
         "labels": images.labels,
         "other": OTHER,
-        "colours": palette(images.labels, frozenset({"", OTHER})),
+        "colours": colours,
         "method": found.embedding.method,
         "start": start,
-        "paths": [path[len(start) :] for path in paths],
+        "paths": [path[len(start) :] for path in images.paths(points)],
         "label": _packed(images.codes[points], "<u2"),
         "xy": _packed(_quantised(found.embedding.xy), "<u2"),
         "xyz": _packed(_quantised(_three(found.components)), "<u2"),
-        "ratio": _packed(np.clip(np.asarray(ratio) * 1000, 1, 65535), "<u2"),
+        "ratio": _packed(np.clip(_ratios(images)[points] * 1000, 1, 65535), "<u2"),
         "near": _packed(found.neighbours.indices[:, :n_near], "<u2"),
         "nearCount": n_near,
         "tile": found.thumbnails.tile,
         "perSide": PER_SIDE,
         "place": _packed(found.thumbnails.place, "<i4"),
     }
+
+
+def _title(sources: list[str]) -> str:
+    names = [source.rstrip("/").rpartition("/")[2] or source for source in sources]
+    return ", ".join(names[:TITLE_NAMES]) + (" …" if len(names) > TITLE_NAMES else "")
+
+
+def _ratios(images: Images) -> NDArray[np.float64]:
+    """Width by height of each image."""
+    width, height = (images.rows[name].to_numpy() for name in ("width", "height"))
+    return np.asarray(width / height, np.float64)
 
 
 def _three(components: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,13 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchard.config import RunConfig
-from orchard.reduction import PCA, components_for
+from orchard.reduction import PCA, SHARES, components_for, n_shown
 from orchard.report.points import Images
 from orchard.store import tables
 from orchard.store.models import PCACard
 from orchard.store.output import Output
 
-SHARES = (0.80, 0.90, 0.95)
 ERROR_EXAMPLES = 6  # of each reason
 DUPLICATE_GROUPS = 12
 
@@ -77,8 +76,7 @@ def variance(pca: PCA) -> dict[str, Any]:
     """The spectrum as far as it is drawn, and k for each share."""
     ratio = pca.explained_variance_ratio
     cumulative = np.cumsum(ratio)
-    enough = components_for(pca.explained_variance, max(SHARES))
-    shown = min(len(ratio), max(10, round(1.35 * enough), pca.n_components))
+    shown = n_shown(pca)
     return {
         "ratio": [round(float(value), 6) for value in ratio[:shown]],
         "cumulative": [round(float(value), 5) for value in cumulative[:shown]],

@@ -71,9 +71,10 @@ def make(
         made.missed["budget"] += n_left_out
     place_of = {int(row): place for place, row in enumerate(points)}
     probe = wanted[:: max(1, len(wanted) // _PROBE)]
-    tiles = [pixels for _, pixels in _pixels(rows, probe, storage, Counter())]
+    why: Counter[str] = Counter()
+    tiles = [pixels for _, pixels in _pixels(rows, probe, storage, why)]
     if not tiles:
-        made.missed["unreachable"] += len(wanted)
+        made.missed["changed" if set(why) == {"changed"} else "unreachable"] += len(wanted)
         return made
     made.tile = _tile_size(tiles, len(wanted))
     sheet = _Sheet(made.tile)

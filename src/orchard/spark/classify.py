@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from orchard.classify.heads import Head, LinearHead
-from orchard.classify.local import ABSENT, Tree, balanced, flatten
+from orchard.classify.local import Tree, balanced, flatten
 from orchard.classify.space import Space
 from orchard.config import RunConfig
 from orchard.errors import ClassifierError
@@ -181,7 +181,8 @@ def _logistic(frame: DataFrame, setting: float, strength: float, scale: float,
         maxIter=200, tol=1e-5,
     ).fit(frame)  # fmt: skip
     weights = model.coefficientMatrix.toArray()
-    return _linear(weights, model.interceptVector.toArray(), scale, present, n_classes)
+    bias = model.interceptVector.toArray()
+    return LinearHead.among(n_classes, present, weights / scale, bias)
 
 
 def _svm(frame: DataFrame, setting: float, strength: float, scale: float,
@@ -193,17 +194,7 @@ def _svm(frame: DataFrame, setting: float, strength: float, scale: float,
     machines: list[Any] = model.models
     weights = np.stack([machine.coefficients.toArray() for machine in machines])
     bias = np.array([machine.intercept for machine in machines])
-    return _linear(weights, bias, scale, present, n_classes)
-
-
-def _linear(
-    weights: NDArray[np.float64], bias: NDArray[np.float64], scale: float,
-    present: NDArray[np.intp], n_classes: int,
-) -> LinearHead:  # fmt: skip
-    all_weights = np.zeros((n_classes, weights.shape[1]), np.float32)
-    all_bias = np.full(n_classes, ABSENT, np.float32)
-    all_weights[present], all_bias[present] = weights / scale, bias
-    return LinearHead(all_weights, all_bias)
+    return LinearHead.among(n_classes, present, weights / scale, bias)
 
 
 def _tree(nodes: list[dict[str, Any]], scale: float) -> Tree:

@@ -115,7 +115,7 @@ def _listing(paths: list[str]) -> pa.Table:
 
 def _fetched(rows: pa.Table, values: list[Any]) -> Iterator[bytes | Failure]:
     """Bytes by path; a null has none."""
-    there = pa.array([value is not None for value in values])
+    there = pa.array([value is not None for value in values], pa.bool_())
     contents = fetch(rows.filter(there))
     for value in values:
         yield Failure(Reason.VANISHED, "the path is null") if value is None else next(contents)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
@@ -23,6 +23,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.types import BinaryType, StringType
 
+from orchard.config import VIEWS
 from orchard.errors import ConfigError
 from orchard.fingerprint import Embedding
 from orchard.model import Model, embedder_for, load_model
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _FOUND = "features array<float>, reason string, detail string"
 _INVALID = ("keep", "skip", "error")
+_Wanted = tuple[str, int | None, tuple[str, ...]]  # weights, size, views
 
 
 class ImageEmbedder(
@@ -52,7 +54,8 @@ class ImageEmbedder(
     - handleInvalid: what becomes of an image that cannot be read. "keep" (default): null vector and
       error; "skip": its row is left out, for stages after this one that take no null, as MLlib's
       classifiers; "error": the job fails and names it.
-    - weights, size: as of `orchard run`: a name or a path to `.h5` or `.onnx`, pixels per side.
+    - weights, size, view: as of `orchard run`: a name or a path to `.h5` or `.onnx`, pixels per
+      side, and what the network is shown of an image. Precision and decoding are its defaults.
     - broadcast: send the network to the workers by broadcast, once for all DataFrames; else every
       worker process loads `weights` itself.
 
@@ -76,10 +79,11 @@ class ImageEmbedder(
     )
     weights = Param(Params._dummy(), "weights", "name or path", TypeConverters.toString)
     size = Param(Params._dummy(), "size", "pixels per side", TypeConverters.toInt)
+    view = Param(Params._dummy(), "view", "plain, mirror, zoom", TypeConverters.toListString)
     broadcast = Param(Params._dummy(), "broadcast", "send by broadcast", TypeConverters.toBoolean)
 
     _input_kwargs: dict[str, Any]  # what keyword_only leaves
-    _loaded: tuple[tuple[str, int | None], Model, str] | None = None
+    _loaded: tuple[_Wanted, Model, str] | None = None
     _sent: tuple[SparkContext, str, Broadcast[bytes]] | None = None
 
     @keyword_only
@@ -92,6 +96,7 @@ class ImageEmbedder(
         handleInvalid: str = "keep",
         weights: str = "imagenet",
         size: int | None = None,
+        view: Sequence[str] = ("plain",),
         broadcast: bool = True,
     ) -> None:
         super().__init__()
@@ -101,6 +106,7 @@ class ImageEmbedder(
             errorCol="error",
             handleInvalid="keep",
             weights="imagenet",
+            view=["plain"],
             broadcast=True,
         )
         self._set(**self._input_kwargs)
@@ -136,6 +142,9 @@ class ImageEmbedder(
             raise ConfigError(
                 f"handleInvalid={self._value('handleInvalid')!r}: expected {', '.join(_INVALID)}"
             )
+        view = self._value("view")
+        if not view or len(set(view)) < len(view) or set(view) - set(VIEWS):
+            raise ConfigError(f"view={view}: expected each of {', '.join(VIEWS)} once at most")
         name = self.getInputCol()
         if name not in dataset.columns:
             raise ConfigError(f"inputCol={name!r}: expected one of {', '.join(dataset.columns)}")
@@ -170,20 +179,23 @@ class ImageEmbedder(
             if self._sent is None or self._sent[:2] != (context, fingerprint):
                 self._sent = context, fingerprint, context.broadcast(model.onnx)
             sent = self._sent[2]
-        return ModelSource(fingerprint, sent, self._value("weights"), model.size, model.precision)
+        weights = self._value("weights")
+        return ModelSource(fingerprint, sent, weights, model.size, model.precision, model.views)
 
     def _model(self) -> tuple[Model, str]:
         wanted = self._wanted()
         if self._loaded is None or self._loaded[0] != wanted:
-            self._keep(load_model(*wanted))
+            weights, size, views = wanted
+            self._keep(load_model(weights, size, views=views))
         assert self._loaded is not None
         return self._loaded[1:]
 
     def _keep(self, model: Model) -> None:
         self._loaded = self._wanted(), model, Embedding.of(model).fingerprint
 
-    def _wanted(self) -> tuple[str, int | None]:
-        return self._value("weights"), self._value("size") if self.isDefined("size") else None
+    def _wanted(self) -> _Wanted:
+        size = self._value("size") if self.isDefined("size") else None
+        return self._value("weights"), size, tuple(self._value("view"))
 
     def _value(self, name: str) -> Any:
         return self.getOrDefault(name)

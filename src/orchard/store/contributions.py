@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 
@@ -74,22 +75,33 @@ def erase(output: Output, code: str) -> bool:
 
 def codes(output: Output) -> list[str]:
     """Of all images that are there, whole or half written."""
-    names = {path.split("/")[-1].split(".")[0] for path in output.paths(FOLDER)}
-    return sorted(name for name in names if _CODE.fullmatch(name))
+    return _codes(output.paths(FOLDER))
 
 
 def expire(output: Output, today: str | None = None) -> int:
-    """Delete the images whose time is over; how many. today: as 2026-01-31, UTC."""
+    """Delete the images whose time is over; how many. today: as 2026-01-31, UTC.
+
+    An image without a record of its limit is not kept. Raises TableError.
+    """
     today = today or datetime.now(timezone.utc).date().isoformat()
-    over = [code for code in codes(output) if _kept_until(output, code) <= today]
+    there = set(output.paths(FOLDER))
+    over = [code for code in _codes(there) if _kept_until(output, code, there) <= today]
     return len(over) if _delete(output, over) else 0
 
 
-def _kept_until(output: Output, code: str) -> str:
+def _codes(paths: Iterable[str]) -> list[str]:
+    names = {path.split("/")[-1].split(".")[0] for path in paths}
+    return sorted(name for name in names if _CODE.fullmatch(name))
+
+
+def _kept_until(output: Output, code: str, there: set[str]) -> str:
+    record = f"{FOLDER}/{code}.json"
     try:
-        return str(output.get_json(f"{FOLDER}/{code}.json")["kept_until"])
-    except (TableError, ValueError, KeyError, TypeError):
-        return ""  # an image without a limit is not kept
+        return str(output.get_json(record)["kept_until"]) if record in there else ""
+    except TableError:  # erased meanwhile, or out of reach: looked at again the next time
+        return "9999"
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _delete(output: Output, wanted: list[str]) -> int:

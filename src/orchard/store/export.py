@@ -26,26 +26,27 @@ def export(output: Output, folder: Path, file_format: str, *, features: bool = F
     csv: `components.csv` has path, label and a column a component, pc_1 to pc_k; features likewise
     f_1 to f_1280. npy: `components.npy` is (n, k) float32, its rows those of `paths.csv`. parquet:
     one file with a list column. Each file appears whole or not at all. Raises TableError where
-    there is no result.
+    there is no result, or `folder` cannot be written.
     """
     writers = {"csv": _csv, "npy": _npy, "parquet": _parquet}
     if file_format not in writers:
         raise ConfigError(f"--format {file_format}: expected csv, npy or parquet")
     if not tables.files(output, "components"):
         raise TableError(f"{output.root} holds no components; expected the OUTPUT of a run")
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as scratch:
-        for table, prefix in (("components", "pc_"), ("features", "f_"))[: 1 + features]:
-            writers[file_format](RowIndex(output, table), table, prefix, Path(scratch))
-        errors = tables.read(output, "errors")
-        pa.csv.write_csv(errors, Path(scratch) / "errors.csv")
-        variances = Path(scratch) / models.VARIANCE_CSV
-        variances.write_bytes(output.get(models.VARIANCE_CSV))
-        for file in sorted(Path(scratch).iterdir()):
-            shutil.move(file, folder / file.name)
-            written.append(folder / file.name)
-    return written
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as scratch:
+            for table, prefix in (("components", "pc_"), ("features", "f_"))[: 1 + features]:
+                writers[file_format](RowIndex(output, table), table, prefix, Path(scratch))
+            errors = tables.read(output, "errors")
+            pa.csv.write_csv(errors, Path(scratch) / "errors.csv")
+            variances = Path(scratch) / models.VARIANCE_CSV
+            variances.write_bytes(output.get(models.VARIANCE_CSV))
+            files = sorted(Path(scratch).iterdir())
+            return [Path(shutil.move(file, folder / file.name)) for file in files]
+    except OSError as error:
+        reason = error.strerror or error
+        raise TableError(f"cannot write {folder}: {reason}; choose another folder") from error
 
 
 def _csv(rows: RowIndex, column: str, prefix: str, folder: Path) -> None:

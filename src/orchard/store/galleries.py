@@ -32,23 +32,27 @@ def put(output: Output, folder: str, rows: pa.Table) -> None:
     pq.write_table(rows, buffer, compression="zstd", use_dictionary=["label"])
     data = buffer.getvalue()
     output.put(f"{folder}/gallery.parquet", data)
-    digest = hashlib.sha256(data).hexdigest()
-    output.put_json(f"{folder}/gallery.json", {"sha256": digest, "rows": rows.num_rows})
+    content = {"sha256": hashlib.sha256(data).hexdigest(), "rows": rows.num_rows}
+    output.put_json(f"{folder}/gallery.json", content)
 
 
 def get(output: Output, folder: str) -> pa.Table:
     """Raises TableError where it is missing, or not as it was stored."""
     data = bytes(output.get(f"{folder}/gallery.parquet"))
-    try:
-        stored = output.get_json(f"{folder}/gallery.json")["sha256"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise TableError(f"{output.uri(folder)}/gallery.json cannot be read: {error}") from None
-    if hashlib.sha256(data).hexdigest() != stored:
+    if hashlib.sha256(data).hexdigest() != digest(output, folder):
         raise TableError(
             f"{output.uri(folder)}/gallery.parquet is not as it was stored (sha256 differs); train "
             "again, or bring the file back"
         )
     return pq.read_table(pa.BufferReader(data), columns=SCHEMA.names)
+
+
+def digest(output: Output, folder: str) -> str:
+    """The sha256 that a classifier's gallery was stored with. Raises TableError."""
+    try:
+        return str(output.get_json(f"{folder}/gallery.json")["sha256"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise TableError(f"{output.uri(folder)}/gallery.json cannot be read: {error}") from None
 
 
 def forget(output: Output, paths: pa.Array) -> int:

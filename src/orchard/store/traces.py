@@ -1,7 +1,7 @@
 """Where images are named outside the tables: reports, exports, run records, trained classifiers.
 
 report/, export/                  made anew from the tables, so deleted whole
-runs/*.json                       a source may be one image: its path is struck out
+runs/*.json, privacy/*.json       a source may be one image: its path is struck out
 models/classifier/<id>/           the gallery loses the rows of those paths, JSON files the paths;
                                   any other file that names one goes
 """
@@ -37,7 +37,7 @@ def erase_traces(output: Output, paths: Collection[str]) -> int:
     for folder in MADE_ANEW:
         output.delete_folder(folder)
     n_rows = galleries.forget(output, pa.array(sorted(paths), pa.string()))
-    for file in [*output.paths("runs"), *output.paths(CLASSIFIERS)]:
+    for file in [*output.paths("runs"), *output.paths("privacy"), *output.paths(CLASSIFIERS)]:
         if file.endswith(".json"):
             _strike_out(output, file, paths)
         elif not file.endswith(".parquet") and _names_any(bytes(output.get(file)), paths):

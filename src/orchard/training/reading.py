@@ -19,9 +19,8 @@ from orchard.classify.space import Space
 from orchard.classify.splits import objects_of
 from orchard.errors import ClassifierError, TableError
 from orchard.extraction import vectors_of
-from orchard.fingerprint import Embedding
-from orchard.images.decode import SCALED_POLICY
-from orchard.model import Model, load_model
+from orchard.fingerprint import Embedding, network_of
+from orchard.model import Model
 from orchard.store import models, tables
 from orchard.store.models import PCACard
 from orchard.store.output import Output
@@ -32,7 +31,7 @@ LOCAL_VALUES = 200_000_000  # components in all: 800 MB of float32, twice over w
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Everything a training starts from. labelled: (rows of the table,) whether it has a label."""
+    """Everything a training starts from. scaled: whether large JPEGs were decoded at a fraction."""
 
     pca: PCACard
     space: Space
@@ -90,11 +89,8 @@ def species_of(label: str) -> str:
 
 def _network(output: Output, config: TrainConfig, card: PCACard) -> tuple[Model, bool]:
     """The network that the features were made with; whether large JPEGs were decoded scaled."""
-    fields = models.load_embedding(output, card.fingerprint)["fields"]
-    views = tuple(fields.get("views", "plain").split(", "))
     weights = config.weights or _recorded_weights(output, card.fingerprint)
-    network = load_model(weights, int(fields["size"]), fields["precision"], views)
-    scaled = fields["pixels"] == SCALED_POLICY
+    network, scaled = network_of(models.load_embedding(output, card.fingerprint), weights)
     found = Embedding.of(network, scaled=scaled)
     if found.fingerprint != card.fingerprint:
         raise ClassifierError(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from functools import partial
 
 import anyio.to_thread
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -19,14 +20,15 @@ from orchard.store.contributions import expire
 from orchard.web import contributions, metrics, pages
 from orchard.web.answers import answer
 from orchard.web.bodies import read_image
-from orchard.web.guard import Guard
+from orchard.web.guard import CLIENT_GONE, Guard
 from orchard.web.language import language_of
 from orchard.web.openapi import document
 from orchard.web.problems import Problem, problem_response, unreadable
 from orchard.web.services import Services
 
 _NO_STORE = {"cache-control": "no-store"}
-_HOUR = 3600
+_HOUR, _MINUTE = 3600, 60
+_log = logging.getLogger(__name__)
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -46,7 +48,10 @@ def create_app(services: Services) -> ASGIApp:
     ]
     app = Starlette(
         routes=routes,
-        exception_handlers=dict.fromkeys((Problem, 404, 405, 500), problem_response),
+        exception_handlers={
+            **dict.fromkeys((Problem, 404, 405, 500), problem_response),
+            ClientDisconnect: nobody,
+        },
         lifespan=_lifespan,
     )
     app.state.services = services
@@ -59,7 +64,7 @@ async def identify(request: Request) -> Response:
     language = language_of(request)
     async with _image(request) as data:
         work = partial(services.predictor.predict, [data], max_pixels=services.config.max_pixels)
-        (prediction,), waited = await services.pool.run(work)
+        (prediction,), waited = await services.pool.run(work, request.receive)
     if prediction.failure is not None:
         services.metrics.identified(prediction.failure.reason.value, prediction.seconds)
         raise unreadable(prediction.failure)
@@ -76,7 +81,8 @@ async def thumbnail(request: Request) -> Response:
         raise Problem(404, "not_found", "There is no such image.")
     jpeg = services.thumbnails.made(name)
     if jpeg is None:
-        jpeg, _ = await services.thumbnail_pool.run(partial(services.thumbnails.make, name))
+        work = partial(services.thumbnails.make, name)
+        jpeg, _ = await services.thumbnail_pool.run(work, request.receive)
     if jpeg is None:
         raise Problem(404, "not_found", "This image cannot be reached any more.")
     return Response(
@@ -90,7 +96,9 @@ async def give(request: Request) -> Response:
     said = {name: _species_id(request, name) for name in ("taken_for", "said_to_be")}
     async with _image(request) as data:
         work = partial(contributions.give, services, data, **said)
-        given, _ = await services.pool.run(work)
+        given, _ = await services.pool.run(
+            work, request.receive, undo=partial(contributions.undo, services)
+        )
     return JSONResponse(asdict(given), 201, headers=_NO_STORE)
 
 
@@ -151,6 +159,11 @@ async def static(request: Request) -> Response:
     )
 
 
+async def nobody(request: Request, error: Exception) -> Response:
+    """To a client that has gone; it is counted, not sent."""
+    return Response(status_code=CLIENT_GONE)
+
+
 @asynccontextmanager
 async def _image(request: Request) -> AsyncIterator[bytes]:
     """The image of a request that is within the limits, counted until it is answered.
@@ -194,15 +207,24 @@ def _pages(request: Request) -> pages.Pages:
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     services: Services = app.state.services
-    expiring = asyncio.create_task(_expire_hourly(services))
+    chores = asyncio.gather(
+        again_and_again("expire contributions", _HOUR, partial(expire, services.output)),
+        again_and_again("look for another classifier", _MINUTE, services.refresh),
+    )
     yield
-    expiring.cancel()
+    chores.cancel()
     with suppress(asyncio.CancelledError):
-        await expiring
+        await chores
     services.close()
 
 
-async def _expire_hourly(services: Services) -> None:
+async def again_and_again(name: str, seconds: float, chore: Callable[[], object]) -> None:
+    """Do it now and after each pause; what fails, as a bucket may for a while, is tried again."""
     while True:
-        await anyio.to_thread.run_sync(expire, services.output)
-        await asyncio.sleep(_HOUR)
+        try:
+            await anyio.to_thread.run_sync(chore)
+        except Exception as error:
+            # Its text may hold a contribution's code, which is for its owner alone.
+            fields = {"error": type(error).__name__, "again_in_seconds": seconds}
+            _log.warning("cannot %s", name, extra={"fields": fields})
+        await asyncio.sleep(seconds)

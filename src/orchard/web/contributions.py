@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from orchard.errors import TableError
 from orchard.records import Failure
 from orchard.store import contributions
 from orchard.store.contributions import Contribution
@@ -9,6 +14,7 @@ from orchard.web.pictures import as_jpeg
 from orchard.web.problems import Problem, unreadable
 from orchard.web.services import Services
 
+_log = logging.getLogger(__name__)
 SIDE = 640  # pixels of the longer side: nearly three times what the network sees
 
 
@@ -20,19 +26,39 @@ def give(
     jpeg = as_jpeg(data, SIDE, config.max_pixels)
     if isinstance(jpeg, Failure):
         raise unreadable(jpeg)
-    if len(contributions.codes(services.output)) >= config.max_contributions:
-        raise Problem(503, "full", "No more images are kept at present; thank you all the same.")
-    return contributions.add(
-        services.output,
-        jpeg,
-        keep_days=config.keep_days,
-        taken_for=taken_for,
-        said_to_be=said_to_be,
-    )
+    with _writing():
+        if len(contributions.codes(services.output)) >= config.max_contributions:
+            raise Problem(503, "full", "No more images are kept now; thank you all the same.")
+        return contributions.add(
+            services.output,
+            jpeg,
+            keep_days=config.keep_days,
+            taken_for=taken_for,
+            said_to_be=said_to_be,
+        )
+
+
+def undo(services: Services, given: Contribution) -> None:
+    """Erase an image whose code could not be told to the one who gave it."""
+    contributions.erase(services.output, given.code)
 
 
 def take_back(services: Services, code: str) -> None:
-    """Erase an image for good. Raises Problem 404 where no image has this code."""
+    """Erase an image for good. Raises Problem 404 where no image has this code, 503 where OUTPUT
+    cannot be written."""
     parsed = contributions.parse_code(code)
-    if parsed is None or not contributions.erase(services.output, parsed):
+    with _writing():
+        erased = parsed is not None and contributions.erase(services.output, parsed)
+    if not erased:
         raise Problem(404, "no_such_code", "No image is kept under this code.")
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """What goes wrong is logged without its text, which names the image's code."""
+    try:
+        yield
+    except TableError as error:
+        fields = {"error": type(error.__cause__ or error).__name__}
+        _log.error("contributions cannot be written", extra={"fields": fields})
+        raise Problem(503, "not_now", "This is not possible at present; try again later.") from None

@@ -6,7 +6,6 @@ import logging
 import time
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchard.web.logs import REQUESTS
@@ -67,8 +66,6 @@ class Guard:
 
         try:
             await self._app(scope, receive, guarded)
-        except ClientDisconnect:
-            pass
         except Exception:
             status = 500
             _log.exception("unexpected error")

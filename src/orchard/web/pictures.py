@@ -13,11 +13,11 @@ QUALITY = 88
 
 
 def as_jpeg(data: bytes, side: int, max_pixels: int) -> bytes | Failure:
-    """Decode as for the network, and write it anew; its longer side is at most `side` pixels.
+    """Decode, and write it anew; its longer side is at most `side` pixels.
 
     `decode` reads nothing of EXIF but the orientation, and applies it.
     """
-    pixels = decode(data, side, max_pixels=max_pixels)
+    pixels = decode(data, side, max_pixels=max_pixels, scaled=True)
     if isinstance(pixels, Failure):
         return pixels
     longer = max(pixels.width, pixels.height)

@@ -1,7 +1,8 @@
-"""uvicorn's HTTP protocol with two limits it has not: time for a request's head, open connections.
+"""uvicorn's HTTP protocol with limits it has not: open connections, time to ask and to read.
 
 Its own keep-alive timeout counts between requests only: without these a client that opens
-connections and says nothing, or one letter a minute, would keep them for ever.
+connections and says nothing, or one letter a minute, or does not read its answers, would keep them
+for ever.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ _REFUSAL_BODY = (
 
 
 def limited_protocol(max_connections: int, head_seconds: float) -> type[H11Protocol]:
-    """A protocol class that refuses connections beyond so many, and those that say nothing."""
+    """A protocol class that refuses connections beyond so many, drops those that stand still."""
 
     class LimitedProtocol(H11Protocol):
-        _head_timer: asyncio.TimerHandle | None = None
+        _timer: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -44,25 +45,29 @@ def limited_protocol(max_connections: int, head_seconds: float) -> type[H11Proto
             super().on_response_complete()
             self._watch()
 
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._watch()
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            self._watch()
+
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop()
             super().connection_lost(exc)
 
         def _watch(self) -> None:
-            """Count while no whole head of a request is there."""
-            if self.cycle is not None and not self.cycle.response_complete:
+            """Count while no whole head of a request is there, or what is sent is not read."""
+            is_answering = self.cycle is not None and not self.cycle.response_complete
+            if is_answering and not self.flow.write_paused:
                 self._stop()
-            elif self._head_timer is None and not self.transport.is_closing():
-                self._head_timer = self.loop.call_later(head_seconds, self._give_up)
+            elif self._timer is None:  # also of one that is closing: it waits to be read
+                self._timer = self.loop.call_later(head_seconds, self.transport.abort)
 
         def _stop(self) -> None:
-            if self._head_timer is not None:
-                self._head_timer.cancel()
-                self._head_timer = None
-
-        def _give_up(self) -> None:
-            self._head_timer = None
-            if not self.transport.is_closing():
-                self.transport.close()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
 
     return LimitedProtocol

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from orchard.classify.files import load_classifier
+import secrets
+
+from orchard.classify.files import load_classifier, stamp
 from orchard.classify.predictor import Predictor
 from orchard.store.output import Output
 from orchard.web.identify import Pool
@@ -15,17 +17,16 @@ _WAITING_THUMBNAILS = 256
 
 
 class Services:
-    """Loaded once, before the first request. Raises ClassifierError where nothing was trained."""
+    """Loaded before the first request. Raises ClassifierError where nothing was trained."""
 
     def __init__(self, config: ServeConfig) -> None:
         self.config = config
         self.output = Output.at(config.output, config.storage)
-        classifier = load_classifier(self.output, config.classifier)
-        self.predictor = Predictor(classifier, threads=1, scaled=True)
+        self._thumbnail_key = secrets.token_bytes(32)
+        self._load()
         self.pool = Pool(config.n_workers, config.queue, config.answer_seconds)
         # Known images are read from disks and buckets: they wait beside, not before, an answer.
         self.thumbnail_pool = Pool(1, _WAITING_THUMBNAILS, config.answer_seconds)
-        self.thumbnails = Thumbnails(classifier.gallery.paths, config.storage, config.max_pixels)
         self.rate = Rate(config.rate)
         self.uploads = Uploads(config.uploads, config.upload_memory)
         self.metrics = Metrics(self.pool)
@@ -35,3 +36,22 @@ class Services:
         self.is_ready = False
         self.pool.close()
         self.thumbnail_pool.close()
+
+    def refresh(self) -> None:
+        """Load the classifier anew where another was trained, or an image erased from this one.
+
+        Raises ClassifierError or TableError, also while files are being written; what was loaded
+        then goes on answering.
+        """
+        if stamp(self.output, self.config.classifier) != self._stamp:
+            self._load()
+
+    def _load(self) -> None:
+        config = self.config
+        found = stamp(self.output, config.classifier)
+        classifier = load_classifier(self.output, config.classifier)
+        self.predictor = Predictor(classifier, threads=1, scaled=True)
+        self.thumbnails = Thumbnails(
+            classifier.gallery.paths, config.storage, config.max_pixels, self._thumbnail_key
+        )
+        self._stamp = found

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 from dataclasses import dataclass
 
+from orchard.cores import available_cores
 from orchard.errors import ConfigError
 from orchard.storage import Storage
 
 MEBIBYTE = 1024 * 1024
 
 
-def available_cores() -> int:
-    """Cores this process may run on; all of the machine's where the system does not say."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeConfig:
-    """What `orchard serve` does; every field is an option of the command line of the same name.
+    """What `orchard serve` does; most fields are options of the command line of the same name.
 
     - output: the OUTPUT of a training. classifier: an id; default the one trained last.
     - workers: images answered at once; 0: as many as there are cores. queue: images that may wait
       for one, beyond which the answer is 503.
-    - max_bytes, max_pixels: of one image. head_seconds: for what precedes its bytes;
-      upload_seconds: for these to arrive.
-      answer_seconds: for the answer, waiting included.
+    - max_bytes, max_pixels: of one image. head_seconds: for what precedes its bytes, and for an
+      answer to be read; upload_seconds: for an image to arrive. answer_seconds: for the answer,
+      waiting included.
     - uploads: bodies that may be on their way at once. upload_memory: bytes they may hold together.
     - rate: images a minute from one address, 0 for no limit; never of this machine itself.
     - connections: open at once.

@@ -7,7 +7,6 @@ ever comes from a client, and none goes to one.
 from __future__ import annotations
 
 import hashlib
-import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -22,10 +21,10 @@ KEPT = 2000  # of about 10 kB
 
 
 class Thumbnails:
-    """paths: that may be shown. storage: where they are read from."""
+    """paths: that may be shown. storage: where they are read from. key: a secret of the process."""
 
-    def __init__(self, paths: Iterable[str], storage: Storage, max_pixels: int) -> None:
-        self._key = secrets.token_bytes(32)
+    def __init__(self, paths: Iterable[str], storage: Storage, max_pixels: int, key: bytes) -> None:
+        self._key = key
         self._paths = {self.name(path): path for path in paths}
         self._storage = storage
         self._max_pixels = max_pixels

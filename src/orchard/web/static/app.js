@@ -25,7 +25,7 @@ async function small(file) {
   }
 }
 
-async function ask(file) {
+async function ask(file, isNew = true) {
   const question = ++asked;
   const began = performance.now();
   waiting();
@@ -34,10 +34,10 @@ async function ask(file) {
   preview(photo);
   const answer = await identify(photo);
   if (question !== asked) return;
-  if (answer.problem) return failed(answer.problem, file);
+  if (answer.problem) return failed(answer.problem, file, isNew);
   last = { photo, answer, seconds: (performance.now() - began) / 1000 };
   render();
-  if ($("improve").checked) await keep(photo, answer).catch(() => {});
+  if (isNew && $("improve").checked) await keep(photo, answer).catch(() => {});
 }
 
 async function identify(photo) {
@@ -69,10 +69,10 @@ function render() {
   scrollTo({ top: 0, behavior: "instant" });
 }
 
-function failed(code, file) {
+function failed(code, file, isNew) {
   const key = `error_${code}`;
   const again = el("button", { type: "button", className: "small" }, t("again"));
-  again.addEventListener("click", () => ask(file));
+  again.addEventListener("click", () => ask(file, isNew));
   $("result").setAttribute("aria-busy", "false");
   $("result").replaceChildren(el("section", { className: "panel verdict unsure" }, el("p", {}, t(has(key) ? key : "error_other")), again));
 }
@@ -84,7 +84,7 @@ async function changeLanguage(wanted) {
   $("privacy").href = `/privacy?lang=${wanted}`;
   $("preview").alt = t("photo");
   loadKept();
-  if (last) ask(last.photo); // the card is in the language it was asked in
+  if (last) ask(last.photo, false); // the card is in the language it was asked in
 }
 
 function listen() {

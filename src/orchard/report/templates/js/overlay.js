@@ -23,6 +23,7 @@ const overlay = (() => {
     const project = projector();
     if (!deck) dots(project);
     side = 0;
+    sprites.begin();
     if (state.photos && state.mode === "map" && data.tile) pictures(project, width, height);
     if (state.mode === "space") axisNames();
     if (state.names && !state.matched) names(project, width, height);

@@ -6,14 +6,18 @@ const sprites = (() => {
   const loading = new Set();
   const KEPT = 24;
   const waiting = [];
+  let inView = new Set(); // numbers of the sheets that the pictures on the map are on
+
+  function begin() { inView = new Set(); }
 
   async function load(number) {
     loading.add(number);
     const blob = new Blob([bytesOf(elements[number].textContent.trim())], {type: "image/webp"});
     decoded.set(number, await createImageBitmap(blob));
     loading.delete(number);
-    while (decoded.size > KEPT) {
-      const [oldest, bitmap] = decoded.entries().next().value;
+    for (const [oldest, bitmap] of decoded) {
+      if (decoded.size <= KEPT) break;
+      if (inView.has(oldest)) continue; // or it would be decoded for ever, where a view needs more
       decoded.delete(oldest);
       bitmap.close();
     }
@@ -26,6 +30,7 @@ const sprites = (() => {
     const place = points.place[point];
     if (place < 0) return false;
     const number = Math.floor(place / perSheet), at = place % perSheet;
+    inView.add(number);
     const bitmap = decoded.get(number);
     if (!bitmap) {
       if (again && !waiting.includes(again)) waiting.push(again);
@@ -60,5 +65,5 @@ const sprites = (() => {
     return element;
   }
 
-  return {draw, canvas};
+  return {begin, draw, canvas};
 })();
