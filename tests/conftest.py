@@ -18,8 +18,13 @@ from orchard.images.sample import write_sample
 from orchard.progress import Reporter
 from orchard.training import TrainConfig, Trained, train
 
-# A busy machine is no reason to fail.
-settings.register_profile("orchard", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A busy machine is no reason to fail; what lands is judged by the same examples each time.
+settings.register_profile(
+    "orchard",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="CI" in os.environ,
+)
 settings.load_profile("orchard")
 
 os.environ.setdefault("SPARK_SUBMIT_OPTS", JVM_OPTIONS)  # many start here, none runs for long
