@@ -43,17 +43,22 @@ class Backbone(nn.Module):
 class Student(nn.Module):
     """The backbone with one linear head for each thing it is taught.
 
-    heads: name → number of outputs. Only label heads see dropout.
+    heads: name → number of outputs, all zero at first. They read standardised features, as a user's
+    chain does. Only label heads see dropout.
     """
 
     def __init__(self, heads: Mapping[str, int], dropout: float = 0.2) -> None:
         super().__init__()
         self.backbone = Backbone()
         self.heads = nn.ModuleDict({name: nn.Linear(DIM, n) for name, n in heads.items()})
+        for head in self.heads.values():
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
+        self.standardise = nn.BatchNorm1d(DIM, affine=False)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        features = self.backbone(x)
+        features = self.standardise(self.backbone(x))
         dropped = self.dropout(features)
         return {
             name: head(features if name == "teacher" else dropped)
