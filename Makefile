@@ -60,7 +60,7 @@ SPARK4 := .venv-spark4
 test-spark4: $(SPARK4)/installed
 	@java -version 2>&1 | grep -Eq 'version "(17|21)' || { \
 	  echo "make: Spark 4 needs java 17 or 21 on PATH" >&2; exit 1; }
-	PYTHONPATH=src $(SPARK4)/bin/python -m pytest tests/spark tests/reduction tests/test_pipeline.py
+	PYTHONPATH=src $(SPARK4)/bin/python -m pytest tests/spark tests/reduction tests/test_pipeline.py tests/test_examples.py
 
 $(SPARK4)/installed: requirements.lock
 	$(PYTHON) -m venv --clear $(SPARK4)
