@@ -19,7 +19,7 @@ from orchard.model import Embedder, Model
 
 SAMPLE_IMAGES = 96  # a slot
 BYTES_PER_VALUE = 4
-# Measured on two cores by benchmarks/curve.py, whatever the slots.
+# From the records of runs on two cores; benchmarks/curve.py holds the sum of them against runs.
 OVERHEAD_SECONDS = 8.0  # starting Spark and its workers, PCA, commits
 FITTING_SECONDS = 0.00015  # an image, to merge moments and project
 REPORT_SECONDS = 4.0
