@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cluster.processes import Started
-from cluster.results import SETTINGS, run_here
+from cluster.processes import Gate, Started, wait_for
+from cluster.results import SETTINGS, run_here, staged
 from cluster.standalone import Cluster, environment
 
 Start = Callable[..., Started]
@@ -95,7 +95,7 @@ def where(request: pytest.FixtureRequest) -> Cluster | None:
 def start(tmp_path: Path) -> Iterator[Start]:
     """Start `orchard run` in a process of its own; all that were started are ended with the test.
 
-    killed_at: a point of `killed_at.py`.
+    killed_at: a point of `killed_at.py`. gate: where its tasks wait, as `held.py` has it.
     """
     running: list[Started] = []
 
@@ -105,10 +105,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
         *options: str,
         where: Cluster | None = None,
         killed_at: str | None = None,
+        gate: Gate | None = None,
     ) -> Started:
         command: list[str | Path] = [Path(sysconfig.get_path("scripts")) / "orchard"]
         if killed_at:
             command = [sys.executable, Path(__file__).with_name("killed_at.py"), killed_at]
+        if gate:
+            command = [sys.executable, Path(__file__).with_name("held.py"), gate.folder]
         command += ["run", source, output, "--master", where.url if where else "local[2]"]
         for name, value in SETTINGS.items():
             command += [f"--{name}", str(value)]
@@ -120,6 +123,26 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield start
     for process in running:
         process.end()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    gate = Gate(tmp_path / "gate")
+    yield gate
+    gate.close()
+
+
+@pytest.fixture
+def start_held(start: Start, gate: Gate) -> Start:
+    """Start a run that stands midway, however fast: it has embedded one task's images, and two
+    tasks wait until the gate is opened."""
+
+    def start_held(source: Path, output: Path, *, where: Cluster | None = None) -> Started:
+        run = start(source, output, where=where, gate=gate)
+        wait_for(lambda: staged(output) and len(gate.waiting()) == 2, "tasks at the gate", of=run)
+        return run
+
+    return start_held
 
 
 class Disk:

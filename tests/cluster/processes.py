@@ -6,6 +6,7 @@ and Python workers alike, whatever process group they move to: by it they are fo
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -20,6 +21,8 @@ from typing import TypeVar
 import pytest
 
 T = TypeVar("T")
+
+PATIENCE = 600.0  # seconds that a machine under load may take; never waited out
 
 _PAUSE = threading.Event()
 
@@ -44,20 +47,41 @@ class Process:
 
 def alive(session: int) -> list[Process]:
     """All processes of a session, zombies aside."""
-    found = (_read(int(path.name)) for path in Path("/proc").iterdir() if path.name.isdigit())
-    return [process for process in found if process is not None and process.session == session]
+    pids = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
+    found = (_read(pid, session) for pid in pids)
+    return [process for process in found if process is not None]
 
 
-def _read(pid: int) -> Process | None:
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    if status[0] in "ZX":
+def _read(pid: int, session: int) -> Process | None:
+    try:  # of other sessions no more than needed: they may be anybody's, and called anything
+        status = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        if int(status[3]) != session or status[0] in (b"Z", b"X"):
+            return None
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+    except OSError:  # it has ended meanwhile
         return None
     cpu = int(status[11]) + int(status[12])
-    return Process(pid, int(status[1]), int(status[3]), cpu, command)
+    return Process(pid, int(status[1]), session, cpu, command.decode(errors="replace"))
+
+
+class Gate:
+    """A folder that is locked: tasks of a run come to it and wait, as `held.py` has it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        self._lock = os.open(folder, os.O_RDONLY)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def waiting(self) -> set[int]:
+        """The processes of the tasks that have come so far."""
+        return {int(path.name) for path in self.folder.iterdir()}
+
+    def open(self) -> None:
+        fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        os.close(self._lock)
 
 
 class Started:
@@ -93,16 +117,7 @@ class Started:
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
-    def freeze(self) -> None:
-        """Stop it and all that it started where they are; a killed one stays dead."""
-        for process in self.processes():
-            process.signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        for process in self.processes():
-            process.signal(signal.SIGCONT)
-
-    def wait(self, seconds: float = 120) -> int:
+    def wait(self, seconds: float = PATIENCE) -> int:
         """Its exit code; minus the signal that ended it."""
         try:
             return self._popen.wait(seconds)
@@ -122,15 +137,18 @@ class Started:
 
 
 def wait_for(
-    condition: Callable[[], T], what: str, *, of: Started | None = None, seconds: float = 60
+    condition: Callable[[], T], what: str, *, of: Started | None = None, seconds: float = PATIENCE
 ) -> T:
     """What the condition returns, once it is true; fails after `seconds`, or when `of` ends."""
     deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        if of is not None and not of.is_running:
-            pytest.fail(f"waiting for {what}; it ended before:\n{of.output}")
-        if time.monotonic() > deadline:
-            log = "" if of is None else f":\n{of.output}"
+    while True:
+        ended = of is not None and not of.is_running  # seen first: it may do its last work now
+        late = time.monotonic() > deadline
+        if found := condition():
+            return found
+        log = "" if of is None else f":\n{of.output}"
+        if ended:
+            pytest.fail(f"waiting for {what}; it ended before{log}")
+        if late:
             pytest.fail(f"waited {seconds} s for {what}{log}")
         _PAUSE.wait(0.005)
-    return found

@@ -55,8 +55,12 @@ class Cluster:
         self.workers: dict[str, Started] = {}
         self._n_started = 0
         self._master = self._start("Master", HOSTS[0], [])
-        self.url = wait_for(self._find_url, "the master", of=self._master)
-        self.mend()
+        try:
+            self.url = wait_for(self._find_url, "the master", of=self._master)
+            self.mend()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def environment(self) -> dict[str, str]:
@@ -93,7 +97,7 @@ class Cluster:
         return "\n".join(f"--- {log}\n{log.read_text(errors='replace')[-4000:]}" for log in logs)
 
     def _find_url(self) -> str | None:
-        found = re.search(r"Starting Spark master at (spark://\S+)", self._master.output)
+        found = re.search(r"Starting Spark master at (spark://\S+)\n", self._master.output)
         return found[1] if found else None
 
     def _start(self, role: str, host: str, options: list[str]) -> Started:
@@ -112,3 +116,10 @@ class Cluster:
             self._folder / f"{self._n_started:02d}-{role}-{host}.log",
             environment(**settings),
         )
+
+
+def wait_for_what_it_left(run: Started, where: Cluster | None) -> None:
+    """A driver's JVM and executors notice its death and end by themselves."""
+    wait_for(lambda: not run.processes(), "the driver's JVM to end")
+    if where is not None:
+        where.wait_until_idle()

@@ -10,6 +10,7 @@ import pytest
 from cluster.conftest import Disk
 from cluster.processes import Started
 from cluster.results import assert_whole, run_here, staged_paths
+from cluster.standalone import wait_for_what_it_left
 from orchard.errors import TableError
 
 KIB = 1024
@@ -41,6 +42,7 @@ def test_a_disk_that_fills_up_under_the_workers(where, start, disk, pictures, un
     assert run.wait() == 5, run.output
     assert complaint(run).startswith(f"orchard: cannot write {small.path}/out/_staging/")
     assert complaint(run).endswith(FULL)
+    wait_for_what_it_left(run, where)  # a task that has gone on would stage what it has made
     assert_completes(small, pictures, undisturbed)
 
 
@@ -62,6 +64,7 @@ def test_a_disk_that_is_full_after_the_features_are_committed(start, disk, pictu
     run = start(pictures, output)
     assert run.wait() == 5, run.output
     assert complaint(run).endswith(FULL)
+    wait_for_what_it_left(run, None)
     assert (output / "features/_delta_log").is_dir()
     assert not (output / "components").exists()
     small.remount("size=64m")

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from deltalake import DeltaTable
 
-from cluster.processes import Started, wait_for
+from cluster.processes import Started
 from cluster.results import (
     assert_plain_readers_agree,
     assert_refused,
@@ -25,7 +25,7 @@ from cluster.results import (
     staged,
     staged_paths,
 )
-from cluster.standalone import Cluster
+from cluster.standalone import Cluster, wait_for_what_it_left
 from orchard.cli import main
 
 KILLED = -signal.SIGKILL
@@ -41,23 +41,13 @@ def run_again(start: Any, source: Path, output: Path, where: Cluster | None) -> 
     return last_record(output)
 
 
-def wait_for_what_it_left(run: Started, where: Cluster | None) -> None:
-    """A driver's JVM and executors notice its death and end by themselves."""
-    wait_for(lambda: not run.processes(), "the driver's JVM to end")
-    if where is not None:
-        where.wait_until_idle()
-
-
 def test_a_run_keeps_others_out_until_killed_and_the_next_takes_over_what_it_embedded(
-    where, start, pictures, tmp_path, undisturbed
+    where, start, start_held, pictures, tmp_path, undisturbed
 ):
     output = tmp_path / "out"
-    run = start(pictures, output, where=where)
-    wait_for(lambda: staged(output), "the first task", of=run)
-    run.freeze()
+    run = start_held(pictures, output, where=where)
     assert_refused(start(pictures, output, where=where), output, by=run)
     run.signal(signal.SIGKILL)
-    run.thaw()
     assert run.wait() == KILLED
     wait_for_what_it_left(run, where)
     n_staged = len(staged_paths(output))

@@ -27,6 +27,13 @@ def midway(cluster: Cluster, pictures: Path, tmp_path: Path, start: Any) -> Star
     return run
 
 
+@pytest.fixture
+def held(cluster: Cluster, pictures: Path, tmp_path: Path, start_held: Any) -> Started:
+    """The same, standing so until its gate is opened, each executor within a task."""
+    run: Started = start_held(pictures, tmp_path / "out", where=cluster)
+    return run
+
+
 def assert_ends_well(run: Started, output: Path, undisturbed: Path) -> None:
     assert run.wait() == 0, run.output
     assert "Traceback" not in run.output
@@ -54,26 +61,30 @@ def test_workers_can_load_the_weights_themselves(cluster, pictures, tmp_path, st
     assert embedding["broadcast_bytes"] == 0
 
 
-def test_a_killed_executor_is_replaced(cluster, midway, tmp_path, undisturbed):
+def test_a_killed_executor_is_replaced(cluster, held, gate, tmp_path, undisturbed):
     lost = cluster.executors()[0]
     lost.kill()
     assert is_midway(tmp_path / "out")
-    assert_ends_well(midway, tmp_path / "out", undisturbed)
+    gate.open()
+    assert_ends_well(held, tmp_path / "out", undisturbed)
 
 
-def test_a_killed_worker_is_done_without(cluster, midway, tmp_path, undisturbed):
+def test_a_killed_worker_is_done_without(cluster, held, gate, tmp_path, undisturbed):
     for lost in cluster.workers["127.0.0.2"].processes():
         lost.kill()
     assert is_midway(tmp_path / "out")
-    assert_ends_well(midway, tmp_path / "out", undisturbed)
+    gate.open()
+    assert_ends_well(held, tmp_path / "out", undisturbed)
     assert not cluster.workers["127.0.0.2"].is_running
 
 
-def test_a_killed_python_process_is_replaced(cluster, midway, tmp_path, undisturbed):
+def test_a_killed_python_process_is_replaced(cluster, held, gate, tmp_path, undisturbed):
     lost = python_workers(cluster.processes())[0]
+    assert lost.pid in gate.waiting()
     lost.kill()
     assert is_midway(tmp_path / "out")
-    assert_ends_well(midway, tmp_path / "out", undisturbed)
+    gate.open()
+    assert_ends_well(held, tmp_path / "out", undisturbed)
 
 
 def test_of_a_task_that_ran_twice_one_file_is_committed(cluster, midway, tmp_path, undisturbed):
