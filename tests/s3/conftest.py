@@ -5,16 +5,17 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import re
 import shutil
-import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import boto3
 import pytest
@@ -163,27 +164,27 @@ def rclone() -> Callable[..., Any]:
     return serve_folder
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def serve_folder(folder: Path, *options: str, server: str = "s3") -> Iterator[str]:
     """The endpoint of `rclone serve`; as s3, each folder in `folder` is a bucket."""
     program = Path(sys.executable).with_name("rclone")
     if not program.exists():
         pytest.skip(f"{shutil.which('rclone') or program}: rclone is not installed")
-    port = _free_port()
-    command = [str(program), "serve", server, str(folder), "--addr", f"127.0.0.1:{port}", *options]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
+    command = [str(program), "serve", server, str(folder), "--addr", "127.0.0.1:0", *options]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
-        for line in process.stderr:
-            if "Starting s3 server" in line or "Server started" in line:
-                break
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.communicate()
+        try:
+            yield _announced(process.stderr)
+        finally:
+            process.terminate()
+
+
+def _announced(log: IO[str]) -> str:
+    """The address that rclone says it serves at; what it says later is read, lest it block."""
+    said = []
+    for line in log:
+        if found := re.search(r"erver (?:started )?on \[(http://[^/\]]+)", line):
+            threading.Thread(target=log.read, daemon=True).start()
+            return found[1]
+        said.append(line)
+    pytest.fail(f"rclone serves nothing: {''.join(said)}")

@@ -5,12 +5,13 @@ It logs what was asked, counts what is in flight, and does to a request what `in
 
 from __future__ import annotations
 
+import itertools
 import socket
 import struct
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -67,6 +68,26 @@ class Whole:
 
 
 Fault = Answer | Cut | Stall | Reset | Lost | Whole
+Found = tuple[int, list[tuple[str, str]], bytes]  # status, headers, body
+
+PATIENCE = 300.0  # seconds that a machine under load may take; never waited out
+
+
+class Together:
+    """To inject: the first n reads below a folder are answered when all of them have come."""
+
+    def __init__(self, n: int, under: str) -> None:
+        self.n, self.under = n, under
+        self.numbers = itertools.count()
+        self.here = threading.Barrier(n, timeout=PATIENCE)
+
+    def __reduce__(self) -> tuple[type[Together], tuple[int, str]]:
+        return Together, (self.n, self.under)  # to a server in another process
+
+    def __call__(self, request: Request) -> None:
+        is_meant = request.is_read and request.key.startswith(self.under)
+        if is_meant and next(self.numbers) < self.n:
+            self.here.wait()
 
 
 @dataclass(slots=True)
@@ -80,10 +101,14 @@ class Proxy:
     peak: int = 0
     in_flight: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    conditional: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
     def request(self, handler: BaseHTTPRequestHandler) -> Iterator[Request]:
-        """A request as long as it is in flight."""
+        """A request as long as it is in flight: until its answer is known and yet to be sent.
+
+        Who has read an answer may ask again before the thread that sent it has gone on.
+        """
         url = urlsplit(handler.path)
         key = unquote(url.path).lstrip("/").partition("/")[2]
         headers = {name.lower(): value for name, value in handler.headers.items()}
@@ -101,18 +126,21 @@ class Proxy:
 
     def forward(
         self, handler: BaseHTTPRequestHandler, body: bytes, *, whole: bool = False
-    ) -> tuple[int, list[tuple[str, str]], bytes]:
-        upstream = HTTPConnection(urlsplit(self.upstream).netloc, timeout=60)
+    ) -> Found:
+        upstream = HTTPConnection(urlsplit(self.upstream).netloc, timeout=PATIENCE)
         upstream.putrequest(
             handler.command, handler.path, skip_host=True, skip_accept_encoding=True
         )
         for name, value in handler.headers.items():
             if name.lower() not in ("connection", *(["range"] if whole else [])):
                 upstream.putheader(name, value)
-        upstream.endheaders(body)
+        is_conditional = any(name in handler.headers for name in ("if-match", "if-none-match"))
         try:
-            response = upstream.getresponse()
-            return response.status, response.getheaders(), response.read()
+            # S3 decides these one after the other; moto looks first, and another may write then.
+            with self.conditional if is_conditional else nullcontext():
+                upstream.endheaders(body)
+                response = upstream.getresponse()
+                return response.status, response.getheaders(), response.read()
         finally:
             upstream.close()
 
@@ -136,25 +164,29 @@ class _Handler(BaseHTTPRequestHandler):
     def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         with self.proxy.request(self) as request:
-            self.serve(self.proxy.inject(request), body)
+            fault = self.proxy.inject(request)
+            found = self.ask(fault, body)
+        if found is None:
+            self.drop()
+        elif isinstance(fault, (Cut, Stall)):
+            self.reply(*found, sent=len(found[-1]) // 2)
+            if isinstance(fault, Stall):
+                self.connection.recv(1)  # returns when the client hangs up
+            self.close_connection = True  # no reset, which would take back what is not yet read
+        else:
+            self.reply(*found)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = answer
 
-    def serve(self, fault: Fault | None, body: bytes) -> None:
+    def ask(self, fault: Fault | None, body: bytes) -> Found | None:
+        """The server's answer or what stands for it; None: none is sent."""
         if isinstance(fault, Answer):
             xml = f"<Error><Code>{fault.code}</Code><Message>injected</Message></Error>".encode()
-            return self.reply(fault.status, [("Content-Type", "application/xml")], xml)
+            return fault.status, [("Content-Type", "application/xml")], xml
         if isinstance(fault, Reset):
-            return self.drop()
-        answer = self.proxy.forward(self, body, whole=isinstance(fault, Whole))
-        if isinstance(fault, Lost):
-            return self.drop()
-        if not isinstance(fault, (Cut, Stall)):
-            return self.reply(*answer)
-        self.reply(*answer, sent=len(answer[-1]) // 2)
-        if isinstance(fault, Stall):
-            self.connection.recv(1)  # returns when the client hangs up
-        return self.drop()
+            return None
+        found = self.proxy.forward(self, body, whole=isinstance(fault, Whole))
+        return None if isinstance(fault, Lost) else found
 
     def reply(
         self, status: int, headers: list[tuple[str, str]], data: bytes, sent: int | None = None

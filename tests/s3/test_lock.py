@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
-from s3.proxy import Lost, Reset
+from s3.proxy import PATIENCE, Lost, Reset
 
 from orchard.errors import SourceError, TableError
 from orchard.store import lock
@@ -25,6 +25,27 @@ def lease(monkeypatch):
         monkeypatch.setattr(lock, "RENEW_SECONDS", renewal)
 
     return lease
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """looks(n): n threads watch a lock by a clock of their own, which moves by a second a look.
+
+    They look when all have come to look. Each finds its number of looks as `.n` of what returns.
+    """
+
+    def looks(n: int) -> threading.local:
+        own, together = threading.local(), threading.Barrier(n, timeout=PATIENCE)
+
+        def sleep(_: float) -> None:
+            own.n = getattr(own, "n", 0) + 1
+            together.wait()
+
+        clock = SimpleNamespace(sleep=sleep, monotonic=lambda: getattr(own, "n", 0), time=time.time)
+        monkeypatch.setattr(lock, "time", clock)  # that module's alone: other threads sleep on
+        return own
+
+    return looks
 
 
 def race(output, n):
@@ -54,11 +75,11 @@ def wait_for_puts(proxy, n):
             arrived.set()
 
     proxy.inject = inject
-    assert arrived.wait(30)
+    assert arrived.wait(PATIENCE)
 
 
 def test_a_second_writer_is_refused_and_told_who_writes(bucket, lease):
-    lease(30)
+    lease(PATIENCE)
     with bucket.output().lock():
         refused = (
             rf"^{bucket.url('out')} is being written by process \d+ on \S+; wait for it to end"
@@ -71,7 +92,7 @@ def test_a_second_writer_is_refused_and_told_who_writes(bucket, lease):
 
 
 def test_one_of_many_writers_gets_it(bucket, lease):
-    lease(30)
+    lease(PATIENCE)
     outcomes = race(bucket.output(), 4)
     assert outcomes.count("held") == 1
     assert sum("is being written by" in outcome for outcome in outcomes) == 3
@@ -79,8 +100,10 @@ def test_one_of_many_writers_gets_it(bucket, lease):
 
 
 @pytest.mark.parametrize("n", [1, 4])
-def test_a_dead_writers_lock_is_taken_over_by_one(bucket, lease, n):
-    lease(1)
+def test_a_dead_writers_lock_is_taken_over_by_one(bucket, lease, looks, n):
+    """All watch the dead one's to the end, none that of who took it over."""
+    lease(10)
+    looks(n)
     bucket.put(LOCK, b"process 1 on a machine that is gone")
     outcomes = race(bucket.output(), n)
     assert outcomes.count("held") == 1
@@ -88,16 +111,13 @@ def test_a_dead_writers_lock_is_taken_over_by_one(bucket, lease, n):
     assert bucket.contents() == {}
 
 
-def test_a_dead_writers_lock_is_respected_for_its_lease(bucket, lease, monkeypatch):
-    """By the clock that the lock itself reads, which here moves by a second a look."""
+def test_a_dead_writers_lock_is_respected_for_its_lease(bucket, lease, looks):
+    """By the clock that the lock itself reads."""
     lease(30)
+    own = looks(1)
     bucket.put(LOCK, b"process 1 on a machine that is gone")
-    looks = []
-    seconds = iter(range(10_000))
-    clock = SimpleNamespace(sleep=looks.append, monotonic=lambda: next(seconds), time=time.time)
-    monkeypatch.setattr(lock, "time", clock)  # that module's alone: other threads sleep on
     with bucket.output().lock():
-        assert len(looks) == 29
+        assert own.n == 30
 
 
 def test_a_failed_run_leaves_no_lock(bucket):
@@ -113,7 +133,7 @@ def test_the_reason_of_a_failure_survives_a_server_that_is_gone(bucket, proxy, q
 
 
 def test_a_lock_whose_answer_was_lost_is_held_at_once(bucket, proxy, quick, lease):
-    lease(3600)
+    lease(3600, renewal=3600)
     proxy.inject = lambda request: Lost() if request.number == 1 else None
     with bucket.output().lock():
         assert [(r.method, r.headers.get("if-none-match")) for r in proxy.log] == [
@@ -125,12 +145,16 @@ def test_a_lock_whose_answer_was_lost_is_held_at_once(bucket, proxy, quick, leas
 
 def test_a_renewal_whose_answer_was_lost_does_not_end_the_lease(bucket, proxy, lease):
     lease(3600)
+    looked = threading.Event()
+
+    def inject(request):
+        if request.method == "GET":
+            looked.set()
+        return Lost() if request.method == "PUT" and proxy.count("PUT")[LOCK] == 2 else None
+
+    proxy.inject = inject
     with bucket.output().lock():
-        proxy.inject = lambda r: Lost() if proxy.count("PUT")[LOCK] == 2 else None
-        wait = threading.Event()
-        inject = proxy.inject
-        proxy.inject = lambda r: inject(r) or (wait.set() if r.method == "GET" else None)
-        assert wait.wait(30), "the renewal after it looks what became of the lost one"
+        assert looked.wait(PATIENCE), "the renewal after it looks what became of the lost one"
         wait_for_puts(proxy, 3)
         before = bucket.read(LOCK)
         wait_for_puts(proxy, proxy.count("PUT")[LOCK] + 1)
@@ -138,8 +162,18 @@ def test_a_renewal_whose_answer_was_lost_does_not_end_the_lease(bucket, proxy, l
     assert bucket.contents() == {}
 
 
-def test_a_writer_that_was_taken_over_leaves_the_new_ones_lock(bucket, lease):
+def test_a_writer_that_was_taken_over_leaves_the_new_ones_lock(bucket, proxy, lease):
+    """Which it meets at its next renewal."""
     lease(3600)
+    looked = threading.Event()
+
+    def inject(request):
+        if request.method == "PUT" and proxy.count("PUT")[LOCK] == 2:
+            bucket.put(LOCK, b"process 2 on another machine")
+        if request.method == "GET":
+            looked.set()
+
+    proxy.inject = inject
     with bucket.output().lock():
-        bucket.put(LOCK, b"process 2 on another machine")
+        assert looked.wait(PATIENCE)
     assert bucket.read(LOCK) == b"process 2 on another machine"

@@ -48,12 +48,15 @@ def test_what_is_no_page_is_left_to_boto3(body, status):
 
 def test_iterators_take_turns_and_no_more_than_asked_for_are_open():
     lock, opened, peak = threading.Lock(), 0, 0
+    three = threading.Barrier(3, timeout=300)
 
     def numbers(start: int) -> Iterator[int]:
         nonlocal opened, peak
         with lock:
             opened += 1
             peak = max(peak, opened)
+        if start < 15:
+            three.wait()  # the first do not end before there are as many as there may be
         yield from range(start, start + 5)
         with lock:
             opened -= 1

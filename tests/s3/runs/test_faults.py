@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 from s3.proxy import Answer, Cut, Lost, Reset
 
@@ -16,8 +14,15 @@ pytestmark = pytest.mark.s3
 
 def every(n, fault, *, of=lambda request: True):
     """That fault for every n-th of some requests."""
-    numbers = itertools.count(1)
-    return lambda request: fault if of(request) and next(numbers) % n == 0 else None
+    seen: list[int] = []
+
+    def inject(request):
+        if not of(request):
+            return None
+        seen.append(request.number)  # of many at a time, each finds its own place
+        return fault if (seen.index(request.number) + 1) % n == 0 else None
+
+    return inject
 
 
 @pytest.fixture
