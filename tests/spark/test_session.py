@@ -17,7 +17,7 @@ import pytest
 import orchard
 from orchard.config import RunConfig
 from orchard.errors import OrchardError, TooManyErrors, WeightsError
-from orchard.spark.session import jvm_pid, run_action, spark_session
+from orchard.spark.session import _STOPPED, jvm_pid, run_action, spark_session
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="processes are told by /proc")
 
@@ -167,6 +167,30 @@ def test_a_spark_that_does_not_start_is_named(alone: tuple[list[str], str, Path]
         r"ConfigError --master local\[0\]: Spark did not start: .*: The number of cores per",
         alone[0][0],
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "gave_up"),
+    [
+        ("java.lang.IllegalStateException: Cannot call methods on a stopped SparkContext.", True),
+        ("java.lang.IllegalStateException: Spark context stopped while waiting for backend", True),
+        (
+            "java.lang.IllegalArgumentException: requirement failed: Can only call "
+            "getServletHandlers on a running MetricsSystem",
+            True,
+        ),
+        (
+            'java.lang.NullPointerException: Cannot invoke "org.apache.spark.SparkEnv.driverTmpDir'
+            '()" because the return value of "org.apache.spark.SparkEnv$.get()" is null',
+            True,
+        ),
+        ("java.lang.IllegalArgumentException: A secret key must be specified via the", False),
+        ("java.net.BindException: Cannot assign requested address", False),
+    ],
+)
+def test_a_context_whose_master_is_not_there_is_told_from_others(said: str, gave_up: bool) -> None:
+    """Which of these Spark says depends on how far it came before it was stopped."""
+    assert bool(_STOPPED.search(said)) is gave_up
 
 
 def test_a_session_of_our_own_is_stopped(alone: tuple[list[str], str, Path]) -> None:

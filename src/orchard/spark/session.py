@@ -30,7 +30,12 @@ T = TypeVar("T")
 SUBMITTED = "submitted"
 TASK_FAILURES = 4  # Spark's default on a cluster; local mode would give up after the first
 _UNREGISTERED = "spark-application-"  # begins the id that a driver has where no master gave it one
-_STOPPED = "stopped SparkContext"  # what it says instead where it gave up while it still began
+# What it says instead where it gave up while it still began: Spark stops the context in a thread of
+# its own, and the one that begins it goes on until it misses something.
+_STOPPED = re.compile(
+    r"stopped SparkContext|context stopped|running MetricsSystem|RpcEnv already stopped"
+    r"|thrown in awaitResult|Could not find BlockManagerMaster|java\.lang\.NullPointerException"
+)
 
 
 @contextmanager
@@ -68,7 +73,7 @@ def start_spark(master: str = "local[*]", *, event_log: str | None = None) -> Sp
             session = builder.getOrCreate()
     except Exception as error:  # whatever the JVM's launcher failed with
         text = _text_of(error)
-        if _STOPPED in text and not is_local:
+        if _STOPPED.search(text) and not is_local:
             raise _no_master(master) from error
         raise ConfigError(f"--master {master}: Spark did not start: {_sentence(text)}") from error
     if session.sparkContext.applicationId.startswith(_UNREGISTERED):  # Spark raises nothing
