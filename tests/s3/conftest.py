@@ -173,18 +173,22 @@ def serve_folder(folder: Path, *options: str, server: str = "s3") -> Iterator[st
     command = [str(program), "serve", server, str(folder), "--addr", "127.0.0.1:0", *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
+        rest = threading.Thread(target=process.stderr.read)  # a full pipe would block it
         try:
-            yield _announced(process.stderr)
+            endpoint = _announced(process.stderr)
+            rest.start()
+            yield endpoint
         finally:
             process.terminate()
+            if rest.is_alive():
+                rest.join()
 
 
 def _announced(log: IO[str]) -> str:
-    """The address that rclone says it serves at; what it says later is read, lest it block."""
+    """The address that rclone says it serves at."""
     said = []
     for line in log:
         if found := re.search(r"erver (?:started )?on \[(http://[^/\]]+)", line):
-            threading.Thread(target=log.read, daemon=True).start()
             return found[1]
         said.append(line)
     pytest.fail(f"rclone serves nothing: {''.join(said)}")
