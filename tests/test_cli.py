@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -218,6 +219,7 @@ def test_sample_renders_the_number_asked_for(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def piped(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """A run of the installed command whose output no terminal sees."""
+    importlib.import_module("matplotlib.font_manager")  # makes its cache, and tells if that is slow
     folder = tmp_path_factory.mktemp("piped run")
     shutil.copytree(photos, folder / "-photos")
     (folder / "-photos/lemon/0.png").write_bytes(b"")

@@ -12,6 +12,7 @@ from nbclient import NotebookClient
 from orchard.images.sample import write_sample
 from tests.conftest import ROOT
 
+PATIENCE = 900  # seconds, of a busy machine; nothing waits for them to pass
 NOTEBOOK = ROOT / "notebooks" / "fruits.ipynb"
 
 
@@ -23,12 +24,19 @@ def read() -> Any:
 def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("notebook")
     write_sample(folder / "photos", 48)
-    (next((folder / "photos").iterdir()) / "broken.jpg").write_bytes(b"no picture")
+    (min((folder / "photos").iterdir()) / "broken.jpg").write_bytes(b"no picture")
     notebook = read()
     cell = notebook.cells[1]
     assert cell.metadata["tags"] == ["parameters"]
     cell.source += '\nWEIGHTS, SIZE = "untrained", 64'
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
+    NotebookClient(
+        notebook,
+        timeout=PATIENCE,
+        startup_timeout=PATIENCE,
+        iopub_timeout=PATIENCE,
+        raise_on_iopub_timeout=True,
+        resources={"metadata": {"path": str(folder)}},
+    ).execute()
     return notebook
 
 

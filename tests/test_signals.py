@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -24,8 +25,9 @@ from orchard.store.output import Output
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are told by /proc")
 
 N_IMAGES = 400  # seven tasks
+HELD_BACK = Path(__file__).with_name("held_back.py")
 SIZE = 96
-DEADLINE = 120.0  # seconds that a machine under load may take; never waited out
+DEADLINE = 300.0  # seconds that a machine under load may take; never waited out
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +60,27 @@ def command(pictures: Path, output: Path) -> list[str]:
     return [program, "run", str(pictures), str(output), *options]
 
 
+def workers_python(folder: Path, picture: Path) -> str:
+    """A Python whose tasks embed all pictures but this one, over which the last stays."""
+    os.mkfifo(folder / "never written")
+    words = [sys.executable, HELD_BACK, picture, folder / "never written"]
+    program = folder / "python"
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, words))} "$@"\n')
+    program.chmod(0o755)
+    return str(program)
+
+
 class Killed:
-    """A run in a session of its own, as a terminal starts one, hit by a signal while it embeds."""
+    """A run in a session of its own, as a terminal starts one, hit by a signal while it embeds.
+
+    It still does so however late the signal comes: its last picture is held back.
+    """
 
     def __init__(self, pictures: Path, output: Path, hit: Callable[[int], None]) -> None:
+        python = workers_python(output.parent, pictures / f"{N_IMAGES - 1:03d}.png")
         process = subprocess.Popen(
             command(pictures, output),
+            env=os.environ | {"PYSPARK_PYTHON": python},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

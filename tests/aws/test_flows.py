@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shlex
 import shutil
@@ -299,11 +300,11 @@ def test_an_interrupted_upload_is_gone_on_with(
     cluster: Cluster, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster.deploy()
-    s3, put, n = cluster.account.client("s3"), cluster.account.client("s3").put_object, []
+    s3, put = cluster.account.client("s3"), cluster.account.client("s3").put_object
+    number = itertools.count(1)
 
     def put_some(**request: Any) -> Any:
-        n.append(1)
-        if len(n) > 10:
+        if next(number) > 10:
             raise KeyboardInterrupt
         return put(**request)
 

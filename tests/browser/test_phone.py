@@ -15,6 +15,8 @@ from orchard.store import contributions
 from orchard.store.output import Output
 
 pytestmark = pytest.mark.browser
+PATIENCE = 300.0  # seconds, of a busy machine; nothing waits for them to pass
+expect.set_options(timeout=1000 * PATIENCE)
 MAIN = "from orchard.cli import main; main()"
 WORDS = {
     "en": ("What fruit is it?", "Season in France", "Help improve", "Erase it", "Your privacy"),
@@ -43,7 +45,8 @@ def photo(rendered: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def address(output: Path) -> Iterator[str]:
-    command = [sys.executable, "-c", MAIN, "serve", str(output), "--port", "0", "--quiet"]
+    options = ["--port", "0", "--quiet", "--answer-seconds", str(PATIENCE)]
+    command = [sys.executable, "-c", MAIN, "serve", str(output), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield process.stdout.readline().split()[2]
@@ -57,11 +60,14 @@ def page(request: pytest.FixtureRequest, address: str) -> Iterator[Page]:
     path = os.environ.get("CHROMIUM", own if Path(own).exists() else None)
     language = request.param
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox"], timeout=1000 * PATIENCE
+        )
         context = browser.new_context(
             **{**playwright.devices["Pixel 7"], "locale": language},
             color_scheme="dark" if language == "fr" else "light",
         )
+        context.set_default_timeout(1000 * PATIENCE)
         page, complaints = context.new_page(), []
         page.on("console", lambda m: m.type in ("error", "warning") and complaints.append(m.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))

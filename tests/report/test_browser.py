@@ -22,6 +22,7 @@ from tests.report.conftest import HOSTILE
 
 pytestmark = pytest.mark.browser
 
+PATIENCE = 300_000  # milliseconds, of a busy machine; nothing waits for them to pass
 SIZES = {"desktop": (1280, 900), "phone": (360, 740)}
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu"),
@@ -29,10 +30,30 @@ FLAGS = [
 ]
 
 COUNTING = """
-    window.decoded = 0;
+    window.decoded = window.ready = 0;
     const decode = window.createImageBitmap;
-    window.createImageBitmap = (blob) => { window.decoded++; return decode(blob); };
+    window.createImageBitmap = (blob) => {
+        window.decoded++;
+        return decode(blob).finally(() => { window.ready++; });
+    };
 """
+
+# Until the pictures are there and the dots are drawn, and a frame more.
+DRAWN = """async (nSheets) => {
+    const frame = () => new Promise(requestAnimationFrame);
+    const copy = document.createElement("canvas").getContext("2d");
+    const dots = () => [...document.querySelectorAll("#stage canvas")]
+        .find((canvas) => canvas.id !== "overlay" && !canvas.closest("#card"));
+    const areDrawn = () => {
+        const {width, height} = dots() ?? {};
+        if (!width || !height) return false;
+        Object.assign(copy.canvas, {width, height});
+        copy.drawImage(dots(), 0, 0);
+        return copy.getImageData(0, 0, width, height).data.some((value) => value);
+    };
+    while (window.ready < nSheets || !areDrawn()) await frame();
+    await frame();
+}"""
 
 
 def chromium() -> str | None:
@@ -54,7 +75,7 @@ def launch() -> Iterator[Callable[..., Any]]:
         def launch(*flags: str) -> Any:
             if flags not in started:
                 started[flags] = playwright.chromium.launch(
-                    executable_path=path, args=[*FLAGS, *flags]
+                    executable_path=path, args=[*FLAGS, *flags], timeout=PATIENCE
                 )
             return started[flags]
 
@@ -66,13 +87,13 @@ def launch() -> Iterator[Callable[..., Any]]:
 class Visit:
     """A page, and what it complained of, asked for and tried to say."""
 
-    def __init__(
-        self, browser: Any, file: Path, size: str, script: str = "", **settings: Any
-    ) -> None:
+    def __init__(self, browser: Any, file: Path, size: str, **settings: Any) -> None:
         width, height = SIZES[size]
-        settings = {"locale": "en-GB", "has_touch": size == "phone"} | settings
+        still = {"reduced_motion": "reduce"}  # where a point is, it stays
+        settings = {"locale": "en-GB", "has_touch": size == "phone"} | still | settings
         self.context = browser.new_context(viewport={"width": width, "height": height}, **settings)
-        self.context.add_init_script(script)
+        self.context.set_default_timeout(PATIENCE)
+        self.context.add_init_script(COUNTING)
         self.page = self.context.new_page()
         self.errors: list[str] = []
         self.requests: list[str] = []
@@ -86,7 +107,8 @@ class Visit:
         self.start = self.data["start"]
 
     def settle(self) -> None:
-        """Until two pictures drawn one after the other are the same."""
+        """Until all is drawn, and two pictures taken one after the other are the same."""
+        self.page.evaluate(DRAWN, self.page.locator("script.sheet").count())
         before = b""
         while (now := self.page.locator("#stage").screenshot()) != before:
             before = now
@@ -275,7 +297,7 @@ def test_a_view_with_pictures_from_many_sheets_comes_to_rest(
         monkeypatch.setattr(f"orchard.report.{module}.PER_SIDE", 1)  # a sheet an image
     shutil.copytree(reported.output, tmp_path / "result")
     build(Output.at(tmp_path / "result"))
-    seen = Visit(launch(), tmp_path / "result" / "report" / "index.html", "desktop", COUNTING)
+    seen = Visit(launch(), tmp_path / "result" / "report" / "index.html", "desktop")
     n_sheets = seen.page.locator("script.sheet").count()
     assert n_sheets == seen.data["n"]
     decoded = """async (n) => {

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,10 @@ def test_a_local_spark_listens_on_the_loopback_only(spark: Any) -> None:
     assert setting(spark, "spark.driver.bindAddress") == "127.0.0.1"
     assert spark.sparkContext.uiWebUrl.startswith("http://127.0.0.1:")
     loopback = {"0100007F", "0000000000000000FFFF00000100007F"}  # /proc/net/tcp, tcp6
-    sockets = {str(fd.readlink()) for fd in Path(f"/proc/{jvm_pid(spark)}/fd").iterdir()}
+    sockets = set()
+    for descriptor in Path(f"/proc/{jvm_pid(spark)}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile: what listens stays open
+            sockets.add(str(descriptor.readlink()))
     listening = set()
     for table in ("tcp", "tcp6"):
         for line in Path("/proc/net", table).read_text().splitlines()[1:]:
@@ -122,7 +126,9 @@ def test_ctrl_c_cancels_the_jobs_and_leaves_the_session(spark: Any, tmp_path: Pa
     with pytest.raises(KeyboardInterrupt):
         run_action(context, rdd.collect)
     interrupter.join()
-    assert context.statusTracker().getActiveJobsIds() == []
+    assert any(context.statusTracker().getActiveJobsIds() == [] for _ in range(100_000)), (
+        "Spark tells so a moment after a job has ended, and never where it goes on"
+    )
     assert context.parallelize([1, 2], 2).sum() == 3
 
 

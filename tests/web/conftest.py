@@ -15,6 +15,7 @@ from orchard.web.services import Services
 from orchard.web.settings import ServeConfig
 
 Client = Callable[..., TestClient]
+PATIENT = {"answer_seconds": 300.0, "upload_seconds": 300.0}  # a busy machine is no reason to fail
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +30,7 @@ def client(output: Path) -> Iterator[Client]:
     opened: list[TestClient] = []
 
     def client(address: str = "127.0.0.1", **settings: Any) -> TestClient:
-        services = Services(ServeConfig(**({"output": str(output)} | settings)))
+        services = Services(ServeConfig(**({"output": str(output)} | PATIENT | settings)))
         one = TestClient(
             create_app(services), client=(address, 50000), raise_server_exceptions=False
         )

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -25,7 +26,10 @@ from orchard.web.settings import ServeConfig
 
 MAIN = "from orchard.cli import main; main()"
 JPEG = {"content-type": "image/jpeg"}
-DEADLINE = 60  # seconds, of a busy machine; nothing waits for it to pass
+DEADLINE = 300  # seconds, of a busy machine; nothing waits for it to pass
+HEAD_SECONDS = 3  # where clients that say nothing are waited for
+LIMITS = ("--answer-seconds", "--head-seconds", "--upload-seconds")
+PATIENT = tuple(word for option in LIMITS for word in (option, str(DEADLINE)))
 
 
 @dataclass
@@ -66,11 +70,12 @@ def start(output: Path, tmp_path: Path) -> Iterator[Start]:
                 text=True,
                 env=os.environ | {"TMPDIR": str(tmp_path / "not-there")},
             )
+        server = Server(process, 0, log)
+        running.append(server)
         assert process.stdout is not None
         line = process.stdout.readline()
         assert "Serving on http://127.0.0.1:" in line, log.read_text()
-        server = Server(process, int(line.split(":")[2].split("/")[0]), log)
-        running.append(server)
+        server.port = int(line.split(":")[2].split("/")[0])
         assert httpx.get(f"{server.url}/ready", timeout=DEADLINE).status_code == 200
         return server
 
@@ -117,7 +122,7 @@ def test_of_many_at_once_each_gets_the_answer_to_its_own_image(
         (p.species[0].label, round(p.species[0].probability, 6), p.nearest[0].label)
         for p in Predictor.load(output).predict(images)
     ]
-    server = start("--queue", "200")
+    server = start("--queue", "200", *PATIENT)
 
     def ask(number: int) -> tuple[str, float, str]:
         content = images[number % len(images)]
@@ -139,7 +144,7 @@ def test_of_many_at_once_each_gets_the_answer_to_its_own_image(
 
 
 def test_a_thousand_connections_are_answered_or_refused(start: Start, photo: bytes) -> None:
-    server = start("--connections", "600", "--queue", "16")
+    server = start("--connections", "600", "--queue", "16", *PATIENT)
     sockets = [server.connect() for _ in range(1000)]
     statuses = []
     for one in sockets:
@@ -153,6 +158,18 @@ def test_a_thousand_connections_are_answered_or_refused(start: Start, photo: byt
     assert "HTTP/1.1 503" in statuses
     again = httpx.post(f"{server.url}/api/identify", content=photo, headers=JPEG, timeout=DEADLINE)
     assert again.status_code == 200
+
+
+def sent_in_time(server: Server, data: bytes) -> socket.socket:
+    """A connection over which so much came before it was let go, however busy the machine is."""
+    while True:
+        begun = time.monotonic()
+        one = server.connect()
+        with suppress(OSError):  # too late, and let go already
+            one.sendall(data)
+        if time.monotonic() - begun < HEAD_SECONDS:
+            return one
+        one.close()
 
 
 def asks_and_does_not_read(server: Server) -> int:
@@ -173,13 +190,10 @@ def asks_and_does_not_read(server: Server) -> int:
 def test_a_client_that_says_nothing_or_half_or_does_not_read_is_let_go(
     start: Start, photo: bytes
 ) -> None:
-    server = start("--upload-seconds", "0.5", "--head-seconds", "3")  # a busy machine sends late
-    half_body, gone = server.connect(), server.connect()
-    half_body.sendall(head(9999) + photo[:100])
-    gone.sendall(head(9999) + photo[:100])
+    server = start("--upload-seconds", "0.5", "--head-seconds", str(HEAD_SECONDS))
+    half_body, gone = (sent_in_time(server, head(9999) + photo[:100]) for _ in range(2))
     gone.close()
-    silent, half_head = server.connect(), server.connect()
-    half_head.sendall(b"POST /api/identify HT")
+    silent, half_head = server.connect(), sent_in_time(server, b"POST /api/identify HT")
     assert asks_and_does_not_read(server) & select.POLLHUP
     assert silent.recv(100) == b""
     assert half_head.recv(100) == b""
@@ -190,7 +204,7 @@ def test_a_client_that_says_nothing_or_half_or_does_not_read_is_let_go(
 
 
 def test_what_is_no_http_is_refused(start: Start) -> None:
-    server = start()
+    server = start(*PATIENT)
     nothing = (
         b"\x16\x03\x01\x02\x00\x01\x00" + bytes(300),
         b"GET / HTTP/1.1\r\n\r\n",
@@ -205,11 +219,12 @@ def test_what_is_no_http_is_refused(start: Start) -> None:
 
 
 def test_damaged_images_by_the_hundred_never_bring_it_down(start: Start) -> None:
-    server = start()
+    server = start(*PATIENT)
+    damaged = [damaged_file(7, number) for number in range(400)]  # no pause between two requests
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=DEADLINE)
     seen = set()
-    for number in range(400):
-        connection.request("POST", "/api/identify", damaged_file(7, number), JPEG)
+    for data in damaged:
+        connection.request("POST", "/api/identify", data, JPEG)
         answer = connection.getresponse()
         answer.read()
         seen.add(answer.status)
@@ -222,7 +237,7 @@ def test_damaged_images_by_the_hundred_never_bring_it_down(start: Start) -> None
 def test_a_request_under_way_is_finished_when_it_is_told_to_stop(
     start: Start, photo: bytes
 ) -> None:
-    server = start()
+    server = start(*PATIENT)
     one = server.connect()
     one.sendall(head(len(photo)) + photo[:100])
     httpx.get(f"{server.url}/health", timeout=DEADLINE)  # by now the first is being read
@@ -236,9 +251,10 @@ def test_a_request_under_way_is_finished_when_it_is_told_to_stop(
 
 def test_it_does_what_its_openapi_document_says(start: Start, tmp_path: Path) -> None:
     """All checks of schemathesis but one: bytes that the document allows may be no image."""
-    url = start("--queue", "200").url
+    url = start("--queue", "200", *PATIENT).url
     command = ["run", f"{url}/api/openapi.json", "--url", url, "--seed", "1", "--max-examples", "8"]
     command += ["--phases", "coverage,fuzzing", "--exclude-checks", "positive_data_acceptance"]
+    command += ["--suppress-health-check", "too_slow"]
     schemathesis = Path(sys.executable).with_name("schemathesis")
     done = subprocess.run([schemathesis, *command], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stdout

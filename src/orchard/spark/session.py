@@ -96,9 +96,8 @@ def run_action(context: SparkContext, action: Callable[[], T]) -> T:
     and the jobs could not be cancelled over it.
     """
     with ThreadPoolExecutor(1) as pool, _translated_errors():
-        running = pool.submit(action)
         try:
-            return running.result()
+            return pool.submit(action).result()
         except KeyboardInterrupt:
             context.cancelAllJobs()
             raise
