@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cluster.processes import Process, Started, wait_for
+from cluster.processes import Started, wait_for
 from cluster.results import assert_whole, last_record, staged
 from cluster.standalone import Cluster, python_workers
 
@@ -20,16 +19,9 @@ N_TASKS = 9  # that `planning.cut` makes of the 512 pictures
 
 
 @pytest.fixture
-def midway(cluster: Cluster, pictures: Path, tmp_path: Path, start: Any) -> Started:
-    """A run on the cluster that has embedded one task's images and not all."""
-    run: Started = start(pictures, tmp_path / "out", where=cluster)
-    wait_for(lambda: staged(tmp_path / "out"), "the first task", of=run)
-    return run
-
-
-@pytest.fixture
 def held(cluster: Cluster, pictures: Path, tmp_path: Path, start_held: Any) -> Started:
-    """The same, standing so until its gate is opened, each executor within a task."""
+    """A run on the cluster that has embedded one task's images, and stands so until its gate is
+    opened, each executor within a task."""
     run: Started = start_held(pictures, tmp_path / "out", where=cluster)
     return run
 
@@ -87,46 +79,18 @@ def test_a_killed_python_process_is_replaced(cluster, held, gate, tmp_path, undi
     assert_ends_well(held, tmp_path / "out", undisturbed)
 
 
-def test_of_a_task_that_ran_twice_one_file_is_committed(cluster, midway, tmp_path, undisturbed):
+def test_of_a_task_that_ran_twice_one_file_is_committed(cluster, held, gate, tmp_path, undisturbed):
     """An executor falls silent while its Python goes on: Spark runs the task again elsewhere."""
     output = tmp_path / "out"
-    silent = silenced_within_a_task(cluster)
-    twice = wait_for(lambda: embedded_twice(output), "a task's second file", of=midway)
+    silent = cluster.executors()[0]
+    silent.signal(signal.SIGSTOP)
+    gate.open()
+    twice = wait_for(lambda: embedded_twice(output), "a task's second file", of=held)
     silent.signal(signal.SIGCONT)
-    assert_ends_well(midway, output, undisturbed)
+    assert_ends_well(held, output, undisturbed)
     committed = Counter(map(task_of, (output / "features").glob("*.parquet")))
     assert committed[twice] == 1
     assert committed.total() == N_TASKS
-
-
-def silenced_within_a_task(cluster: Cluster) -> Process:
-    """An executor whose JVM is stopped, at a time when its Python works on without it."""
-
-    def silenced() -> Process | None:
-        for executor in cluster.executors():
-            executor.signal(signal.SIGSTOP)
-            if is_working(cluster, executor):
-                return executor
-            executor.signal(signal.SIGCONT)
-        return None
-
-    return wait_for(silenced, "an executor within a task")
-
-
-def is_working(cluster: Cluster, executor: Process) -> bool:
-    """Whether its Python worker spends more than the blink that a finished task may still take."""
-    before = python_time(cluster, executor)
-    deadline = time.monotonic() + 0.5
-    while time.monotonic() < deadline:
-        if python_time(cluster, executor) >= before + 5:
-            return True
-    return False
-
-
-def python_time(cluster: Cluster, executor: Process) -> int:
-    below = [p for p in cluster.processes() if p.session == executor.session]
-    daemons = {p.pid for p in below if p.parent == executor.pid}
-    return sum(p.cpu for p in python_workers(below) if p.parent in daemons)
 
 
 def embedded_twice(output: Path) -> str | None:
