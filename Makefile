@@ -19,7 +19,7 @@ INSTALLED := .venv/installed
 
 demo: $(INSTALLED)
 	$(BIN)/orchard sample demo/fruits
-	$(BIN)/orchard run demo/fruits demo/result --weights untrained
+	$(BIN)/orchard run demo/fruits demo/result --weights fruit
 	@echo
 	@echo "The tables are in demo/result; open the report in a browser:"
 	@echo "  demo/result/report/index.html"
@@ -84,7 +84,7 @@ train-backbone: $(TRAINING)/installed
 	@test -n "$(FRUIT)" -a -n "$(SCENES)" || { \
 	  echo "make: say FRUIT=DIR and SCENES=DIR; see training/README.md" >&2; exit 1; }
 	$(TRAINING_PYTHON) training/train.py $(RUN) --fruit $(FRUIT) --scenes $(SCENES) \
-	  --teacher $(TEACHER) --protocol $(PROTOCOL) --hours $(HOURS)
+	  --teacher $(TEACHER) --protocol $(PROTOCOL) --hours $(HOURS) $(MORE)
 	$(TRAINING_PYTHON) training/evaluate.py --model $(RUN)/backbone.onnx --fruit $(FRUIT) \
 	  --scenes $(SCENES) --out $(RUN)/figures.json
 	$(TRAINING_PYTHON) training/card.py $(RUN) --figures $(RUN)/figures.json

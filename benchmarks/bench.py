@@ -1,6 +1,6 @@
 """Everything that speed is held against, side by side on this machine; writes RESULTS.md.
 
-    make bench                                     rendered fruit, untrained weights
+    make bench                                     rendered fruit, the embedded network
     make bench PHOTOS=folder WEIGHTS=file.h5       your photos, Keras' weights
     make bench SECTIONS="peers loop" PHOTOS=...    these sections alone; the page keeps the others
     python benchmarks/bench.py --help
@@ -264,9 +264,7 @@ def main() -> None:
     )
     parser.add_argument("sections", nargs="*", help=f"of {', '.join(SECTIONS)}; default: all")
     parser.add_argument("--photos", help="a folder of .jpg; default: rendered fruit")
-    parser.add_argument(
-        "--weights", default="untrained", help="Keras' .h5 for the notebooks' chain"
-    )
+    parser.add_argument("--weights", default="fruit", help="Keras' .h5 for the notebooks' chain")
     parser.add_argument("--images", type=int, default=2000, help="to render (default 2000)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--slow-rounds", type=int, default=1, help="with the notebooks' chain")
@@ -276,7 +274,7 @@ def main() -> None:
     names = args.sections or list(SECTIONS)
     if unknown := set(names) - set(SECTIONS):
         parser.error(f"{', '.join(unknown)}: no such section; there are {', '.join(SECTIONS)}")
-    if args.weights == "untrained" and "notebooks" in names:
+    if args.weights == "fruit" and "notebooks" in names:
         names.remove("notebooks")
         print("notebooks: left out; Keras cannot load what Orchard draws at random")
     with tempfile.TemporaryDirectory() as folder:

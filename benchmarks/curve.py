@@ -50,7 +50,7 @@ def taken(photos: Path, weights: str, n: int, slots: int) -> tuple[float, dict[s
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", default="untrained")
+    parser.add_argument("--weights", default="fruit")
     parser.add_argument("--images", type=int, nargs="*", default=[1000, 10_000, 24_000, 100_000])
     parser.add_argument("--slots", type=int, nargs="*", default=[len(os.sched_getaffinity(0)), 1])
     args = parser.parse_args()

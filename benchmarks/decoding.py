@@ -42,7 +42,7 @@ def timed(data: bytes, size: int, scaled: bool) -> tuple[float, NDArray[np.uint8
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", type=Path)
-    parser.add_argument("--weights", default="untrained")
+    parser.add_argument("--weights", default="fruit")
     parser.add_argument("--count", type=int, default=50)
     args = parser.parse_args()
     rng = np.random.default_rng(0)

@@ -87,7 +87,7 @@ def orchard_rate(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("source", nargs="*", help="folders of images; default: rendered fruit")
-    parser.add_argument("--weights", default="untrained")
+    parser.add_argument("--weights", default="fruit")
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--limit", type=int, default=12000, help="images (default 12000)")
     parser.add_argument("--rounds", type=int, default=3)

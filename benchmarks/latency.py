@@ -126,7 +126,7 @@ def rate(source: str, weights: str, limit: int, endpoint: str | None = None) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos")
-    parser.add_argument("--weights", default="untrained")
+    parser.add_argument("--weights", default="fruit")
     parser.add_argument("--limit", type=int, default=6000, help="images (default 6000)")
     parser.add_argument("--milliseconds", type=float, default=30)
     parser.add_argument("--rounds", type=int, default=3)

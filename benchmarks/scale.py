@@ -136,7 +136,7 @@ def planning() -> str:
 def orchard_run(source: str, output: Path, *options: str) -> dict[str, Any]:
     """`orchard run` as a user starts it; its record."""
     program = Path(sysconfig.get_path("scripts")) / "orchard"
-    command = [str(program), "run", source, str(output), "--weights", "untrained", *options]
+    command = [str(program), "run", source, str(output), "--weights", "fruit", *options]
     done = subprocess.run(command, env={**os.environ, **KEYS}, capture_output=True, text=True)
     if done.returncode:
         sys.exit(done.stderr)
@@ -153,7 +153,7 @@ def embedding(scratch: Path) -> str:
     lines = [
         "### Embedding",
         "",
-        f"Rendered fruit of {SIDE} × {SIDE} pixels, the network at its smallest input, untrained; "
+        f"Rendered fruit of {SIDE} × {SIDE} pixels, the embedded network at its smallest input; "
         f"{len(os.sched_getaffinity(0))} slots. The time of an image is that of a slot: reading, "
         "decoding, network and writing, without the start of Spark.",
         "",

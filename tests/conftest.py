@@ -79,7 +79,7 @@ def rendered_result(spark: Any, rendered: Path, tmp_path_factory: pytest.TempPat
     """A result of the rendered fruit, seen whole and from near; for reading only."""
     output = tmp_path_factory.mktemp("trained") / "out"
     config = orchard.RunConfig(
-        sources=(str(rendered),), output=str(output), weights="untrained", size=48, components=30,
+        sources=(str(rendered),), output=str(output), weights="fruit", size=48, components=30,
         view=("plain", "zoom"), report=False,
     )  # fmt: skip
     orchard.run(config, silent())
@@ -94,7 +94,7 @@ def trained(rendered_result: Path) -> Trained:
 
 @pytest.fixture(scope="session")
 def run(spark: Any) -> Callable[..., orchard.Result]:
-    """`orchard.run` with the untrained network at its smallest size."""
+    """`orchard.run` with the embedded network at its smallest size."""
 
     def run(
         source: Path | tuple[Path, ...],
@@ -104,7 +104,7 @@ def run(spark: Any) -> Callable[..., orchard.Result]:
         **settings: Any,
     ) -> orchard.Result:
         sources = source if isinstance(source, tuple) else (source,)
-        defaults = {"weights": "untrained", "size": 32, "components": 5, "report": False}
+        defaults = {"weights": "fruit", "size": 32, "components": 5, "report": False}
         config = orchard.RunConfig(
             sources=tuple(map(str, sources)), output=str(output), **(defaults | settings)
         )

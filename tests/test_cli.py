@@ -17,13 +17,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from orchard import __version__, errors, planning, steps
+from orchard import open as open_result
 from orchard.cli import EXIT_CODES, main
 from orchard.errors import OrchardError
-from orchard.model import CARDS
+from orchard.model import CARDS, load_model
 from orchard.store import tables
 from orchard.store.output import Output
 
-SMALL = ("--weights", "untrained", "--size", "32")
+SMALL = ("--weights", "fruit", "--size", "32")
 
 
 def all_commands(name: str, command: click.Command) -> dict[str, click.Command]:
@@ -37,7 +38,6 @@ def all_commands(name: str, command: click.Command) -> dict[str, click.Command]:
 
 COMMANDS = all_commands("orchard", main)
 REFERENCE = Path(__file__).parent.parent / "docs/reference.md"
-NOTICE = re.compile(r"\Awarning: .*untrained.*\n\Z")
 
 
 def orchard(*arguments: object) -> Result:
@@ -181,11 +181,20 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(photos: Path, tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_quiet_shows_warnings_only(spark: Any, photos: Path, tmp_path: Path) -> None:
-    found = orchard("run", photos, tmp_path / "out", *SMALL, "--quiet")
+def test_what_must_be_said_of_a_network_is_said_wherever_its_results_are(
+    spark: Any, photos: Path, tmp_path: Path
+) -> None:
+    network = tmp_path / "apples.onnx"
+    network.write_bytes(load_model("fruit", 32).onnx)
+    network.with_name("apples.onnx.json").write_text('{"notice": "trained on 12 apples"}')
+    found = orchard("run", photos, tmp_path / "out", "--weights", network, "--quiet")
     assert found.exit_code == 0
     assert found.stdout == f"Result: {tmp_path}/out\n"
-    assert NOTICE.match(found.stderr), found.stderr
+    assert found.stderr == "warning: trained on 12 apples\n", "--quiet shows warnings only"
+    page = (tmp_path / "out/report/index.html").read_text()
+    assert "Note: trained on 12 apples." in page
+    assert "À savoir : trained on 12 apples." in page
+    assert "trained on 12 apples" in open_result(tmp_path / "out")._repr_html_()
 
 
 def test_models_are_listed_with_size_and_licence() -> None:
@@ -199,6 +208,16 @@ def test_models_are_listed_with_size_and_licence() -> None:
     assert [card["name"] for card in listed] == list(CARDS)
     assert {card["dim"] for card in listed} == {1280}
     assert all(card["licence"] and card["summary"] for card in listed)
+
+
+def test_the_card_of_the_network_in_the_package_is_shown() -> None:
+    found = orchard("models", "fruit")
+    assert found.exit_code == 0
+    for heading in ("Training", "Figures", "Data", "Limits"):
+        assert f"## {heading}" in found.stdout
+    unknown = orchard("models", "banana")
+    assert unknown.exit_code == 2
+    assert "imagenet, fruit" in unknown.stderr
 
 
 def test_sample_renders_the_number_asked_for(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def folder(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = orchard.RunConfig(
         sources=(str(folder / "photos"),),
         output=str(folder / "result"),
-        weights="untrained",
+        weights="fruit",
         size=64,
         components=0.9,
         report=False,
@@ -53,7 +53,7 @@ def scripts(page: str) -> list[tuple[str, str]]:
 
 def offline(text: str) -> str:
     """The same Python, quicker, with a network that needs no download and no window to draw in."""
-    small = re.sub(r'ImageEmbedder\(inputCol="path"', r'\g<0>, weights="untrained", size=64', text)
+    small = re.sub(r'ImageEmbedder\(inputCol="path"', r'\g<0>, weights="fruit", size=64', text)
     small = small.replace("maxIter=20", "maxIter=3")
     return f"import matplotlib\nmatplotlib.use('agg')\n{small}"
 

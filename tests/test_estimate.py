@@ -21,7 +21,7 @@ from orchard.records import LISTING
 )
 def test_slots_are_those_of_the_master(master: str, slots: int | None) -> None:
     config = RunConfig(sources=("a",), output="b", master=master)
-    found = Estimate.measure(LISTING.empty_table(), load_model("untrained", 32), config, 0)
+    found = Estimate.measure(LISTING.empty_table(), load_model("fruit", 32), config, 0)
     assert (found.slots, found.seconds) == (slots, 0)
 
 

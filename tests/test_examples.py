@@ -20,7 +20,7 @@ def example(name: str, *arguments: str) -> str:
 
 
 def test_a_pipeline_is_trained_saved_and_loaded(photos: Path, tmp_path: Path) -> None:
-    said = example("train_pipeline.py", str(photos), str(tmp_path / "pipeline"), "untrained")
+    said = example("train_pipeline.py", str(photos), str(tmp_path / "pipeline"), "fruit")
     assert re.search(r"^40 images, \d+ components$", said, re.MULTILINE)
     assert re.search(r"^accuracy on the images kept out: [01]\.\d{3}$", said, re.MULTILINE)
     assert (tmp_path / "pipeline" / "stages").is_dir()

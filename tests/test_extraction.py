@@ -20,7 +20,7 @@ from orchard.records import COMPONENTS, ERRORS, FEATURES, LISTING, Failure, Reas
 
 @pytest.fixture(scope="module")
 def embedder() -> Embedder:
-    return Embedder(load_model("untrained", 32))
+    return Embedder(load_model("fruit", 32))
 
 
 def pictures(folder: Path, n: int) -> pa.Table:

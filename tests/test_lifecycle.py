@@ -112,7 +112,7 @@ def test_a_kept_pca_that_explains_clearly_less_is_said_to_with_a_figure(run, sou
     config = RunConfig(
         sources=(str(source),),
         output=output.root,
-        weights="untrained",
+        weights="fruit",
         size=32,
         components=0.9,
         pca="keep",

@@ -28,7 +28,7 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     notebook = read()
     cell = notebook.cells[1]
     assert cell.metadata["tags"] == ["parameters"]
-    cell.source += '\nWEIGHTS, SIZE = "untrained", 64'
+    cell.source += '\nWEIGHTS, SIZE = "fruit", 64'
     NotebookClient(
         notebook,
         timeout=PATIENCE,

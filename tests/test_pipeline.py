@@ -55,7 +55,7 @@ def test_a_run_leaves_a_row_for_each_image_and_closes_its_counts(photo_result, p
 
 def test_features_are_those_of_the_plain_functions(run, photos, tmp_path):
     result = run(photos, tmp_path / "out", limit=3, components=2)
-    embedder = Embedder(load_model("untrained", 32))
+    embedder = Embedder(load_model("fruit", 32))
     for row in result.features().to_pylist():
         pixels = decode(Path(row["path"]).read_bytes(), 32)
         expected = embedder(pixels.array[None])[0]
@@ -105,10 +105,10 @@ def test_without_broadcast_the_result_is_the_same(run, photo_result, photos, tmp
 
 def test_a_session_is_loaded_at_most_once_per_worker_process(run, photos, tmp_path, monkeypatch):
     monkeypatch.setattr("orchard.planning.MIN_IMAGES", 2)
-    embedding = run(photos, tmp_path / "a", weights="untrained", size=33).record["embedding"]
+    embedding = run(photos, tmp_path / "a", weights="fruit", size=33).record["embedding"]
     assert embedding["tasks"] == 27
     assert 1 <= embedding["model_loads"] <= embedding["worker_processes"] <= 2
-    again = run(photos, tmp_path / "b", weights="untrained", size=33).record["embedding"]
+    again = run(photos, tmp_path / "b", weights="fruit", size=33).record["embedding"]
     assert again["model_loads"] == 0, "a reused worker keeps its session across jobs"
 
 

@@ -34,7 +34,7 @@ def here(command: str) -> str:
     if command.startswith("make "):
         return f"make -n -C '{ROOT}' {command[5:]}"
     if command.startswith("orchard run") and not {"--help", "--weights"} & set(command.split()):
-        return f"{command} --weights untrained --size 64"
+        return f"{command} --weights fruit --size 64"
     return command
 
 
@@ -45,7 +45,7 @@ def test_the_block_runs(folder: Path, kind: str, text: str) -> None:
         script = "set -e\n" + "\n".join(here(line) for line in text.splitlines())
         command = ["bash", "-c", script]
     else:
-        text = text.replace('output="result"', 'output="api", weights="untrained", size=64')
+        text = text.replace('output="result"', 'output="api", weights="fruit", size=64')
         command = [sys.executable, "-c", text]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

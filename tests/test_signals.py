@@ -50,13 +50,13 @@ def undisturbed(
 
 def config(pictures: Path, output: Path) -> orchard.RunConfig:
     return orchard.RunConfig(
-        sources=(str(pictures),), output=str(output), weights="untrained", size=SIZE, components=5
+        sources=(str(pictures),), output=str(output), weights="fruit", size=SIZE, components=5
     )
 
 
 def command(pictures: Path, output: Path) -> list[str]:
     program = str(Path(sys.executable).with_name("orchard"))
-    options = ["--weights", "untrained", "--size", str(SIZE), "--components", "5"]
+    options = ["--weights", "fruit", "--size", str(SIZE), "--components", "5"]
     return [program, "run", str(pictures), str(output), *options]
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from backbone.figures_table import table
+from backbone.record import finished
 
 LICENCE = "Apache-2.0"
 ATTRIBUTION = {
@@ -41,7 +42,7 @@ def main() -> None:
 
 def make(run: Path, held_out: Path) -> dict[str, Any]:
     """All but what was measured. Raises SystemExit where a training is unfinished."""
-    shipped, measured = _finished(run), _finished(held_out)
+    shipped, measured = finished(run), finished(held_out)
     return {
         "name": shipped["settings"]["name"],
         "notice": shipped["settings"]["notice"],
@@ -83,6 +84,7 @@ def markdown(card: dict[str, Any]) -> str:
         f"{training['images']:,} pictures in {training['steps']:,} steps, seed {training['seed']}, "
         f"protocol `{training['protocol']}`, from {training['photos_seen']['fruit']:,} photos on "
         f"white and {training['photos_seen']['scenes']:,} photos of shops.",
+        *_origin(training, measured),
         "\n## Figures\n",
         _whose(measured),
         *(table(card["figures"], card["baseline"]) if card["figures"] else ["Not measured yet."]),
@@ -105,13 +107,25 @@ def _how_fast(speed: dict[str, Any] | None) -> list[str]:
     ]
 
 
+def _origin(training: dict[str, Any], measured: dict[str, Any]) -> list[str]:
+    """Where the training began, if not at random values."""
+    if not training["settings"].get("start"):
+        return []
+    if training["settings"]["start"] != measured["sha256"]:
+        return [f"It went on from the network of sha256 `{training['settings']['start']}`."]
+    return [
+        f"It went on from the network that the figures below are of, which had learnt from "
+        f"{measured['images']:,} pictures of protocol `{measured['protocol']}`, from random "
+        "initial values."
+    ]
+
+
 def _whose(measured: dict[str, Any]) -> str:
     if measured["same_as_shipped"]:
         return "Of this network.\n"
     return (
-        f"Of another training with the same settings, protocol `{measured['protocol']}`, which did "
-        "not see what it is asked about. This network has seen all of it, so its own figures would "
-        "say nothing.\n"
+        f"Of another network, trained by protocol `{measured['protocol']}`, which did not see what "
+        "it is asked about. This one has seen all of it, so its own figures would say nothing.\n"
     )
 
 
@@ -128,13 +142,6 @@ def _training(run: dict[str, Any]) -> dict[str, Any]:
         "settings": settings,
         "machine": run["machine"],
     }
-
-
-def _finished(run: Path) -> dict[str, Any]:
-    record = json.loads((run / "run.json").read_text())
-    if "result" not in record:
-        raise SystemExit(f"{run}: this training is not finished; the same command goes on with it")
-    return record
 
 
 def _parse() -> argparse.Namespace:

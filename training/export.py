@@ -13,6 +13,7 @@ from pathlib import Path
 
 from backbone.checkpoint import averaged_backbone
 from backbone.export import export
+from backbone.trainer import CHECKPOINT
 
 
 def main() -> None:
@@ -23,7 +24,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     settings = json.loads((arguments.run / "run.json").read_text())["settings"]
-    backbone, state = averaged_backbone(arguments.run / "checkpoint.safetensors")
+    backbone, state = averaged_backbone(arguments.run / CHECKPOINT)
     notice = f"unfinished training, step {state['step']}"
     found = export(
         backbone, arguments.out, size=settings["sides"][-1], name=settings["name"], notice=notice

@@ -15,66 +15,107 @@ import platform
 import signal
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
 
 import torch
+import torch.multiprocessing
 from backbone.bank import Bank, open_bank, targets
 from backbone.batches import Batches, Classes, loader
+from backbone.checkpoint import averaged_backbone
 from backbone.compose import Composer
 from backbone.curve import draw
 from backbone.export import export
 from backbone.network import Student
 from backbone.options import add_data, photos_of
+from backbone.record import finished
 from backbone.schedule import Clock, side_at
-from backbone.trainer import Log, Settings, Trainer
+from backbone.team import Team
+from backbone.trainer import CHECKPOINT, Log, Settings, Trainer
 
 
 def main() -> None:
     arguments = _parse()
+    _claim(arguments.run, arguments)
+    if arguments.processes == 1:
+        _work(0, arguments, None)
+        return
+    _bank(arguments, Composer(photos_of(arguments)))  # once, for all
+    with TemporaryDirectory() as folder:
+        processes = torch.multiprocessing.start_processes(
+            _work, (arguments, Path(folder) / "meeting"), arguments.processes, join=False,
+            start_method="spawn",
+        )  # fmt: skip
+        leader = processes.pids()[0]
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all of them
+        signal.signal(signal.SIGTERM, lambda *_: os.kill(leader, signal.SIGTERM))
+        while not processes.join():
+            pass
+
+
+def _work(rank: int, arguments: argparse.Namespace, meeting: Path | None) -> None:
+    """One process of the team."""
     torch.manual_seed(arguments.seed)
-    torch.set_num_threads(arguments.threads)
-    run: Path = arguments.run
-    _claim(run, arguments)
+    torch.set_num_threads(max(1, arguments.threads // arguments.processes))
+    team = Team(rank, arguments.processes, meeting)
     photos = photos_of(arguments)
     composer, classes = Composer(photos), Classes.of(photos)
     bank = _bank(arguments, composer)
     student = Student(_heads(classes, arguments, bank))
+    if arguments.start:
+        student.backbone = averaged_backbone(arguments.start / CHECKPOINT)[0]
     answers = None if bank is None else torch.from_numpy(targets(bank.features, arguments.axes))
     settings = Settings(peak=arguments.rate, mix=arguments.mix, precision=arguments.precision)
-    trainer = Trainer(student, answers, settings, run)
+    trainer = Trainer(student, answers, settings, arguments.run, team)
     clock = Clock(arguments.steps, arguments.hours)
     trainer.resume(clock)
-    _record(run, arguments, trainer, classes, len(photos.fruit_seen), len(photos.scenes_seen))
-    batches = Batches(composer, classes, bank, arguments.batch, arguments.share, arguments.seed)
-    if _train(trainer, batches, clock, arguments):
+    if team.leads:
+        seen = len(photos.fruit_seen), len(photos.scenes_seen)
+        _record(arguments.run, arguments, trainer, classes, *seen)
+    share = arguments.batch // team.size
+    batches = Batches(composer, classes, bank, share, arguments.share, arguments.seed)
+    _train(trainer, batches, clock, arguments)
+    team.leave()
+    if team.leads and clock.progress >= 1:
         _finish(trainer, clock, arguments)
 
 
-def _train(trainer: Trainer, batches: Batches, clock: Clock, arguments: argparse.Namespace) -> bool:
-    """Until the budget is spent (True) or someone stops it (False)."""
-    stop = _Stop()
+def _train(trainer: Trainer, batches: Batches, clock: Clock, arguments: argparse.Namespace) -> None:
+    """Until the budget is spent or someone stops it."""
+    stop, team = _Stop(), trainer.team
     log = Log(arguments.run / "log.jsonl", arguments.log_every)
-    log.cut(clock.step)
 
     def side(number: int) -> int:
         return side_at(clock.progress_at(number), arguments.sides)
 
-    source = loader(batches, clock.step, side, arguments.workers)
+    def goes_on() -> bool:
+        clock.seconds, asked = team.agree(clock.read(), stop.asked)
+        return clock.progress < 1 and not asked
+
+    source = loader(batches, clock.step, side, arguments.workers, team)
     saved = clock.seconds
-    while clock.progress < 1 and not stop.asked:
+    if team.leads:
+        log.cut(clock.step)
+    while goes_on():
         batch = log.waiting(source)
         values = trainer.step(batch, clock, arguments.seed)
-        log.add(clock, values, len(batch["pixels"]), batch["pixels"].shape[1])
+        if not team.leads:
+            continue
+        log.add(clock, values, len(batch["pixels"]) * team.size, batch["pixels"].shape[1])
         if clock.seconds - saved > trainer.settings.save_every:
             trainer.save(clock)
             saved = clock.seconds
+    if team.leads:
+        _leave_off(trainer, clock, log)
+
+
+def _leave_off(trainer: Trainer, clock: Clock, log: Log) -> None:
     trainer.save(clock)
     if log.file.exists():
-        draw(log.file, arguments.run / "curve.png")
+        draw(log.file, trainer.folder / "curve.png")
     if clock.progress < 1:
         print(f"stopped at step {clock.step}; the same command goes on from there", flush=True)
-    return clock.progress >= 1
 
 
 def _finish(trainer: Trainer, clock: Clock, arguments: argparse.Namespace) -> None:
@@ -138,6 +179,8 @@ def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
     kept = {k: v for k, v in vars(arguments).items() if k not in _FREE}
     if arguments.teacher:
         kept["teacher"] = Path(arguments.teacher).name
+    if arguments.start:
+        kept["start"] = finished(arguments.start)["result"]["onnx"]["sha256"]
     return json.loads(json.dumps(kept, default=str))
 
 
@@ -166,6 +209,7 @@ def _parse() -> argparse.Namespace:
     budget = parser.add_mutually_exclusive_group(required=True)
     budget.add_argument("--hours", type=float, help="train for so long, interruptions left out")
     budget.add_argument("--steps", type=int, help="train for so many steps (reproducible)")
+    add("--start", type=Path, metavar="RUN", help="go on from this training's network")
     add("--teacher", metavar="WEIGHTS", help="whose outputs to learn too: imagenet, or a .h5 file")
     add("--bank", type=int, default=60_000, help="pictures shown to the teacher")
     add("--share", type=float, default=0.4, help="of each batch, from those pictures")
@@ -176,7 +220,8 @@ def _parse() -> argparse.Namespace:
     add("--rate", type=float, default=2e-3, help="the highest learning rate")
     add("--precision", choices=("float32", "bfloat16"),
         default="bfloat16" if torch.cuda.is_available() else "float32")  # fmt: skip
-    add("--threads", type=int, default=min(cores, 8))
+    add("--threads", type=int, default=min(cores, 8), help="of all processes together")
+    add("--processes", type=int, default=1, help="that share each batch; 1 on a GPU")
     add(
         "--workers",
         type=int,

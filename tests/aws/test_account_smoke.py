@@ -51,7 +51,7 @@ def test_a_run_in_a_real_account_and_nothing_left(
 
     monkeypatch.setattr(follow, "POLL_SECONDS", 10.0)
     stack: tuple[Any, ...] = ("--name", NAME, "--max-cost", "2", "--timeout", "40")
-    small = ("--weights", "untrained", "--size", 32, "--components", 5)
+    small = ("--weights", "fruit", "--size", 32, "--components", 5)
     try:
         run = orchard(
             *("cluster", "run", photos, tmp_path / "out", "--yes", *stack, *backend, *small)

@@ -81,7 +81,7 @@ def test_the_region_of_the_environment_counts(monkeypatch: pytest.MonkeyPatch) -
 def test_before_up_a_command_says_what_is_missing(
     aws: None, command: str, photos: Path, tmp_path: Path
 ) -> None:
-    paths = (photos, tmp_path / "out", "--weights", "untrained") if command == "submit" else ()
+    paths = (photos, tmp_path / "out", "--weights", "fruit") if command == "submit" else ()
     shown = orchard("cluster", command, *paths, "--region", REGION)
     assert shown.exit_code in (1, 2)
     assert shown.stderr.count("\n") == 1, shown.stderr
@@ -380,7 +380,7 @@ def test_a_clone_is_as_its_model(cluster: Cluster, photos: Path) -> None:
 
 def test_a_clone_of_a_run_runs_it_again(cluster: Cluster, photos: Path) -> None:
     backend = cluster.deploy()
-    run = RunConfig(sources=(str(photos),), output="result", weights="untrained", limit=7)
+    run = RunConfig(sources=(str(photos),), output="result", weights="fruit", limit=7)
     first = cluster.submit(backend, run, cluster.upload_code(), alone=False)
     from orchard.aws.clone import clone
 
@@ -395,7 +395,7 @@ def test_a_clone_of_a_run_runs_it_again(cluster: Cluster, photos: Path) -> None:
 
 def test_submit_on_ec2_needs_a_cluster_that_runs(ec2_cluster: Cluster, photos: Path) -> None:
     backend = ec2_cluster.deploy()
-    run = RunConfig(sources=(str(photos),), output="result", weights="untrained")
+    run = RunConfig(sources=(str(photos),), output="result", weights="fruit")
     with pytest.raises(ConfigError, match="no cluster of orchard runs; start one with"):
         ec2_cluster.submit(backend, run, "s3://b/c.zip", alone=False)
     cluster = backend.up()
@@ -407,7 +407,7 @@ def test_submit_on_ec2_needs_a_cluster_that_runs(ec2_cluster: Cluster, photos: P
 
 def test_logs_are_unpacked_and_shown(cluster: Cluster, photos: Path) -> None:
     backend = cluster.deploy()
-    run = RunConfig(sources=(str(photos),), output="result", weights="untrained")
+    run = RunConfig(sources=(str(photos),), output="result", weights="fruit")
     made = cluster.submit(backend, run, cluster.upload_code(), alone=False)
     empty = orchard("cluster", "logs", "--region", REGION)
     assert empty.stderr.startswith(f"orchard: {made.id} has written nothing yet")
@@ -419,7 +419,7 @@ def test_logs_are_unpacked_and_shown(cluster: Cluster, photos: Path) -> None:
 
 def test_a_job_description_is_written_once_per_launch(cluster: Cluster, photos: Path) -> None:
     backend = cluster.deploy()
-    run = RunConfig(sources=(str(photos),), output="result", weights="untrained")
+    run = RunConfig(sources=(str(photos),), output="result", weights="fruit")
     ids = {cluster.submit(backend, run, "s3://b/c.zip", alone=False).id for _ in range(3)}
     assert len(ids) == 3
     assert launches.ids(cluster.account, cluster.bucket) == sorted(ids)
@@ -434,7 +434,7 @@ def test_print_cli_shows_the_aws_command_and_starts_nothing(aws: None, photos: P
     assert options["--release-label"] == "emr-7.13.0"
     assert "--no-termination-protected" in line
     assert options["--region"] == REGION
-    run = ("cluster", "submit", photos, "out", "--weights", "untrained", "--region", REGION)
+    run = ("cluster", "submit", photos, "out", "--weights", "fruit", "--region", REGION)
     line = shlex.split(orchard(*run, "--print-cli").stdout)
     assert line[:3] == ["aws", "emr-serverless", "start-job-run"]
     request = json.loads(line[line.index("--cli-input-json") + 1])

@@ -24,7 +24,7 @@ DOWN = ("cluster", "down", "--everything", "--yes", "--region", REGION)
 @pytest.fixture
 def full(cluster: Cluster, ec2_cluster: Cluster, photos: Path) -> Cluster:
     """Both backends, a job on each, notebooks' password, e-mail, old versions, half an upload."""
-    run = RunConfig(sources=(str(photos),), output="result", weights="untrained")
+    run = RunConfig(sources=(str(photos),), output="result", weights="fruit")
     account = cluster.account
     for made in (cluster, ec2_cluster):
         backend = made.deploy()

@@ -248,7 +248,7 @@ def test_estimate_needs_no_account(monkeypatch: pytest.MonkeyPatch, photos: Any)
 def test_a_slot_is_timed_on_the_images_themselves(photos: Any) -> None:
     shown = orchard(
         *("cluster", "estimate", photos, "--region", "eu-west-3"),
-        *("--measure", "--weights", "untrained"),
+        *("--measure", "--weights", "fruit"),
     )
     assert shown.exit_code == 0
     assert "images/s a slot (measured)" in " ".join(shown.stdout.split())

@@ -27,7 +27,7 @@ BUCKET = f"orchard-{DEFAULT_ACCOUNT_ID}-{REGION}"
 
 
 def run_of(photos: Path, **settings: Any) -> RunConfig:
-    return RunConfig(sources=(str(photos),), output="result", weights="untrained", **settings)
+    return RunConfig(sources=(str(photos),), output="result", weights="fruit", **settings)
 
 
 def said(cluster: Cluster) -> str:
@@ -360,7 +360,7 @@ def test_images_and_results_stay_in_the_eu(cluster: Cluster, photos: Path, optio
         "source": ("s3://united-kingdom/a", "out"),
         "output": (str(photos), "s3://united-kingdom/a"),
     }[option]
-    run = RunConfig(sources=places[:1], output=places[1], weights="untrained")
+    run = RunConfig(sources=places[:1], output=places[1], weights="fruit")
     with pytest.raises(
         ConfigError, match="bucket united-kingdom lies in eu-west-2: London is not in the EU"
     ):
@@ -371,10 +371,10 @@ def test_jobs_write_to_their_own_bucket_only(cluster: Cluster) -> None:
     s3 = cluster.account.client("s3")
     s3.create_bucket(Bucket="mine", CreateBucketConfiguration={"LocationConstraint": REGION})
     for output in ("s3://mine/b", f"s3://{BUCKET}", f"s3://{BUCKET}/code/x"):
-        run = RunConfig(sources=("s3://mine/a",), output=output, weights="untrained")
+        run = RunConfig(sources=("s3://mine/a",), output=output, weights="fruit")
         with pytest.raises(ConfigError, match=f"jobs may write below s3://{BUCKET}/results/ only"):
             cluster.check_places(run)
-    good = RunConfig(sources=("s3://mine/a",), output="out", weights="untrained")
+    good = RunConfig(sources=("s3://mine/a",), output="out", weights="fruit")
     assert cluster.check_places(good) == ("mine",)
 
 
@@ -396,7 +396,7 @@ def test_submit_refuses_a_bucket_that_jobs_may_not_read(cluster: Cluster) -> Non
     s3.put_object(Bucket="mine", Key="a/1.png", Body=b"")
     cluster.deploy()
     submit = ("cluster", "submit", "s3://mine/a", "out", "--region", REGION)
-    shown = orchard(*submit, "--weights", "untrained")
+    shown = orchard(*submit, "--weights", "fruit")
     assert shown.exit_code == 2
     assert shown.stderr == (
         "orchard: SOURCE s3://mine: jobs may not read that bucket yet; `orchard cluster up "

@@ -61,7 +61,7 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return codes
 
 
-SMALL = ("--weights", "untrained", "--size", 32, "--components", 5)
+SMALL = ("--weights", "fruit", "--size", 32, "--components", 5)
 
 
 def test_run_tells_the_whole_story(
@@ -100,7 +100,7 @@ def test_run_tells_the_whole_story(
 def test_a_run_that_fails_is_one_line_with_the_reason(
     server: None, executed: list[int], photos: Path, tmp_path: Path
 ) -> None:
-    wrong = ("--weights", "untrained", "--size", 32, "--components", 99)
+    wrong = ("--weights", "fruit", "--size", 32, "--components", 99)
     shown = orchard(
         *("cluster", "run", photos, tmp_path / "r", "--region", REGION, "--yes", *wrong)
     )

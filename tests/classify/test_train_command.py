@@ -149,7 +149,7 @@ def test_another_network_than_the_features_is_refused(copy: Path, tmp_path: Path
     from orchard.model import load_model
 
     path = tmp_path / "other.onnx"
-    path.write_bytes(load_model("untrained", 32).onnx)
+    path.write_bytes(load_model("fruit", 32).onnx)
     found = orchard("train", copy, "--weights", path)
     assert found.exit_code != 0
     assert "fingerprint" in found.stderr or "size" in found.stderr

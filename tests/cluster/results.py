@@ -19,7 +19,7 @@ from orchard.progress import Reporter
 from orchard.store.compare import compare
 from orchard.store.output import Output
 
-SETTINGS = {"weights": "untrained", "size": 96, "components": 5}
+SETTINGS = {"weights": "fruit", "size": 96, "components": 5}
 
 
 def run_here(source: Path, output: Path) -> dict[str, Any]:

@@ -80,6 +80,7 @@ def test_of_a_task_that_ran_twice_one_file_is_committed(cluster, midway, tmp_pat
     """An executor falls silent while its Python goes on: Spark runs the task again elsewhere."""
     output = tmp_path / "out"
     silent = silenced_within_a_task(cluster)
+    assert is_midway(output)
     twice = wait_for(lambda: embedded_twice(output), "a task's second file", of=midway)
     silent.signal(signal.SIGCONT)
     assert_ends_well(midway, output, undisturbed)
@@ -89,33 +90,51 @@ def test_of_a_task_that_ran_twice_one_file_is_committed(cluster, midway, tmp_pat
 
 
 def silenced_within_a_task(cluster: Cluster) -> Process:
-    """An executor whose JVM is stopped, at a time when its Python works on without it."""
+    """An executor whose JVM is stopped, while its Python has a task to work on without it.
+
+    Python stands still meanwhile, so that no task is over before one is found: with its JVM
+    running, an executor whose Python stands still soon has a task in hand.
+    """
+    for worker in python_workers(cluster.processes()):
+        worker.signal(signal.SIGSTOP)
 
     def silenced() -> Process | None:
         for executor in cluster.executors():
+            workers = workers_of(cluster, executor)
             executor.signal(signal.SIGSTOP)
+            for worker in workers:
+                worker.signal(signal.SIGCONT)
             if is_working(cluster, executor):
                 return executor
+            for worker in workers:
+                worker.signal(signal.SIGSTOP)
             executor.signal(signal.SIGCONT)
         return None
 
-    return wait_for(silenced, "an executor within a task")
+    found = wait_for(silenced, "an executor within a task")
+    for worker in python_workers(cluster.processes()):
+        worker.signal(signal.SIGCONT)
+    return found
 
 
 def is_working(cluster: Cluster, executor: Process) -> bool:
-    """Whether its Python worker spends more than the blink that a finished task may still take."""
+    """Whether its Python worker spends more than the blink that it takes to wait for a task."""
     before = python_time(cluster, executor)
     deadline = time.monotonic() + 0.5
     while time.monotonic() < deadline:
-        if python_time(cluster, executor) >= before + 5:
+        if python_time(cluster, executor) >= before + 3:
             return True
     return False
 
 
 def python_time(cluster: Cluster, executor: Process) -> int:
+    return sum(worker.cpu for worker in workers_of(cluster, executor))
+
+
+def workers_of(cluster: Cluster, executor: Process) -> list[Process]:
     below = [p for p in cluster.processes() if p.session == executor.session]
     daemons = {p.pid for p in below if p.parent == executor.pid}
-    return sum(p.cpu for p in python_workers(below) if p.parent in daemons)
+    return [p for p in python_workers(below) if p.parent in daemons]
 
 
 def embedded_twice(output: Path) -> str | None:

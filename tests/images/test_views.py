@@ -49,7 +49,7 @@ def test_zoom_shows_the_middle() -> None:
 
 
 def test_features_are_the_mean_over_the_views() -> None:
-    embedder = Embedder(load_model("untrained", 32, views=("plain", "zoom")))
+    embedder = Embedder(load_model("fruit", 32, views=("plain", "zoom")))
     views = seen("plain", "zoom")
     expected = (embedder(views[:1]) + embedder(views[1:])) / 2
     np.testing.assert_allclose(embedder.mean(views[None]), expected, atol=1e-5)
@@ -59,8 +59,8 @@ def test_the_views_travel_with_the_network_and_its_fingerprint() -> None:
     from orchard.fingerprint import Embedding
 
     plain, zoomed = (
-        load_model("untrained", 32),
-        load_model("untrained", 32, views=("plain", "zoom")),
+        load_model("fruit", 32),
+        load_model("fruit", 32, views=("plain", "zoom")),
     )
     assert Model.from_onnx(zoomed.onnx).views == ("plain", "zoom")
     assert Model.from_onnx(plain.onnx) == plain

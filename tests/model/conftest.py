@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from orchard.model.untrained import untrained_weights
+from orchard.model.mobilenet_v2 import ConvBN, architecture
 
 Weights = Mapping[str, NDArray[np.float32]]
 WriteKeras = Callable[..., Path]
@@ -16,7 +16,11 @@ WriteKeras = Callable[..., Path]
 
 @pytest.fixture(scope="session")
 def weights() -> Weights:
-    """Seeded, with batch normalisation that does something: each statistic differs by channel."""
+    """Seeded, with batch normalisation that does something: each statistic differs by channel.
+
+    Kernels of He et al. 2015; those of 1×1 are centred over their input channels, whose means would
+    otherwise grow from layer to layer.
+    """
     rng = np.random.default_rng(20180113)
     draws = {
         "gamma": lambda n: rng.uniform(0.5, 1.5, n),
@@ -24,11 +28,19 @@ def weights() -> Weights:
         "moving_mean": lambda n: rng.normal(0, 0.3, n),
         "moving_variance": lambda n: rng.uniform(0.3, 2, n),
     }
+
+    def drawn(conv: ConvBN, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        if not name.endswith("kernel"):
+            return draws[name.rsplit("/", 1)[1]](shape)
+        fan_in = 9 if conv.depthwise else np.prod(shape[:3])
+        kernel = rng.normal(0, np.sqrt((1 if conv.linear else 2) / fan_in), shape)
+        return kernel - kernel.mean(axis=2, keepdims=True) if shape[0] == 1 else kernel
+
     return {
-        name: value
-        if name.endswith("kernel")
-        else draws[name.rsplit("/", 1)[1]](len(value)).astype(np.float32)
-        for name, value in untrained_weights().items()
+        name: drawn(conv, name, shape).astype(np.float32)
+        for block in architecture()
+        for conv in block.convs
+        for name, shape in conv.shapes.items()
     }
 
 

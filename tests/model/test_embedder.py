@@ -16,7 +16,7 @@ from orchard.model import Embedder, Model, embedder_for, load_model
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    return load_model("untrained", 64)
+    return load_model("fruit", 64)
 
 
 @pytest.fixture(scope="module")

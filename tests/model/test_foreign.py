@@ -159,12 +159,12 @@ def test_the_name_and_notice_of_a_sidecar(tmp_path: Path) -> None:
 
 
 def test_a_file_that_orchard_wrote_keeps_its_notice(tmp_path: Path) -> None:
-    untrained = load_model("untrained", 32)
-    (tmp_path / "saved.onnx").write_bytes(untrained.onnx)
+    fruit = load_model("fruit", 32)
+    (tmp_path / "saved.onnx").write_bytes(fruit.onnx)
     model = load_model(str(tmp_path / "saved.onnx"))
-    assert (model.name, model.notice) == ("untrained", untrained.notice)
+    assert (model.name, model.notice) == ("fruit", fruit.notice)
     pixels = PIXELS.repeat(4, axis=1).repeat(4, axis=2)
-    assert np.array_equal(Embedder(model)(pixels), Embedder(untrained)(pixels))
+    assert np.array_equal(Embedder(model)(pixels), Embedder(fruit)(pixels))
 
 
 def test_a_foreign_model_travels_as_its_bytes(tmp_path: Path) -> None:

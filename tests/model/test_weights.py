@@ -116,7 +116,7 @@ def test_a_failed_download_leaves_nothing_and_says_what_to_do(
     message = str(error.value)
     assert url(server, path) in message
     assert f"put it at {folder / NAME}" in message
-    assert "--weights untrained" in message
+    assert "--weights fruit" in message
     assert "\n" not in message
     assert names(folder) == []
 

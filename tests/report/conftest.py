@@ -63,7 +63,7 @@ def reported(spark: Any, colours: Path) -> orchard.Result:
     config = orchard.RunConfig(
         sources=(str(colours),),
         output=str(colours.parent / "result"),
-        weights="untrained",
+        weights="fruit",
         size=32,
         components=12,
     )

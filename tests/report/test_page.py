@@ -148,17 +148,11 @@ def test_equal_files_are_found_and_alike_ones_are_told_from_them(page: str) -> N
     assert "lemon/twin.png" in exact
 
 
-def test_the_page_says_that_the_weights_are_untrained(page: str) -> None:
-    assert "Untrained weights (" in shown_text(page, "en")
-    assert "Poids non entraînés" in shown_text(page, "fr")
-
-
 def test_the_command_that_made_the_result_is_told_in_full(page: str, colours: Path) -> None:
     command = re.search(r'<code id="command">(.*?)</code>', page)
     assert command is not None
     assert command[1] == (
-        f"orchard run {colours} {colours.parent}/result --weights untrained --size 32 "
-        "--components 12"
+        f"orchard run {colours} {colours.parent}/result --weights fruit --size 32 --components 12"
     )
 
 

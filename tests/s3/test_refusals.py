@@ -19,7 +19,7 @@ DENIED = {
 @pytest.fixture
 def orchard(proxy):
     def orchard(*arguments):
-        command = ["run", *map(str, arguments), "--weights", "untrained"]
+        command = ["run", *map(str, arguments), "--weights", "fruit"]
         return CliRunner().invoke(main, [*command, "--endpoint-url", proxy.endpoint])
 
     return orchard

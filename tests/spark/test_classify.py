@@ -27,7 +27,7 @@ def result(spark: Any, photos: Path, tmp_path_factory: pytest.TempPathFactory) -
 
     output = tmp_path_factory.mktemp("mllib") / "out"
     config = orchard.RunConfig(
-        sources=(str(photos),), output=str(output), weights="untrained", size=32, components=6
+        sources=(str(photos),), output=str(output), weights="fruit", size=32, components=6
     )
     orchard.run(config)
     return output

@@ -23,7 +23,7 @@ from orchard.images.decode import Pixels, decode
 from orchard.model import Embedder, load_model
 from orchard.spark import ImageEmbedder, StandardizedPCA, StandardizedPCAModel, image_embedder
 
-NETWORK = {"weights": "untrained", "size": 32}
+NETWORK = {"weights": "fruit", "size": 32}
 LABEL = r"/([^/]+)/[^/]+$"
 
 
@@ -110,7 +110,7 @@ def test_a_column_of_paths_gives_the_same_as_the_bytes(
 def test_several_views_are_averaged_as_in_a_run(images: Any) -> None:
     views = ("plain", "zoom")
     embedder = ImageEmbedder(inputCol="path", broadcast=False, view=list(views), **NETWORK)
-    model = load_model("untrained", 32, views=views)
+    model = load_model("fruit", 32, views=views)
     assert embedder.fingerprint == Embedding.of(model).fingerprint
     for path, vector in by_path(embedder.transform(images.limit(2)), "features").items():
         pixels = decode(Path(path).read_bytes(), 32, views=views)
@@ -186,7 +186,7 @@ def test_a_pipeline_fits_saves_loads_and_scores(
         StringIndexer(inputCol="label", outputCol="y"),
         ImageEmbedder(inputCol="path", **NETWORK),
         StandardizedPCA(variance=0.95),
-        LogisticRegression(featuresCol="components", labelCol="y", maxIter=8),
+        LogisticRegression(featuresCol="components", labelCol="y", maxIter=40),
     ]
     model = Pipeline(stages=stages).fit(images)
     model.save(str(tmp_path / "model"))

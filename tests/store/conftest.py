@@ -15,7 +15,7 @@ from orchard.progress import Reporter
 
 def run(source: Path, output: Path, **settings: Any) -> orchard.Result:
     config = orchard.RunConfig(
-        sources=(str(source),), output=str(output), weights="untrained", size=32, **settings
+        sources=(str(source),), output=str(output), weights="fruit", size=32, **settings
     )
     return orchard.run(config, Reporter(Console(file=io.StringIO()), quiet=True))
 

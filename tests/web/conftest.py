@@ -32,7 +32,10 @@ def client(output: Path) -> Iterator[Client]:
     def client(address: str = "127.0.0.1", **settings: Any) -> TestClient:
         services = Services(ServeConfig(**({"output": str(output)} | PATIENT | settings)))
         one = TestClient(
-            create_app(services), client=(address, 50000), raise_server_exceptions=False
+            create_app(services),
+            base_url="http://127.0.0.1",
+            client=(address, 50000),
+            raise_server_exceptions=False,
         )
         opened.append(one)
         return one.__enter__()

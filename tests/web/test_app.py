@@ -320,3 +320,26 @@ def test_the_document_names_every_route_of_the_api(client: Client) -> None:
     assert {reason.value for reason in Reason} >= set(STATUS)
     assert client().get("/health").json() == {"status": "alive"}
     assert client().get("/ready").json()["status"] == "ready"
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["fruit.example", "fruit.example:8000", "127.0.0.1.example", "[fe80::1]", "a b", "[", ""],
+)
+def test_a_name_that_others_point_here_reads_nothing(client: Client, host: str) -> None:
+    for path in ("/", "/metrics", "/api/openapi.json"):
+        found = client().get(path, headers={"host": host})
+        assert found.status_code == 421
+        assert found.json()["code"] == "misdirected_request"
+        assert found.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:80", "[::1]:8000"])
+def test_this_machines_own_names_are_answered(client: Client, host: str) -> None:
+    assert client().get("/health", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("opened", [{"host": "0.0.0.0"}, {"behind_proxy": True}])
+def test_a_server_for_others_answers_to_any_name(client: Client, opened: dict[str, Any]) -> None:
+    found = client(**opened).get("/health", headers={"host": "fruit.example"})
+    assert found.status_code == 200

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from backbone.bank import Bank
 from backbone.compose import KINDS, Composer, Photos
 from backbone.light import STUDIO, photograph
+from backbone.team import Team
 from orchard.knowledge import species_of
 
 SHARES = (0.3, 0.35, 0.35)  # of KINDS among the pictures drawn anew
@@ -116,14 +117,22 @@ def _places(
 
 
 def loader(
-    batches: Batches, first: int, side: Callable[[int], int], workers: int
+    batches: Batches,
+    first: int,
+    side: Callable[[int], int],
+    workers: int,
+    team: Team | None = None,
 ) -> Iterator[dict[str, Tensor]]:
-    """Batches from number `first` on, without end; `side` is asked when one is ordered."""
+    """Batches from number `first` on, without end; `side` is asked when one is ordered.
+
+    Of a team each has batches of its own, as many times smaller.
+    """
+    team = team or Team()
 
     def orders() -> Iterator[tuple[int, int]]:
         number = first
         while True:
-            yield number, side(number)
+            yield number * team.size + team.rank, side(number)
             number += 1
 
     return iter(

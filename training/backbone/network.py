@@ -97,8 +97,18 @@ class _ConvBN(nn.Module):
         if self.spec.stride == 2:
             before, after = mobilenet_v2.padding(self.spec, x.shape[-1])
             x = F.pad(x, (before, after, before, after))
-        x = self.norm(self.conv(x))
+        x = self.norm(self._convolved(x))
         return x if self.spec.linear else F.relu6(x, inplace=True)
+
+    def _convolved(self, x: Tensor) -> Tensor:
+        """In float32 where a CPU's bfloat16 is slow: oneDNN has no gradient of its own for strided
+        and for very small depthwise convolutions, which then take three quarters of a step."""
+        slow = self.spec.depthwise and (self.spec.stride == 2 or x.shape[-1] <= 4)
+        if not slow or x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+            convolved: Tensor = self.conv(x)
+            return convolved
+        with torch.autocast("cpu", enabled=False):
+            return self.conv(x.float()).to(torch.bfloat16)
 
     def keras_weights(self) -> dict[str, NDArray[np.float32]]:
         order = (2, 3, 0, 1) if self.spec.depthwise else (2, 3, 1, 0)

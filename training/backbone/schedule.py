@@ -15,16 +15,20 @@ WARMUP = 0.03
 
 @dataclass(slots=True)
 class Clock:
-    """steps, hours: the budget, one of them. elapsed: seconds of work before this process."""
+    """steps, hours: the budget, one of them. seconds: of work, as of the step under way.
+
+    elapsed: seconds of work before this process.
+    """
 
     steps: int | None
     hours: float | None
     step: int = 0
     elapsed: float = 0.0
+    seconds: float = 0.0
     began: float = field(default_factory=time.monotonic)
 
-    @property
-    def seconds(self) -> float:
+    def read(self) -> float:
+        """Seconds of work up to now."""
         return self.elapsed + time.monotonic() - self.began
 
     @property

@@ -19,10 +19,13 @@ from backbone import checkpoint
 from backbone.mixing import Mix, cross_entropy, cut_mix, unmixed
 from backbone.network import Student
 from backbone.schedule import Clock, rate
+from backbone.team import Team
 
 AVERAGE = 0.999  # decay of the running average, reached after some 10,000 steps
 SMOOTHING = {"scene": 0.1}  # elsewhere it would cost what unseen varieties are told apart by
 HEADS = 0.1  # of the learning rate: a step of 1280 inputs moves an output far
+TEACHER = 0.02  # the same of the head that regresses: it has no softmax to bound what is too far
+CHECKPOINT = "checkpoint.safetensors"
 WEIGHTS = {"variety": 1.0, "scene": 1.0, "species": 0.5, "teacher": 3.0}
 
 
@@ -40,27 +43,35 @@ class Settings:
 
 class Trainer:
     def __init__(
-        self, student: Student, targets: Tensor | None, settings: Settings, folder: Path
+        self,
+        student: Student,
+        targets: Tensor | None,
+        settings: Settings,
+        folder: Path,
+        team: Team | None = None,
     ) -> None:
         """targets: (n, k) of the teacher, one row a picture of the bank."""
+        self.team = team or Team()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.settings, self.folder = settings, folder
         self.student = student.to(self.device, memory_format=torch.channels_last).train()
         self.average = copy.deepcopy(self.student).requires_grad_(False)
         self.targets = None if targets is None else targets.to(self.device)
+        self.spread = None if self.targets is None else self.targets.float().std(dim=0)
         self.optimizer = torch.optim.AdamW(
             _groups(self.student, settings.decay), lr=settings.peak, betas=(0.9, 0.98), fused=True
         )
 
     @property
     def saved(self) -> Path:
-        return self.folder / "checkpoint.safetensors"
+        return self.folder / CHECKPOINT
 
     def resume(self, clock: Clock) -> None:
         """Go on where the checkpoint stands, if there is one."""
         if self.saved.exists():
             state = checkpoint.load(self.saved, self.student, self.average, self.optimizer)
             clock.step, clock.elapsed = state["step"], state["seconds"]
+            clock.seconds = clock.elapsed
 
     def save(self, clock: Clock) -> None:
         state = {"step": clock.step, "seconds": clock.seconds}
@@ -68,7 +79,9 @@ class Trainer:
 
     def step(self, batch: Mapping[str, Tensor], clock: Clock, seed: int) -> dict[str, Tensor]:
         """One update; returns each loss and the share of right answers, still on the device."""
-        torch.manual_seed(hash((seed, clock.step)))  # dropout, the same after a resume
+        torch.manual_seed(
+            hash((seed, clock.step, self.team.rank))
+        )  # dropout, the same after a resume
         learning_rate = rate(clock.progress, self.settings.peak)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate * group["share"]
@@ -80,6 +93,7 @@ class Trainer:
         total = sum(WEIGHTS[name] * loss for name, loss in losses.items())
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
+        self.team.average(self.student.parameters())
         nn.utils.clip_grad_norm_(self.student.parameters(), 5.0)
         self.optimizer.step()
         clock.step += 1
@@ -101,9 +115,11 @@ class Trainer:
         for name, answer in answers.items():
             if name == "teacher":
                 assert self.targets is not None
+                assert self.spread is not None
                 known = batch[name] >= 0
                 target = self.targets[batch[name][known]].float()
-                losses[name] = (answer[known].float() - target).square().sum(dim=1).mean()
+                guess = answer[known].float() * self.spread  # so that each output is of size 1
+                losses[name] = (guess - target).square().sum(dim=1).mean()
                 continue
             loss = cross_entropy(answer.float(), batch[name], mix, SMOOTHING.get(name, 0.0))
             if loss is not None:
@@ -174,7 +190,14 @@ def _groups(student: Student, decay: float) -> list[dict[str, Any]]:
     return [
         {"params": kernels, "weight_decay": decay, "share": 1.0},
         {"params": rest, "weight_decay": 0.0, "share": 1.0},
-        {"params": list(student.heads.parameters()), "weight_decay": decay, "share": HEADS},
+        *(
+            {
+                "params": list(head.parameters()),
+                "weight_decay": decay,
+                "share": TEACHER if name == "teacher" else HEADS,
+            }
+            for name, head in student.heads.items()
+        ),
     ]
 
 

@@ -22,6 +22,9 @@ SMALL = ("--batch", "16", "--sides", "32", "--workers", "0", "--log-every", "1",
          "--bank", "24", "--axes", "8")  # fmt: skip
 
 
+SQUARE = np.zeros((1, 32, 32, 3), np.uint8)
+
+
 def program(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(TRAINING.parent / "src")}
     command = [sys.executable, str(TRAINING / name), *map(str, arguments)]
@@ -45,7 +48,7 @@ def average(run: Path) -> dict[str, torch.Tensor]:
 @pytest.fixture(scope="module")
 def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("runs") / "one"
-    done = train(run, data, "--steps", 6, "--teacher", "untrained", "--notice", "a test")
+    done = train(run, data, "--steps", 6, "--teacher", "fruit", "--notice", "a test")
     assert done.returncode == 0, done.stderr
     return run
 
@@ -70,7 +73,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
     (tmp_path / "stopper.py").write_text(
         f"import sys; sys.path.insert(0, {str(TRAINING)!r}){stopper}"
     )
-    arguments = ("--steps", 6, "--teacher", "untrained", "--notice", "a test")
+    arguments = ("--steps", 6, "--teacher", "fruit", "--notice", "a test")
     folders = ("--fruit", data / "fruit", "--scenes", data / "scenes", "--cache", data / "cache")
     stopped = program(str(tmp_path / "stopper.py"), run, *folders, *SMALL, *arguments)
     assert "stopped at step 3" in stopped.stdout, stopped.stderr
@@ -85,9 +88,32 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 def test_a_run_is_not_continued_with_other_settings(finished: Path, data: Path) -> None:
-    done = train(finished, data, "--steps", 7, "--teacher", "untrained", "--notice", "a test")
+    done = train(finished, data, "--steps", 7, "--teacher", "fruit", "--notice", "a test")
     assert done.returncode != 0
     assert "other settings (steps)" in done.stderr
+
+
+def test_two_processes_train_one_network(data: Path, tmp_path: Path) -> None:
+    run, options = tmp_path / "two", ("--processes", 2, "--teacher", "fruit")
+    assert train(run, data, "--steps", 3, *options).returncode == 0
+    assert [row["step"] for row in log(run)] == [1, 2, 3]
+    assert json.loads((run / "run.json").read_text())["result"]["images"] == 3 * 16
+    assert np.isfinite(Embedder(load_model(str(run / "backbone.onnx")))(SQUARE)).all()
+
+
+def test_a_training_goes_on_from_another_ones_network(
+    finished: Path, data: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "further"
+    options = ("--steps", 1, "--protocol", "all", "--rate", 1e-9, "--start", finished)
+    assert train(run, data, *options).returncode == 0
+    before = json.loads((finished / "run.json").read_text())["result"]["onnx"]["sha256"]
+    assert json.loads((run / "run.json").read_text())["settings"]["start"] == before
+    ours, theirs = average(run), average(finished)
+    kernels = [name for name in theirs if name.endswith("conv.weight")]
+    assert all(torch.allclose(ours[n], theirs[n], atol=1e-5) for n in kernels)
+    assert program("card.py", run, "--held-out", finished).returncode == 0
+    assert "It went on from the network that the figures" in (run / "card.md").read_text()
 
 
 def test_the_log_has_every_loss_and_the_curve_is_drawn(finished: Path) -> None:

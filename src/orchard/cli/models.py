@@ -4,24 +4,45 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from orchard.cli.command import Command, show
+from orchard.errors import ConfigError
+
+if TYPE_CHECKING:
+    from orchard.model import Card
 
 
 @click.command("models", cls=Command, short_help="List the networks known by name.")
+@click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def models_command(as_json: bool) -> None:
-    """List the networks that --weights knows by name."""
+def models_command(name: str | None, as_json: bool) -> None:
+    """List the networks that --weights knows by name, or show the card of one of them.
+
+    \b
+    orchard models
+    orchard models fruit      what it was trained on, its figures, its limits
+    """
+    from orchard.model import builtin
     from orchard.model.registry import CARDS
     from orchard.report.summary import models_table
 
+    if name is not None and name not in CARDS:
+        raise ConfigError(f"{name}: expected {', '.join(CARDS)}")
+    cards = [CARDS[name]] if name else list(CARDS.values())
     if as_json:
-        cards = [
-            dataclasses.asdict(card) | {"sizes": [min(card.sizes), max(card.sizes)]}
-            for card in CARDS.values()
-        ]
-        click.echo(json.dumps(cards, indent=2))
+        click.echo(json.dumps([_plain(card) for card in cards], indent=2))
+    elif name == builtin.NAME:
+        click.echo(builtin.card_text(), nl=False)
     else:
-        show(models_table(CARDS.values()))
+        show(models_table(cards))
+
+
+def _plain(card: Card) -> dict[str, Any]:
+    from orchard.model import builtin
+
+    sizes = {"sizes": [min(card.sizes), max(card.sizes)]}
+    measured = {"card": builtin.card()} if card.name == builtin.NAME else {}
+    return dataclasses.asdict(card) | sizes | measured

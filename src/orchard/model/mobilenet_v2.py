@@ -89,17 +89,25 @@ def weight_shapes() -> dict[str, tuple[int, ...]]:
 
 
 def build(weights: Weights, size: int) -> onnx.ModelProto:
-    """The network over images of size × size pixels, its batch dimension free.
+    """The network from Keras' weights, which `weight_shapes` names; see `assemble`."""
+    folded: dict[str, NDArray[np.float32]] = {}
+    for block in architecture():
+        for conv in block.convs:
+            folded[f"{conv.name}.w"], folded[f"{conv.name}.b"] = fold(weights, conv)
+    return assemble(folded, size)
 
-    weights: what `weight_shapes` names. Batch normalisation is folded into the convolutions in
-    float64; the graph computes in float32.
+
+def assemble(folded: Weights, size: int) -> onnx.ModelProto:
+    """The network over images of size × size pixels, its batch dimension free, in float32.
+
+    folded: of each convolution `name.w` and `name.b`, batch normalisation within; see `fold`.
     """
     graph = _Graph()
     x, side = graph.normalised("pixels"), size
     for block in architecture():
         block_input = x
         for conv in block.convs:
-            x = graph.conv_bn(x, conv, weights, padding(conv, side))
+            x = graph.conv_bn(x, conv, folded, padding(conv, side))
             side = -(-side // conv.stride)
         if block.residual:
             x = graph.node("Add", [block_input, x])
@@ -130,13 +138,15 @@ def padding(conv: ConvBN, side: int) -> tuple[int, int]:
 def fold(weights: Weights, conv: ConvBN) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Kernel (out, in / groups, height, width) and bias (out,) of convolution and norm in one.
 
+    In float64, rounded at the end:
+
     γ (w ∗ x − μ) / √(σ² + ε) + β  =  (w γ / √(σ² + ε)) ∗ x  +  β − μ γ / √(σ² + ε)
     """
     kernel, gamma, beta, mean, variance = (weights[name].astype(np.float64) for name in conv.shapes)
     gain = gamma / np.sqrt(variance + BN_EPSILON)
     order = (2, 3, 0, 1) if conv.depthwise else (3, 2, 0, 1)
-    folded = kernel.transpose(order) * gain[:, None, None, None]
-    return folded.astype(np.float32), (beta - mean * gain).astype(np.float32)
+    scaled = kernel.transpose(order) * gain[:, None, None, None]
+    return scaled.astype(np.float32), (beta - mean * gain).astype(np.float32)
 
 
 def _inverted_residuals() -> Iterator[Block]:
@@ -189,9 +199,9 @@ class _Graph:
         real = self.node("Cast", [planes], to=TensorProto.FLOAT)
         return self.node("Sub", [self.node("Div", [real, halfway]), one])
 
-    def conv_bn(self, x: str, conv: ConvBN, weights: Weights, pad: tuple[int, int]) -> str:
-        kernel, bias = fold(weights, conv)
-        inputs = [x, self.constant(f"{conv.name}.w", kernel), self.constant(f"{conv.name}.b", bias)]
+    def conv_bn(self, x: str, conv: ConvBN, folded: Weights, pad: tuple[int, int]) -> str:
+        names = (f"{conv.name}.w", f"{conv.name}.b")
+        inputs = [x, *(self.constant(name, folded[name]) for name in names)]
         y = self.node(
             "Conv",
             inputs,

@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import onnx
+
 from orchard.config import MAX_SIZE, MIN_SIZE
 from orchard.errors import ConfigError, WeightsError
-from orchard.model import mobilenet_v2
+from orchard.model import builtin, mobilenet_v2
 from orchard.model.foreign import load_onnx
 from orchard.model.keras_file import read_keras
-from orchard.model.mobilenet_v2 import Weights
 from orchard.model.onnx_model import InputSpec, Model, Precision
-from orchard.model.untrained import SEED, digest, untrained_weights
 from orchard.model.weights import cached_weights
-
-UNTRAINED_NOTICE = "untrained weights: seeded random numbers, for demonstration only"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +29,6 @@ class Card:
     notes: str
     source: str | None = None
     file_name: str | None = None
-    notice: str | None = None
     dim: int = mobilenet_v2.DIM
     default_size: int = 224
     sizes: range = range(MIN_SIZE, MAX_SIZE + 1)
@@ -52,11 +49,11 @@ CARDS = {
             notes="9 MB, downloaded once and kept in the cache",
         ),
         Card(
-            name="untrained",
-            summary="MobileNetV2, width 1.0, of random weights: the whole chain without a download",
+            name=builtin.NAME,
+            summary="MobileNetV2, width 1.0, trained on photos of fruit by Orchard",
             licence="Apache-2.0",
-            notice=UNTRAINED_NOTICE,
-            notes=f"made in memory from seed {SEED}; its features tell colours and textures apart",
+            notes="in the package; `orchard models fruit` shows its figures and its limits",
+            default_size=96,
         ),
     )
 }
@@ -93,31 +90,36 @@ def _load(weights: str, size: int | None) -> Model:
         raise WeightsError(f"--weights {weights}: there is no such file")
     if suffix == ".onnx":
         return load_onnx(path, size)
-    return _mobilenet_v2(path.stem, *read_keras(path), size or 224)
+    side = _admitted(size or 224)
+    values, sha256 = read_keras(path)
+    return _described(mobilenet_v2.build(values, side), path.stem, sha256, side)
 
 
 def _from_card(card: Card, size: int | None) -> Model:
+    side = _admitted(size or card.default_size)
     if card.source and card.file_name:
         weights, sha256 = cached_weights(card.source, card.file_name)
+        graph = mobilenet_v2.build(weights, side)
     else:
-        weights = untrained_weights()
-        sha256 = digest(weights)
-    return _mobilenet_v2(card.name, weights, sha256, size or card.default_size, card.notice)
+        folded, sha256 = builtin.builtin_weights()
+        graph = mobilenet_v2.assemble(folded, side)
+    return _described(graph, card.name, sha256, side)
 
 
-def _mobilenet_v2(
-    name: str, weights: Weights, sha256: str, size: int, notice: str | None = None
-) -> Model:
+def _admitted(size: int) -> int:
     if not MIN_SIZE <= size <= MAX_SIZE:
         raise ConfigError(
             f"--size {size}: expected a whole number of pixels from {MIN_SIZE} to {MAX_SIZE}"
         )
+    return size
+
+
+def _described(graph: onnx.ModelProto, name: str, sha256: str, size: int) -> Model:
     return Model.describe(
-        mobilenet_v2.build(weights, size),
+        graph,
         name=name,
         weights_sha256=sha256,
         size=size,
         dim=mobilenet_v2.DIM,
         input=InputSpec("NHWC", "uint8", mobilenet_v2.NORMALISATION),
-        notice=notice,
     )

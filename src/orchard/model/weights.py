@@ -64,7 +64,7 @@ def fetch(url: str, path: Path) -> None:
         reason = str(error).replace(str(part), "the file received") or type(error).__name__
         raise WeightsError(
             f"cannot download {url} ({' '.join(reason.split())}); with a copy of that file from "
-            f"elsewhere, put it at {path}, or try Orchard without it: --weights untrained"
+            f"elsewhere, put it at {path}, or use the one in the package: --weights fruit"
         ) from None
     finally:
         with suppress(OSError):  # there is none where its folder could not be made

@@ -18,7 +18,6 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from orchard import __version__
-from orchard.model.registry import UNTRAINED_NOTICE
 from orchard.report import neighbours, summarise, wording
 from orchard.report.colours import palette
 from orchard.report.findings import NEAR_PAIRS, Findings
@@ -113,7 +112,6 @@ def _derived(found: Findings, start: str) -> dict[str, Any]:
         "short": lambda path: path[len(start) :] if path.startswith(start) else path,
         "path_of": lambda row: images.rows["path"][int(row)].as_py(),
         "ratios": _ratios(images),
-        "untrained": UNTRAINED_NOTICE,
         "known_stages": {
             key[len("stage_") :] for key in wording.strings() if key.startswith("stage_")
         },

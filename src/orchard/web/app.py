@@ -21,6 +21,7 @@ from orchard.web import contributions, metrics, pages
 from orchard.web.answers import answer
 from orchard.web.bodies import read_image
 from orchard.web.guard import CLIENT_GONE, Guard
+from orchard.web.hosts import OwnNames
 from orchard.web.language import language_of
 from orchard.web.openapi import document
 from orchard.web.problems import Problem, problem_response, unreadable
@@ -56,7 +57,9 @@ def create_app(services: Services) -> ASGIApp:
     )
     app.state.services = services
     app.state.pages = pages.Pages(services.config)
-    return Guard(app, services.metrics, {route.endpoint: route.path for route in routes})
+    open_to_others = not services.config.is_loopback or services.config.behind_proxy
+    named = app if open_to_others else OwnNames(app)
+    return Guard(named, services.metrics, {route.endpoint: route.path for route in routes})
 
 
 async def identify(request: Request) -> Response:

@@ -26,7 +26,7 @@ def orchard(monkeypatch):
         for name, value in environment.items():
             monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name)
         command = [sys.executable, "-c", "from orchard.cli import main; main()", "run"]
-        options = ["--weights", "untrained", "--size", "32", "--components", "5"]
+        options = ["--weights", "fruit", "--size", "32", "--components", "5"]
         return subprocess.run(
             [*command, *map(str, arguments), *options],
             capture_output=True,
