@@ -73,7 +73,7 @@ def start_spark(master: str = "local[*]", *, event_log: str | None = None) -> Sp
             session = builder.getOrCreate()
     except Exception as error:  # whatever the JVM's launcher failed with
         text = _text_of(error)
-        if _STOPPED.search(text) and not is_local:
+        if master.startswith("spark:") and _STOPPED.search(text):
             raise _no_master(master) from error
         raise ConfigError(f"--master {master}: Spark did not start: {_sentence(text)}") from error
     if session.sparkContext.applicationId.startswith(_UNREGISTERED):  # Spark raises nothing
