@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ settings.register_profile(
 settings.load_profile("orchard")
 
 os.environ.setdefault("SPARK_SUBMIT_OPTS", JVM_OPTIONS)  # many start here, none runs for long
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a job that a script put aside
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 
