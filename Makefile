@@ -15,7 +15,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 
 .PHONY: demo test test-browser test-cluster test-mllib test-package test-s3 test-spark4 \
-  test-airflow train-backbone test-training lint docs bench lock clean
+  test-airflow train-backbone ship-backbone test-training lint docs bench lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/orchard sample demo/fruits
@@ -88,6 +88,11 @@ train-backbone: $(TRAINING)/installed
 	$(TRAINING_PYTHON) training/evaluate.py --model $(RUN)/backbone.onnx --fruit $(FRUIT) \
 	  --scenes $(SCENES) --out $(RUN)/figures.json
 	$(TRAINING_PYTHON) training/card.py $(RUN) --figures $(RUN)/figures.json
+
+ship-backbone:
+	cp $(RUN)/backbone.onnx src/orchard/model/fruit.onnx
+	cp $(RUN)/card.json src/orchard/model/fruit.json
+	cp $(RUN)/card.md src/orchard/model/fruit.md
 
 test-training: $(TRAINING)/installed
 	$(TRAINING_PYTHON) -m pytest training/tests -c /dev/null --rootdir training \

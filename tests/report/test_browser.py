@@ -129,8 +129,16 @@ class Visit:
         return int(np.where(inside, apart.min(axis=1), 0).argmax())
 
     def point_at(self, point: int) -> None:
-        box = self.page.locator("#stage").bounding_box()
+        """With the pointer, the point in the middle of the window, where nothing covers it."""
         x, y = self.screen()[point]
+        self.page.evaluate(
+            """y => {
+                const top = document.querySelector("#stage").getBoundingClientRect().top;
+                window.scrollBy(0, top + y - window.innerHeight / 2);
+            }""",
+            y,
+        )
+        box = self.page.locator("#stage").bounding_box()
         self.page.mouse.move(box["x"] + x, box["y"] + y)
 
     def pixels(self) -> np.ndarray:
@@ -183,6 +191,9 @@ def test_it_opens_from_the_disk_without_complaint(
     lightness = np.mean([int(part) for part in ground[4:-1].split(",")])
     assert (lightness > 200) if scheme == "light" else (lightness < 60)
     assert seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    stage, tools = (seen.page.locator(name).bounding_box() for name in ("#stage", ".tools"))
+    assert stage["x"] + stage["width"] <= SIZES[size][0], "the map is cut off"
+    assert tools["x"] + tools["width"] <= SIZES[size][0]
     elsewhere = [url for url in seen.requests if not url.startswith(("file:", "data:", "blob:"))]
     assert elsewhere == []
 

@@ -88,7 +88,7 @@ def start(output: Path, tmp_path: Path) -> Iterator[Start]:
 def head(length: int, connection: str = "keep-alive") -> bytes:
     lines = (
         "POST /api/identify HTTP/1.1",
-        "host: x",
+        "host: localhost",
         "content-type: image/jpeg",
         f"content-length: {length}",
         f"connection: {connection}",
@@ -180,7 +180,7 @@ def asks_and_does_not_read(server: Server) -> int:
         one.setblocking(False)
         asking = select.poll()
         asking.register(one, select.POLLOUT)
-        questions = b"GET /icon-512.png HTTP/1.1\r\nhost: x\r\n\r\n" * 100
+        questions = b"GET /icon-512.png HTTP/1.1\r\nhost: localhost\r\n\r\n" * 100
         while (events := dict(asking.poll(DEADLINE * 1000))) == {one.fileno(): select.POLLOUT}:
             with suppress(OSError):  # dropped between the two calls: the next look tells
                 one.send(questions)
@@ -208,7 +208,7 @@ def test_what_is_no_http_is_refused(start: Start) -> None:
     nothing = (
         b"\x16\x03\x01\x02\x00\x01\x00" + bytes(300),
         b"GET / HTTP/1.1\r\n\r\n",
-        b"POST /api/identify HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
+        b"POST /api/identify HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n",
     )
     for nonsense in nothing:
         with server.connect() as one:
