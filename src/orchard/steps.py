@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from orchard import fitting
+from orchard.cores import available_cores
 from orchard.errors import CountsError, OrchardError, TooManyErrors
 from orchard.estimate import Estimate
 from orchard.extraction import listing_errors
@@ -261,6 +262,7 @@ def _describe(reports: list[EmbedReport], wall: float, broadcast_bytes: int) -> 
         "images_per_second": round(n_images / wall, 1),
         "tasks": len(reports),
         "worker_processes": len(workers),
+        "driver_cores": available_cores(),
         "worker_peak_memory": max((r.worker.peak_memory for r in reports), default=0),
         "worker_seconds": {name: round(value, 3) for name, value in seconds.items()},
         "model_loads": sum(report.load_seconds > 0 for report in reports),

@@ -221,6 +221,11 @@ def test_a_cost_follows_from_what_a_busy_slot_did(tmp_path: Path, vectors: np.nd
     assert (found.region, found.work.n_images, found.work.uploads) == ("eu-north-1", 60, 60)
     assert found.work.images_per_second == 100.0
     assert found.speed == (0.4, 0.8)
+    for master, rate in (("local[1]", 100.0), ("local[6]", 300.0), ("local[*]", 100.0)):
+        run = {"embedding": embedding | {"driver_cores": 2}, "config": config | {"master": master}}
+        shared = costs(run, images)
+        assert shared is not None
+        assert shared.work.images_per_second == rate
     assert [cluster.backend for cluster, _ in found.rows] == ["serverless", "ec2"]
     there = costs({"embedding": embedding, "config": config | {"sources": ["s3://b/a"]}}, images)
     assert there is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,11 +38,18 @@ def costs(record: dict[str, Any], images: Images) -> Costs | None:
     n_timed = embedding.get("images", 0)
     if n_timed < LEAST or not busy or not config.get("master", "").startswith("local"):
         return None
+    per_core = n_timed / busy * _slots_a_core(config["master"], embedding.get("driver_cores"))
     n_local = 0 if all(map(is_remote, config["sources"])) else len(images)
     n_bytes = int(pc.sum(images.rows["size"]).as_py() or 0)
-    work = Workload(len(images), n_bytes, n_timed / busy, is_measured=True, uploads=n_local)
+    work = Workload(len(images), n_bytes, per_core, is_measured=True, uploads=n_local)
     region = config.get("region") if config.get("region") in REGIONS else REGION
     clusters = [ClusterConfig(region=region, backend=backend) for backend in BACKENDS]
     slow, fast = zip(*map(speed, clusters), strict=True)
     rows = tuple((cluster, estimate(cluster, work)) for cluster in clusters)
     return Costs(work, region, (min(slow), max(fast)), rows)
+
+
+def _slots_a_core(master: str, cores: int | None) -> float:
+    """At least 1; two slots on one core each take twice as long."""
+    slots = re.match(r"local\[(\d+)", master)
+    return max(1.0, int(slots[1]) / cores) if slots and cores else 1.0
