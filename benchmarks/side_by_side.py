@@ -1,0 +1,133 @@
+"""Whole processes timed in turn, ours and theirs, and the rows of the page made of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+COMPONENTS = 200
+ORCHARD = (sys.executable, "-m", "orchard")
+Seconds = Callable[[], float]
+
+
+@dataclass
+class Bench:
+    photos: str
+    weights: str
+    rounds: int
+    slow_rounds: int
+    environments: Path
+    scratch: Path
+    n_images: int = 0
+
+    def fresh(self, name: str) -> Path:
+        folder = self.scratch / name
+        shutil.rmtree(folder, ignore_errors=True)
+        return folder
+
+    def orchard(self, *options: str, weights: str = "") -> dict[str, Any]:
+        """Seconds of the whole process, and the run's record."""
+        output = self.fresh("orchard")
+        command = [*ORCHARD, "run", self.photos, str(output), "--weights", weights or self.weights]
+        # Nobody else draws a report.
+        shared = ["--components", str(COMPONENTS), "--quiet", "--no-report"]
+        seconds = timed([*command, *shared, *options])
+        (record,) = (output / "runs").glob("*.json")
+        return {"process": seconds, **json.loads(record.read_text(encoding="utf-8"))}
+
+    def until_embedded(self) -> float:
+        """Seconds of a whole process less those of the reduction: what the peers do too."""
+        run = self.orchard()
+        after = ("moments", "PCA", "project", "report")
+        return float(run["process"] - sum(run["seconds"].get(stage, 0) for stage in after))
+
+    def notebook(self, how: str) -> dict[str, Any]:
+        """Seconds of the whole process, and what it says: seconds by stage, variance explained."""
+        output = self.fresh(how)
+        python = self.environments / "notebook_chain" / "bin" / "python"
+        script = str(HERE / "notebook_chain.py")
+        command = [str(python), script, how, self.photos, str(output), self.weights]
+        seconds, said = finished([*command, str(COMPONENTS)])
+        return {"process": seconds, **json.loads(said.splitlines()[-1])}
+
+    def peer(self, name: str) -> float:
+        output = self.fresh(name)
+        python = self.environments / "peers" / "bin" / "python"
+        script = str(HERE / "peers.py")
+        model = str(self.scratch / "model.onnx")
+        return timed([str(python), script, name, self.photos, str(output), model])
+
+    def alternate(self, runs: dict[str, Seconds], rounds: int) -> dict[str, list[float]]:
+        """Seconds of each run in each round, in turn."""
+        times: dict[str, list[float]] = {name: [] for name in runs}
+        for number in range(rounds):
+            for name, run in runs.items():
+                times[name].append(run())
+                print(f"round {number + 1}: {name} {times[name][-1]:.1f} s", flush=True)
+        return times
+
+    def script(self, name: str, *options: str) -> str:
+        """What another benchmark of this folder prints."""
+        done = subprocess.run(
+            [sys.executable, str(HERE / name), *options],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            sys.exit(f"{name} ended with {done.returncode}:\n{done.stderr[-3000:]}")
+        return f"```\n{done.stdout.strip()}\n```"
+
+
+HEAD = (
+    "| ours / theirs | ratio | target | ours, s | theirs, s | rounds |\n|---|---|---|---|---|---|"
+)
+
+
+def row(title: str, target: str, ours: list[float], theirs: list[float]) -> str:
+    ratios = [their / our for our, their in zip(ours, theirs, strict=True)]
+    our, their = statistics.median(ours), statistics.median(theirs)
+    return f"| {title} | {spread(ratios)} | {target} | {our:.1f} | {their:.1f} | {len(ours)} |"
+
+
+def timed(command: Sequence[str]) -> float:
+    return finished(command)[0]
+
+
+def finished(command: Sequence[str]) -> tuple[float, str]:
+    """Seconds that a process took, and what it printed."""
+    started = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-3000:]}")
+    return time.perf_counter() - started, done.stdout
+
+
+def spread(values: Sequence[float]) -> str:
+    median = statistics.median(values)
+    return f"{median:.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def machine() -> str:
+    cpu = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    name = cpu[1] if cpu else platform.machine()
+    return f"{name}, {len(os.sched_getaffinity(0))} cores, {platform.system()}"
+
+
+def versions() -> str:
+    names = ("pyspark", "onnxruntime", "openvino", "numpy", "pillow", "deltalake")
+    found = ", ".join(f"{name} {version(name)}" for name in names)
+    return f"Python {platform.python_version()}, {found}"
