@@ -89,10 +89,15 @@ train-backbone: $(TRAINING)/installed
 	  --scenes $(SCENES) --out $(RUN)/figures.json
 	$(TRAINING_PYTHON) training/card.py $(RUN) --figures $(RUN)/figures.json
 
+# RUN's network into the package; what it and the trainings BEFORE it were into training/shipped.
 ship-backbone:
 	cp $(RUN)/backbone.onnx src/orchard/model/fruit.onnx
 	cp $(RUN)/card.json src/orchard/model/fruit.json
 	cp $(RUN)/card.md src/orchard/model/fruit.md
+	rm -rf training/shipped
+	for run in $(BEFORE) $(RUN); do \
+	  kept=training/shipped/$$(basename $$run) && mkdir -p $$kept && \
+	  cp $$run/run.json $$run/log.jsonl $$run/curve.png $$kept || exit 1; done
 
 test-training: $(TRAINING)/installed
 	$(TRAINING_PYTHON) -m pytest training/tests -c /dev/null --rootdir training \

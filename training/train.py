@@ -66,7 +66,10 @@ def _work(rank: int, arguments: argparse.Namespace, meeting: Path | None) -> Non
     if arguments.start:
         student.backbone = averaged_backbone(arguments.start / CHECKPOINT)[0]
     answers = None if bank is None else torch.from_numpy(targets(bank.features, arguments.axes))
-    settings = Settings(peak=arguments.rate, mix=arguments.mix, precision=arguments.precision)
+    settings = Settings(
+        peak=arguments.rate, mix=arguments.mix, teacher=arguments.teacher_weight,
+        precision=arguments.precision,
+    )  # fmt: skip
     trainer = Trainer(student, answers, settings, arguments.run, team)
     clock = Clock(arguments.steps, arguments.hours)
     trainer.resume(clock)
@@ -191,11 +194,25 @@ def _record(
         "settings": _settings(arguments),
         "optimisation": asdict(trainer.settings),
         "classes": {name: list(names) for name, names in asdict(classes).items()},
+        "before": _before(arguments.start),
         "photos_seen": dict(zip(("fruit", "scenes"), seen, strict=True)),
         "machine": {"torch": torch.__version__, "python": platform.python_version(),
                     "device": trainer.device.type, "threads": torch.get_num_threads()},
     }  # fmt: skip
     (run / "run.json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+def _before(start: Path | None) -> list[dict[str, Any]]:
+    """The trainings that this one goes on from, the first of all first."""
+    if start is None:
+        return []
+    record = finished(start)
+    settings, result = record["settings"], record["result"]
+    last = {
+        "protocol": settings["protocol"], "seed": settings["seed"], "steps": result["steps"],
+        "images": result["images"], "sha256": result["onnx"]["sha256"],
+    }  # fmt: skip
+    return [*record.get("before", []), last]
 
 
 def _parse() -> argparse.Namespace:
@@ -213,6 +230,7 @@ def _parse() -> argparse.Namespace:
     add("--teacher", metavar="WEIGHTS", help="whose outputs to learn too: imagenet, or a .h5 file")
     add("--bank", type=int, default=60_000, help="pictures shown to the teacher")
     add("--share", type=float, default=0.4, help="of each batch, from those pictures")
+    add("--teacher-weight", type=float, default=6.0, help="of that loss beside those of the labels")
     add("--axes", type=int, default=256, help="principal axes of the teacher's features to learn")
     add("--batch", type=int, default=128)
     add("--sides", type=_sides, default=(64, 80, 96), help="of the pictures: from early to final")

@@ -26,17 +26,19 @@ SMOOTHING = {"scene": 0.1}  # elsewhere it would cost what unseen varieties are 
 HEADS = 0.1  # of the learning rate: a step of 1280 inputs moves an output far
 TEACHER = 0.02  # the same of the head that regresses: it has no softmax to bound what is too far
 CHECKPOINT = "checkpoint.safetensors"
-WEIGHTS = {"variety": 1.0, "scene": 1.0, "species": 0.5, "teacher": 3.0}
+WEIGHTS = {"variety": 1.0, "scene": 1.0, "species": 0.5}  # of the losses
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """peak: learning rate. mix: share of the batches that CutMix changes. precision: of the
-    network's arithmetic, "float32" or "bfloat16"; weights stay float32. save_every: seconds."""
+    """peak: learning rate. mix: share of the batches that CutMix changes. teacher: weight of its
+    loss beside those of the labels. precision: of the network's arithmetic, "float32" or
+    "bfloat16"; weights stay float32. save_every: seconds."""
 
     peak: float = 2e-3
     decay: float = 0.05
     mix: float = 0.5
+    teacher: float = 6.0
     precision: str = "float32"
     save_every: float = 120.0
 
@@ -90,7 +92,8 @@ class Trainer:
         with self._autocast():
             answers = self.student(_planes(batch["pixels"]))
         losses = self._losses(answers, batch, mix)
-        total = sum(WEIGHTS[name] * loss for name, loss in losses.items())
+        weights = WEIGHTS | {"teacher": self.settings.teacher}
+        total = sum(weights[name] * loss for name, loss in losses.items())
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         self.team.average(self.student.parameters())

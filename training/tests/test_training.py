@@ -113,7 +113,7 @@ def test_a_training_goes_on_from_another_ones_network(
     kernels = [name for name in theirs if name.endswith("conv.weight")]
     assert all(torch.allclose(ours[n], theirs[n], atol=1e-5) for n in kernels)
     assert program("card.py", run, "--held-out", finished).returncode == 0
-    assert "It went on from the network that the figures" in (run / "card.md").read_text()
+    assert f"sha256 `{before[:16]}…`" in (run / "card.md").read_text()
 
 
 def test_the_log_has_every_loss_and_the_curve_is_drawn(finished: Path) -> None:
