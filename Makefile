@@ -5,7 +5,8 @@
 # make lint   formatting, types, layers, generated pages, the documentation's links
 # make docs   the documentation as a site, in site/
 # make bench  everything speed is held against, into benchmarks/RESULTS.md
-# make train-backbone  the embedded network, from folders of photos: training/README.md
+# make train-backbone  a network from folders of photos; make fruit trains and ships the embedded
+#             one: training/README.md
 
 # A Python that every dependency supports, and that starts: a version manager may leave names on
 # PATH that do not. `make PYTHON=/path/to/python` overrides it.
@@ -15,7 +16,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 
 .PHONY: demo test test-browser test-cluster test-mllib test-package test-s3 test-spark4 \
-  test-airflow train-backbone ship-backbone test-training lint docs bench lock clean
+  test-airflow train-backbone fruit ship-backbone test-training lint docs bench lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/orchard sample demo/fruits
@@ -88,6 +89,31 @@ train-backbone: $(TRAINING)/installed
 	$(TRAINING_PYTHON) training/evaluate.py --model $(RUN)/backbone.onnx --fruit $(FRUIT) \
 	  --scenes $(SCENES) --out $(RUN)/figures.json
 	$(TRAINING_PYTHON) training/card.py $(RUN) --figures $(RUN)/figures.json
+
+# The network that ships, from its photos to src/orchard/model: three trainings, each from the one
+# before it, some four hours of two cores.
+#   make fruit FRUIT=DIR SCENES=DIR TEACHER=FILE.h5
+RUNS ?= .cache/backbone/fruit
+HELD_OUT := $(RUNS)/held-out $(RUNS)/held-out2
+PHOTOS_OF = --fruit $(FRUIT) --scenes $(SCENES)
+TRAIN = $(TRAINING_PYTHON) training/train.py
+LEARN = $(PHOTOS_OF) --teacher $(TEACHER) --precision bfloat16 --share 0.5 --mix 0.25
+FURTHER = $(LEARN) --processes 2 --batch 64
+fruit: $(TRAINING)/installed
+	$(TRAIN) $(RUNS)/held-out $(LEARN) --protocol held-out --bank 48000 --teacher-weight 3 \
+	  --steps 3837
+	$(TRAIN) $(RUNS)/held-out2 $(FURTHER) --protocol held-out --bank 48000 --rate 0.0015 \
+	  --steps 14000 --start $(RUNS)/held-out
+	$(TRAIN) $(RUNS)/all $(FURTHER) --protocol all --bank 32000 --rate 0.001 --sides 80,96 \
+	  --steps 7000 --start $(RUNS)/held-out2
+	$(TRAINING_PYTHON) training/evaluate.py --model $(RUNS)/held-out2/backbone.onnx $(PHOTOS_OF) \
+	  --out $(RUNS)/figures.json
+	$(TRAINING_PYTHON) training/evaluate.py --model $(TEACHER) $(PHOTOS_OF) --out $(RUNS)/baseline.json
+	$(TRAINING_PYTHON) training/speed.py --model $(RUNS)/all/backbone.onnx --against $(TEACHER) \
+	  --out $(RUNS)/speed.json
+	$(TRAINING_PYTHON) training/card.py $(RUNS)/all --held-out $(RUNS)/held-out2 \
+	  --figures $(RUNS)/figures.json --baseline $(RUNS)/baseline.json --speed $(RUNS)/speed.json
+	$(MAKE) ship-backbone RUN=$(RUNS)/all BEFORE="$(HELD_OUT)"
 
 # RUN's network into the package; what it and the trainings BEFORE it were into training/shipped.
 ship-backbone:
