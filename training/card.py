@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from backbone.figures_table import table
-from backbone.record import finished
+from backbone.record import finished, summary
 
 LICENCE = "Apache-2.0"
 ATTRIBUTION = {
@@ -134,17 +134,11 @@ def _whose(measured: dict[str, Any]) -> str:
 
 
 def _training(run: dict[str, Any]) -> dict[str, Any]:
-    settings, result = run["settings"], run["result"]
-    return {
-        "protocol": settings["protocol"],
-        "seed": settings["seed"],
-        "steps": result["steps"],
-        "images": result["images"],
-        "seconds": result["seconds"],
-        "sha256": result["onnx"]["sha256"],
+    return summary(run) | {
+        "seconds": run["result"]["seconds"],
         "before": run.get("before", []),
         "photos_seen": run["photos_seen"],
-        "settings": settings,
+        "settings": run["settings"],
         "machine": run["machine"],
     }
 

@@ -29,7 +29,7 @@ from backbone.curve import draw
 from backbone.export import export
 from backbone.network import Student
 from backbone.options import add_data, photos_of
-from backbone.record import finished
+from backbone.record import finished, summary
 from backbone.schedule import Clock, side_at
 from backbone.team import Team
 from backbone.trainer import CHECKPOINT, Log, Settings, Trainer
@@ -207,12 +207,7 @@ def _before(start: Path | None) -> list[dict[str, Any]]:
     if start is None:
         return []
     record = finished(start)
-    settings, result = record["settings"], record["result"]
-    last = {
-        "protocol": settings["protocol"], "seed": settings["seed"], "steps": result["steps"],
-        "images": result["images"], "sha256": result["onnx"]["sha256"],
-    }  # fmt: skip
-    return [*record.get("before", []), last]
+    return [*record.get("before", []), summary(record)]
 
 
 def _parse() -> argparse.Namespace:
