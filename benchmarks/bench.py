@@ -160,6 +160,8 @@ SECTIONS: dict[str, tuple[str, Callable[[Bench], str]]] = {
     "notebooks": ("The whole job, against the notebooks' chain", against_notebooks),
 }
 
+WITHOUT_PHOTOS = ("numpy", "curve")
+
 TOP = """# Speed, measured side by side
 
 `make bench` writes this page, a section at a time, on the machine that it runs on. Ratios are
@@ -212,7 +214,8 @@ def main() -> None:
             print(title, flush=True)
             weights = Path(args.weights).name
             command = f"bench.py {name} --photos PHOTOS --weights {weights} --rounds {args.rounds}"
-            about = f"{date.today()}, {bench.n_images:,} images, {COMPONENTS} components"
+            of_photos = f", {bench.n_images:,} images, {COMPONENTS} components"
+            about = f"{date.today()}{'' if name in WITHOUT_PHOTOS else of_photos}"
             text = measure(bench)
             told = f"{about}; {machine()}; {versions()}.\n\n    python benchmarks/{command}"
             write(args.page, name, f"{told}\n\n{text}")
