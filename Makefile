@@ -6,7 +6,7 @@
 # make docs   the documentation as a site, in site/
 # make bench  everything speed is held against, into benchmarks/RESULTS.md
 # make train-backbone  a network from folders of photos; make fruit trains and ships the embedded
-#             one: training/README.md
+#             one: backbone/README.md
 
 # A Python that every dependency supports, and that starts: a version manager may leave names on
 # PATH that do not. `make PYTHON=/path/to/python` overrides it.
@@ -61,7 +61,7 @@ SPARK4 := .venv-spark4
 test-spark4: $(SPARK4)/installed
 	@java -version 2>&1 | grep -Eq 'version "(17|21)' || { \
 	  echo "make: Spark 4 needs java 17 or 21 on PATH" >&2; exit 1; }
-	PYTHONPATH=src $(SPARK4)/bin/python -m pytest tests/spark tests/reduction tests/test_pipeline.py tests/test_examples.py
+	PYTHONPATH=src $(SPARK4)/bin/python -m pytest tests/spark tests/reduction tests/pipeline/test_pipeline.py tests/test_examples.py
 
 $(SPARK4)/installed: requirements.lock
 	$(PYTHON) -m venv --clear $(SPARK4)
@@ -83,12 +83,12 @@ RUN ?= .cache/backbone/$(PROTOCOL)
 TEACHER ?= imagenet
 train-backbone: $(TRAINING)/installed
 	@test -n "$(FRUIT)" -a -n "$(SCENES)" || { \
-	  echo "make: say FRUIT=DIR and SCENES=DIR; see training/README.md" >&2; exit 1; }
-	$(TRAINING_PYTHON) training/train.py $(RUN) --fruit $(FRUIT) --scenes $(SCENES) \
+	  echo "make: say FRUIT=DIR and SCENES=DIR; see backbone/README.md" >&2; exit 1; }
+	$(TRAINING_PYTHON) backbone/train.py $(RUN) --fruit $(FRUIT) --scenes $(SCENES) \
 	  --teacher $(TEACHER) --protocol $(PROTOCOL) --hours $(HOURS) $(MORE)
-	$(TRAINING_PYTHON) training/evaluate.py --model $(RUN)/backbone.onnx --fruit $(FRUIT) \
+	$(TRAINING_PYTHON) backbone/evaluate.py --model $(RUN)/backbone.onnx --fruit $(FRUIT) \
 	  --scenes $(SCENES) --out $(RUN)/figures.json
-	$(TRAINING_PYTHON) training/card.py $(RUN) --figures $(RUN)/figures.json
+	$(TRAINING_PYTHON) backbone/card.py $(RUN) --figures $(RUN)/figures.json
 
 # The network that ships, from its photos to src/orchard/model: three trainings, each from the one
 # before it, some four hours of two cores.
@@ -96,7 +96,7 @@ train-backbone: $(TRAINING)/installed
 RUNS ?= .cache/backbone/fruit
 HELD_OUT := $(RUNS)/held-out $(RUNS)/held-out2
 PHOTOS_OF = --fruit $(FRUIT) --scenes $(SCENES)
-TRAIN = $(TRAINING_PYTHON) training/train.py
+TRAIN = $(TRAINING_PYTHON) backbone/train.py
 LEARN = $(PHOTOS_OF) --teacher $(TEACHER) --precision bfloat16 --share 0.5 --mix 0.25
 FURTHER = $(LEARN) --processes 2 --batch 64
 fruit: $(TRAINING)/installed
@@ -106,30 +106,30 @@ fruit: $(TRAINING)/installed
 	  --steps 14000 --start $(RUNS)/held-out
 	$(TRAIN) $(RUNS)/all $(FURTHER) --protocol all --bank 32000 --rate 0.001 --sides 80,96 \
 	  --steps 7000 --start $(RUNS)/held-out2
-	$(TRAINING_PYTHON) training/evaluate.py --model $(RUNS)/held-out2/backbone.onnx $(PHOTOS_OF) \
+	$(TRAINING_PYTHON) backbone/evaluate.py --model $(RUNS)/held-out2/backbone.onnx $(PHOTOS_OF) \
 	  --out $(RUNS)/figures.json
-	$(TRAINING_PYTHON) training/evaluate.py --model $(TEACHER) $(PHOTOS_OF) --out $(RUNS)/baseline.json
-	$(TRAINING_PYTHON) training/speed.py --model $(RUNS)/all/backbone.onnx --against $(TEACHER) \
+	$(TRAINING_PYTHON) backbone/evaluate.py --model $(TEACHER) $(PHOTOS_OF) --out $(RUNS)/baseline.json
+	$(TRAINING_PYTHON) backbone/speed.py --model $(RUNS)/all/backbone.onnx --against $(TEACHER) \
 	  --out $(RUNS)/speed.json
-	$(TRAINING_PYTHON) training/card.py $(RUNS)/all --held-out $(RUNS)/held-out2 \
+	$(TRAINING_PYTHON) backbone/card.py $(RUNS)/all --held-out $(RUNS)/held-out2 \
 	  --figures $(RUNS)/figures.json --baseline $(RUNS)/baseline.json --speed $(RUNS)/speed.json
 	$(MAKE) ship-backbone RUN=$(RUNS)/all BEFORE="$(HELD_OUT)"
 
-# RUN's network into the package; what it and the trainings BEFORE it were into training/shipped.
+# RUN's network into the package; what it and the trainings BEFORE it were into backbone/shipped.
 ship-backbone:
 	cp $(RUN)/backbone.onnx src/orchard/model/fruit.onnx
 	cp $(RUN)/card.json src/orchard/model/fruit.json
 	cp $(RUN)/card.md src/orchard/model/fruit.md
-	rm -rf training/shipped
+	rm -rf backbone/shipped
 	for run in $(BEFORE) $(RUN); do \
-	  kept=training/shipped/$$(basename $$run) && mkdir -p $$kept && \
+	  kept=backbone/shipped/$$(basename $$run) && mkdir -p $$kept && \
 	  cp $$run/run.json $$run/log.jsonl $$run/curve.png $$kept || exit 1; done
 
 test-training: $(TRAINING)/installed
-	$(TRAINING_PYTHON) -m pytest training/tests -c /dev/null --rootdir training \
+	$(TRAINING_PYTHON) -m pytest backbone/tests -c /dev/null --rootdir backbone \
 	  -p no:cacheprovider -q
 
-$(TRAINING)/installed: training/requirements.txt
+$(TRAINING)/installed: backbone/requirements.txt
 	$(PYTHON) -m venv --clear $(TRAINING)
 	$(TRAINING)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@

@@ -19,17 +19,17 @@ from pathlib import Path
 
 import numpy as np
 
-from orchard.classify import local
 from orchard.classify.calibration import fit_temperature, softmax
-from orchard.classify.evaluate import by_species, score
-from orchard.classify.samples import LocalTrainer, Samples, held_out
 from orchard.classify.space import Space
-from orchard.classify.splits import honest_folds, objects_of, random_folds
-from orchard.extraction import vectors_of
+from orchard.records import vectors_of
 from orchard.reduction import Moments, fit
 from orchard.store import tables
 from orchard.store.output import Output
+from orchard.training import local
+from orchard.training.evaluate import by_species, score
 from orchard.training.reading import species_of
+from orchard.training.samples import LocalTrainer, Samples, held_out
+from orchard.training.splits import honest_folds, objects_of, random_folds
 
 COMPONENTS = (50, 200, 0.90, 0.95, None)
 SCENES = 5

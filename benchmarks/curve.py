@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import orchard
-from orchard.images.sample import write_sample
 from orchard.progress import Reporter
+from orchard.samples.turntable import write_sample
 
 ONE_SLOT_UP_TO = 24_000  # beyond, one slot would add hours and no news
 

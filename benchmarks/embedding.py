@@ -24,12 +24,12 @@ from pathlib import Path
 import numpy as np
 
 import orchard
-from orchard.extraction import BATCH_SIZE
+from orchard.embedding.extraction import BATCH_SIZE
 from orchard.images.decode import Pixels, decode
-from orchard.images.sample import write_sample
 from orchard.images.source import Selection, list_images
 from orchard.model import Embedder, load_model
 from orchard.progress import Reporter
+from orchard.samples.turntable import write_sample
 
 
 def bare_loop(

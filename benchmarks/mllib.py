@@ -31,10 +31,10 @@ from sklearn.decomposition import PCA, IncrementalPCA
 from sklearn.preprocessing import StandardScaler
 
 from orchard import start_spark
-from orchard.extraction import vectors_of
-from orchard.fitting import group
+from orchard.pipeline.fitting import group
+from orchard.records import vectors_of
 from orchard.reduction import fit
-from orchard.spark import stages
+from orchard.spark import passes
 from orchard.store import tables
 from orchard.store.output import Output
 
@@ -42,9 +42,9 @@ from orchard.store.output import Output
 def orchard_stages(spark: SparkSession, output: Output, k: int, folder: Path) -> None:
     context = spark.sparkContext
     groups = group(tables.files(output, "features"), context.defaultParallelism)
-    pca = fit(stages.moments(context, output, groups), k)
+    pca = fit(passes.moments(context, output, groups), k)
     # Staged below OUTPUT, as a run does it before its commit; taken away again here.
-    for projection in stages.project(context, output, pca, groups, pca_id="bench", run_id="bench"):
+    for projection in passes.project(context, output, pca, groups, pca_id="bench", run_id="bench"):
         output.delete([projection.file.path])
 
 

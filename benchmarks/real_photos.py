@@ -19,7 +19,7 @@ from typing import Any
 
 import orchard
 from orchard.progress import Reporter
-from orchard.store.compare import compare
+from orchard.result.compare import compare
 from orchard.store.output import Output
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "results.md"

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from orchard.reduction import Moments, fit, merge, update
-from orchard.spark.stages import ROWS_AT_ONCE
+from orchard.spark.passes import ROWS_AT_ONCE
 
 Features = NDArray[np.float32]
 Times = tuple[float, float]

@@ -28,11 +28,11 @@ import synthetic_bucket
 from PIL import Image
 
 from orchard import RunConfig
-from orchard.images.sample import write_sample
 from orchard.images.source import Selection, list_images
-from orchard.memory import peak_memory
-from orchard.planning import KEY, cut, find_gone, make_plan
+from orchard.machine import peak_memory
+from orchard.pipeline.planning import KEY, cut, find_gone, make_plan
 from orchard.records import ERRORS, FEATURES, GONE
+from orchard.samples.turntable import write_sample
 from orchard.store import tables
 from orchard.store.output import Output
 
@@ -93,8 +93,8 @@ def hand_out(tasks: list[Any], seconds: dict[str, float]) -> tuple[int, int | No
 
     The bytes that travelled, and the JVM's peak memory.
     """
+    from orchard.spark.passes import distribute, pack, unpack
     from orchard.spark.session import jvm_pid, start_spark
-    from orchard.spark.stages import distribute, pack, unpack
 
     spark = start_spark("local[2]")
     try:

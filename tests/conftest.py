@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,8 +16,8 @@ from rich.console import Console
 
 import orchard
 from orchard.cli.run import JVM_OPTIONS
-from orchard.images.sample import write_sample
 from orchard.progress import Reporter
+from orchard.samples.turntable import write_sample
 from orchard.training import TrainConfig, Trained, train
 
 # A busy machine is no reason to fail, nor is luck: the same examples each time, new ones where
@@ -94,6 +95,12 @@ def rendered_result(spark: Any, rendered: Path, tmp_path_factory: pytest.TempPat
 def trained(rendered_result: Path) -> Trained:
     """A classifier in `rendered_result`."""
     return train(TrainConfig(output=str(rendered_result), kind="logistic", folds=2), silent())
+
+
+@pytest.fixture
+def trained_copy(rendered_result: Path, trained: Trained, tmp_path: Path) -> Path:
+    """A result with a classifier, to be changed."""
+    return shutil.copytree(rendered_result, tmp_path / "copy")
 
 
 @pytest.fixture(scope="session")

@@ -16,11 +16,12 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from orchard import __version__, errors, planning, steps
+from orchard import __version__, errors
 from orchard import open as open_result
 from orchard.cli import EXIT_CODES, main
 from orchard.errors import OrchardError
 from orchard.model import CARDS, load_model
+from orchard.pipeline import planning, steps
 from orchard.store import tables
 from orchard.store.output import Output
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import orchard
-from orchard.images.sample import write_sample
+from orchard.samples.turntable import write_sample
 from tests.conftest import ROOT
 from tests.test_readme import BLOCK, here
 

@@ -86,6 +86,6 @@ def test_the_core_loads_no_engine(package: str) -> None:
 
 
 def test_every_module_can_be_imported_first() -> None:
-    assert "orchard.steps" in MODULES
+    assert "orchard.pipeline.steps" in MODULES
     code = ALONE.format(modules=MODULES)
     assert in_a_new_python(code) == ""

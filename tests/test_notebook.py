@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from orchard.images.sample import write_sample
+from orchard.samples.turntable import write_sample
 from tests.conftest import ROOT
 
 PATIENCE = 900  # seconds, of a busy machine; nothing waits for them to pass

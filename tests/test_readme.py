@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orchard.images.sample import write_sample
+from orchard.samples.turntable import write_sample
 from tests.conftest import ROOT
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

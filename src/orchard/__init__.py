@@ -14,6 +14,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from orchard._version import __version__
+
 if TYPE_CHECKING:
     from orchard.config import RunConfig
     from orchard.errors import OrchardError
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from orchard.result import Result, open
     from orchard.spark.session import start_spark
 
-__version__ = "0.1.0"
 __all__ = ["OrchardError", "Result", "RunConfig", "__version__", "open", "run", "start_spark"]
 
 _HOMES = {

@@ -1,11 +1,14 @@
-"""The rows that travel through Orchard, and the Arrow schemas of the tables they end in."""
+"""The rows that travel through Orchard, the Arrow schemas of the tables they end in, and vectors as
+Arrow columns."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 
 class Reason(str, Enum):
@@ -92,3 +95,18 @@ COMPONENTS = pa.schema(
         pa.field("pca_id", pa.string()),
     ]
 )
+
+
+def vectors_of(column: pa.ChunkedArray | pa.Array) -> NDArray[np.float32]:
+    """A list<float> column as an (n, d) array; no copy where it is one chunk."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    values: NDArray[np.float32] = array.flatten().to_numpy(zero_copy_only=True)
+    return values.reshape(len(array), -1) if len(array) else values.reshape(0, 0)
+
+
+def list_column(vectors: NDArray[np.float32], type_: pa.DataType) -> pa.Array:
+    """An (n, d) array as a list<float> column, its values not copied."""
+    n, d = vectors.shape
+    offsets = pa.array(np.arange(n + 1, dtype=np.int32) * d)
+    values = pa.array(np.ascontiguousarray(vectors, np.float32).reshape(-1))
+    return pa.ListArray.from_arrays(offsets, values, type=type_)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
+from orchard.classify.forests import balanced
 from orchard.classify.heads import head_from
-from orchard.classify.local import GRID, balanced, fit
 from orchard.errors import ClassifierError
+from orchard.training.local import GRID, fit
 
 
 def blobs(n_classes: int, n: int = 150) -> tuple[np.ndarray, np.ndarray]:

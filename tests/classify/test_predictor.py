@@ -14,8 +14,7 @@ import pytest
 from orchard.classify.files import load_classifier
 from orchard.classify.predictor import Predictor
 from orchard.errors import ClassifierError
-from orchard.extraction import vectors_of
-from orchard.records import Reason
+from orchard.records import Reason, vectors_of
 from orchard.store import tables
 from orchard.store.erase import erase
 from orchard.store.output import Output
@@ -42,9 +41,9 @@ def folder_of(output: Path, trained: Trained) -> Path:
     return output / "models/classifier" / trained.classifier_id
 
 
-def test_images_come_back_as_the_species_they_are(result: Path, trained: Trained) -> None:
-    paths = paths_of(result)[::5]
-    found = Predictor.load(result).predict([Path(path).read_bytes() for path in paths])
+def test_images_come_back_as_the_species_they_are(rendered_result: Path, trained: Trained) -> None:
+    paths = paths_of(rendered_result)[::5]
+    found = Predictor.load(rendered_result).predict([Path(path).read_bytes() for path in paths])
     right = [
         p.varieties[0].label == Path(path).parent.name for p, path in zip(found, paths, strict=True)
     ]
@@ -56,27 +55,35 @@ def test_images_come_back_as_the_species_they_are(result: Path, trained: Trained
         assert set(prediction.seconds) == {"decode", "network", "answer"}
 
 
-def test_an_image_that_was_trained_on_is_its_own_nearest(result: Path, trained: Trained) -> None:
-    path = paths_of(result)[7]
-    (found,) = Predictor.load(result).predict([Path(path).read_bytes()], top=3)
+def test_an_image_that_was_trained_on_is_its_own_nearest(
+    rendered_result: Path, trained: Trained
+) -> None:
+    path = paths_of(rendered_result)[7]
+    (found,) = Predictor.load(rendered_result).predict([Path(path).read_bytes()], top=3)
     assert found.nearest[0].path == path
     assert found.nearest[0].distance < 1e-3
     assert len(found.nearest) == len(found.species) == 3
 
 
-def test_the_predictor_computes_what_the_batch_stored(result: Path, trained: Trained) -> None:
-    rows = tables.read(Output.at(result), "components", ["path", "components"]).slice(0, 20)
-    classifier = load_classifier(Output.at(result))
+def test_the_predictor_computes_what_the_batch_stored(
+    rendered_result: Path, trained: Trained
+) -> None:
+    rows = tables.read(Output.at(rendered_result), "components", ["path", "components"]).slice(
+        0, 20
+    )
+    classifier = load_classifier(Output.at(rendered_result))
     stored = classifier.space.from_components(vectors_of(rows["components"]))
-    features = vectors_of(tables.read(Output.at(result), "features", ["features"])["features"])
+    features = vectors_of(
+        tables.read(Output.at(rendered_result), "features", ["features"])["features"]
+    )
     direct = classifier.space.from_features(features[:20])
     np.testing.assert_allclose(direct, stored, atol=1e-3 * np.abs(stored).max())
     assert classifier.network.views == ("plain", "zoom")
 
 
-def test_a_batch_answers_as_its_images_alone(result: Path, trained: Trained) -> None:
-    images = [Path(path).read_bytes() for path in paths_of(result)[:9]]
-    predictor = Predictor.load(result)
+def test_a_batch_answers_as_its_images_alone(rendered_result: Path, trained: Trained) -> None:
+    images = [Path(path).read_bytes() for path in paths_of(rendered_result)[:9]]
+    predictor = Predictor.load(rendered_result)
     together = predictor.predict([*images, b"", b"no picture"])
     for image, found in zip(images, together[:9], strict=True):
         (alone,) = predictor.predict([image])
@@ -88,51 +95,57 @@ def test_a_batch_answers_as_its_images_alone(result: Path, trained: Trained) -> 
     assert together[-1].species == ()
 
 
-def test_answering_needs_no_spark_and_no_scikit_learn(result: Path, trained: Trained) -> None:
-    arguments = [sys.executable, "-c", LIGHT, str(result), paths_of(result)[0]]
+def test_answering_needs_no_spark_and_no_scikit_learn(
+    rendered_result: Path, trained: Trained
+) -> None:
+    arguments = [sys.executable, "-c", LIGHT, str(rendered_result), paths_of(rendered_result)[0]]
     done = subprocess.run(arguments, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[1] == ""
 
 
-def test_thresholds_make_the_answer(result: Path, trained: Trained) -> None:
-    predictor = Predictor.load(result)
+def test_thresholds_make_the_answer(rendered_result: Path, trained: Trained) -> None:
+    predictor = Predictor.load(rendered_result)
     assert predictor._verdict(trained.card.sure, 1.0) == "sure"
     assert predictor._verdict(trained.card.sure - 1e-6, 1.0) == "not_sure"
     assert predictor._verdict(1.0, trained.card.familiar - 1e-6) == "not_a_fruit"
 
 
 @pytest.mark.parametrize("name", ["classifier.safetensors", "network.onnx", "gallery.parquet"])
-def test_a_file_that_was_changed_is_refused(copy: Path, trained: Trained, name: str) -> None:
-    file = folder_of(copy, trained) / name
+def test_a_file_that_was_changed_is_refused(
+    trained_copy: Path, trained: Trained, name: str
+) -> None:
+    file = folder_of(trained_copy, trained) / name
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
     file.write_bytes(bytes(data))
     with pytest.raises(ClassifierError, match=rf"{name} is not as it was stored"):
-        Predictor.load(copy)
+        Predictor.load(trained_copy)
 
 
 @pytest.mark.parametrize("field", ["sure", "familiar", "temperature", "classes"])
-def test_a_card_that_was_changed_is_refused(copy: Path, trained: Trained, field: str) -> None:
-    file = folder_of(copy, trained) / "card.json"
+def test_a_card_that_was_changed_is_refused(
+    trained_copy: Path, trained: Trained, field: str
+) -> None:
+    file = folder_of(trained_copy, trained) / "card.json"
     card = json.loads(file.read_text())
     card[field] = card[field][::-1] if field == "classes" else card[field] / 2
     file.write_text(json.dumps(card))
     with pytest.raises(ClassifierError, match=r"card\.json is not as it was stored"):
-        Predictor.load(copy)
+        Predictor.load(trained_copy)
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", "no json", '{"classes": 1}'])
-def test_a_card_that_is_none_is_refused(copy: Path, trained: Trained, text: str) -> None:
-    (folder_of(copy, trained) / "card.json").write_text(text)
+def test_a_card_that_is_none_is_refused(trained_copy: Path, trained: Trained, text: str) -> None:
+    (folder_of(trained_copy, trained) / "card.json").write_text(text)
     with pytest.raises(ClassifierError, match=r"card\.json is no card"):
-        Predictor.load(copy)
+        Predictor.load(trained_copy)
 
 
-def test_a_file_that_is_gone_is_named(copy: Path, trained: Trained) -> None:
-    (folder_of(copy, trained) / "network.onnx").unlink()
+def test_a_file_that_is_gone_is_named(trained_copy: Path, trained: Trained) -> None:
+    (folder_of(trained_copy, trained) / "network.onnx").unlink()
     with pytest.raises(ClassifierError, match=r"network\.onnx: no such file"):
-        Predictor.load(copy)
+        Predictor.load(trained_copy)
 
 
 def test_a_result_without_a_classifier_says_how_to_train_one(photos: Path) -> None:
@@ -140,37 +153,41 @@ def test_a_result_without_a_classifier_says_how_to_train_one(photos: Path) -> No
         Predictor.load(photos)
 
 
-def test_an_id_that_is_not_there_is_told_with_those_that_are(copy: Path, trained: Trained) -> None:
+def test_an_id_that_is_not_there_is_told_with_those_that_are(
+    trained_copy: Path, trained: Trained
+) -> None:
     with pytest.raises(
         ClassifierError, match=rf"no classifier beef; there is: {trained.classifier_id}"
     ):
-        Predictor.load(copy, "beef")
+        Predictor.load(trained_copy, "beef")
 
 
-def test_a_classifier_outlives_the_result_it_was_trained_on(copy: Path, trained: Trained) -> None:
-    image = Path(paths_of(copy)[0]).read_bytes()
-    before = Predictor.load(copy).predict([image])[0].species
+def test_a_classifier_outlives_the_result_it_was_trained_on(
+    trained_copy: Path, trained: Trained
+) -> None:
+    image = Path(paths_of(trained_copy)[0]).read_bytes()
+    before = Predictor.load(trained_copy).predict([image])[0].species
     for folder in ("features", "components", "models/pca", "models/embedding"):
-        for file in (copy / folder).rglob("*"):
+        for file in (trained_copy / folder).rglob("*"):
             if file.is_file():
                 file.unlink()
-    assert Predictor.load(copy).predict([image])[0].species == before
+    assert Predictor.load(trained_copy).predict([image])[0].species == before
 
 
-def test_an_erased_image_is_no_longer_shown(copy: Path, trained: Trained) -> None:
-    path = paths_of(copy)[7]
-    assert (copy / PAGE).exists()
-    done = erase(Output.at(copy), [path])
+def test_an_erased_image_is_no_longer_shown(trained_copy: Path, trained: Trained) -> None:
+    path = paths_of(trained_copy)[7]
+    assert (trained_copy / PAGE).exists()
+    done = erase(Output.at(trained_copy), [path])
     assert done.classifier_rows == 1
-    (found,) = Predictor.load(copy).predict([Path(path).read_bytes()], top=200)
+    (found,) = Predictor.load(trained_copy).predict([Path(path).read_bytes()], top=200)
     assert path not in {known.path for known in found.nearest}
-    assert not (copy / PAGE).exists()
-    shown = pq.read_table(folder_of(copy, trained) / "gallery.parquet")["path"].to_pylist()
+    assert not (trained_copy / PAGE).exists()
+    shown = pq.read_table(folder_of(trained_copy, trained) / "gallery.parquet")["path"].to_pylist()
     assert path not in shown
 
 
-def test_what_is_stored_is_no_pickle(result: Path, trained: Trained) -> None:
-    names = {file.name for file in folder_of(result, trained).iterdir()}
+def test_what_is_stored_is_no_pickle(rendered_result: Path, trained: Trained) -> None:
+    names = {file.name for file in folder_of(rendered_result, trained).iterdir()}
     assert names == {
         *("README.md", "card.json", "classifier.safetensors", "confusion.parquet"),
         *("gallery.json", "gallery.parquet", "metrics.json", "network.onnx"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from orchard.classify.familiarity import choose
 from orchard.classify.space import Space
 from orchard.reduction import Moments, fit
+from orchard.training.familiarity import choose
 
 
 def features(n: int = 300, d: int = 20, seed: int = 0) -> np.ndarray:

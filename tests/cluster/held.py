@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from orchard.cli import main
-from orchard.spark import stages
+from orchard.spark import passes
 
 GATE = sys.argv[1]  # travels to the workers with the function, whose own arguments are others
 
-embed = stages._embed
+embed = passes._embed
 
 
 def embed_when_let_go(task: tuple[int, bytes], **options: Any) -> Any:
@@ -32,5 +32,5 @@ def embed_when_let_go(task: tuple[int, bytes], **options: Any) -> Any:
 
 
 if __name__ == "__main__":
-    stages._embed = embed_when_let_go
+    passes._embed = embed_when_let_go
     main(sys.argv[2:])

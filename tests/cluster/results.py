@@ -16,7 +16,7 @@ from rich.console import Console
 import orchard
 from cluster.processes import Started
 from orchard.progress import Reporter
-from orchard.store.compare import compare
+from orchard.result.compare import compare
 from orchard.store.output import Output
 
 SETTINGS = {"weights": "fruit", "size": 96, "components": 5}

@@ -20,11 +20,11 @@ from cluster.results import (
     staged,
 )
 from orchard.config import RunConfig
-from orchard.fingerprint import Embedding
+from orchard.embedding.fingerprint import Embedding
 from orchard.images.source import Selection, list_images
 from orchard.model import load_model
-from orchard.spark import stages
-from orchard.spark.stages import EmbedReport, ModelSource
+from orchard.spark import passes
+from orchard.spark.passes import EmbedReport, ModelSource
 from orchard.store import tables
 from orchard.store.output import Output
 
@@ -36,10 +36,10 @@ def attempts(spark: Any, photos: Path, tmp_path: Path) -> list[EmbedReport]:
     images = list_images(config.sources, Selection.of(config), config.storage).images
     embedding = Embedding.of(load_model(config.weights, config.size))
     source = ModelSource(embedding.fingerprint, None, config.weights, SETTINGS["size"])
-    done = spark.sparkContext.accumulator(Counter(), stages._Tally())
+    done = spark.sparkContext.accumulator(Counter(), passes._Tally())
     return [
-        stages._embed(
-            (0, stages.pack(images)),
+        passes._embed(
+            (0, passes.pack(images)),
             source=source,
             output=Output.at(config.output),
             done=done,

@@ -8,10 +8,10 @@ import numpy as np
 from PIL import Image
 
 from orchard.config import VIEWS as NAMES
-from orchard.extraction import vectors_of
 from orchard.images.decode import Pixels, decode
 from orchard.images.views import VIEWS
 from orchard.model import Embedder, Model, load_model
+from orchard.records import vectors_of
 
 
 def picture(size: tuple[int, int] = (100, 60)) -> tuple[bytes, Image.Image]:
@@ -56,7 +56,7 @@ def test_features_are_the_mean_over_the_views() -> None:
 
 
 def test_the_views_travel_with_the_network_and_its_fingerprint() -> None:
-    from orchard.fingerprint import Embedding
+    from orchard.embedding.fingerprint import Embedding
 
     plain, zoomed = (
         load_model("fruit", 32),

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from orchard.images.rendered.species import TABLE
 from orchard.knowledge import all_classes, all_species, label_name, species_of
+from orchard.samples.rendered.species import TABLE
 
 LISTS = Path(__file__).parent / "labels"
 SIZES = {"fruits360-2020": 131, "fruits360-2024": 141, "fruits360-2025": 128, "grocery": 50}

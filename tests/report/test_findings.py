@@ -17,8 +17,7 @@ from PIL import Image
 from orchard.cli import main
 from orchard.config import RunConfig
 from orchard.errors import OrchardError
-from orchard.extraction import list_column
-from orchard.records import COMPONENTS, FEATURES
+from orchard.records import COMPONENTS, FEATURES, list_column
 from orchard.report import classes, embedding_2d, neighbours, summarise, thumbnails
 from orchard.report.colours import palette
 from orchard.report.cost import costs

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from orchard.s3_listing import Object, interleaved, parse_objects
+from orchard.storage.s3_listing import Object, interleaved, parse_objects
 
 PAGE = """<?xml version="1.0" encoding="UTF-8"?>
 <ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>fruits</Name>

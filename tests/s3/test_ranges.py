@@ -8,8 +8,7 @@ import pytest
 from s3.proxy import Answer, Cut, Reset
 
 from orchard.errors import TableError
-from orchard.extraction import list_column
-from orchard.records import FEATURES
+from orchard.records import FEATURES, list_column
 from orchard.store import tables
 
 N_ROWS = 200

@@ -16,11 +16,11 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 import orchard
+from orchard.embedding.fingerprint import Embedding
 from orchard.errors import ConfigError, OrchardError, ReductionError
-from orchard.extraction import vectors_of
-from orchard.fingerprint import Embedding
 from orchard.images.decode import Pixels, decode
 from orchard.model import Embedder, load_model
+from orchard.records import vectors_of
 from orchard.spark import ImageEmbedder, StandardizedPCA, StandardizedPCAModel, image_embedder
 
 NETWORK = {"weights": "fruit", "size": 32}

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from orchard.web.app import again_and_again
-from orchard.web.identify import Pool
+from orchard.web.pool import Pool
 from orchard.web.problems import Problem
 
 

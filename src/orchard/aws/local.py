@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from orchard.config import RunConfig
-from orchard.estimate import Estimate
 from orchard.images.source import list_images
 from orchard.model import load_model
+from orchard.pipeline.timing import Estimate
 from orchard.storage import Storage, is_remote
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import click
 
-from orchard import __version__
+from orchard._version import __version__
 from orchard.cli.cluster import cluster_group
 from orchard.cli.command import INTERRUPTED
 from orchard.cli.models import models_command

@@ -25,9 +25,9 @@ def models_command(name: str | None, as_json: bool) -> None:
     orchard models
     orchard models fruit      what it was trained on, its figures, its limits
     """
+    from orchard.cli.tables import models_table
     from orchard.model import builtin
     from orchard.model.registry import CARDS
-    from orchard.report.summary import models_table
 
     if name is not None and name not in CARDS:
         raise ConfigError(f"{name}: expected {', '.join(CARDS)}")

@@ -27,7 +27,7 @@ def privacy_command(
     encryption and the retention are asked of S3; one outside the EU is refused. Of other servers
     than AWS nothing is asked.
     """
-    from orchard.privacy import Statement, lines, record
+    from orchard.result.processing_record import Statement, lines, record
 
     result = existing_result(output, endpoint_url, region)
     place = _place(result.root, endpoint_url, region)

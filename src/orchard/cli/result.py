@@ -45,9 +45,9 @@ def compare_command(
     region: str | None,
 ) -> None:
     """Prove the results A and B equal: same images, features, components up to sign."""
-    from orchard.report.summary import comparison_table
+    from orchard.cli.tables import comparison_table
+    from orchard.result.compare import compare
     from orchard.storage import Storage
-    from orchard.store.compare import compare
     from orchard.store.output import Output
 
     left, right = (Output.at(place, Storage(endpoint_url, region)) for place in (a, b))
@@ -80,8 +80,8 @@ def export_command(
     region: str | None,
 ) -> None:
     """Write a result as single files: components with path and label, variances, errors."""
+    from orchard.result.export import export
     from orchard.storage import Storage
-    from orchard.store.export import export
     from orchard.store.output import Output
 
     place = Output.at(output, Storage(endpoint_url, region))

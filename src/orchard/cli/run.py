@@ -144,10 +144,10 @@ def run_command(paths: tuple[str, ...], quiet: bool, **options: Any) -> None:
       orchard run photos result --label '/([^/_]+)_[0-9]+[.]jpg$' --exclude '*.txt'
       orchard run photos result --dry-run
     """
+    from orchard.cli.tables import tables_of
     from orchard.config import RunConfig, parse_components
     from orchard.pipeline import run
     from orchard.progress import Reporter
-    from orchard.report.summary import tables_of
 
     if len(paths) < 2:
         raise ConfigError("give at least one SOURCE and, last, OUTPUT; see orchard run --help")

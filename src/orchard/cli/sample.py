@@ -30,13 +30,13 @@ def sample_command(words: tuple[str, ...], count: int, seed: int, size: int, spl
     GitHub; run it again after an interruption and it goes on.
     """
     if len(words) == 2 and words[0] == "fruits-360":
-        from orchard.images.fruits360 import LICENCE, fetch_fruits360
+        from orchard.samples.fruits360 import LICENCE, fetch_fruits360
 
         n_files = fetch_fruits360(Path(words[1]), split=split)
         click.echo(f"{n_files:,} photos in {words[1]}\n{LICENCE}")
     elif len(words) == 1:
-        from orchard.cores import available_cores
-        from orchard.images.sample import write_sample
+        from orchard.machine import available_cores
+        from orchard.samples.turntable import write_sample
 
         cores = available_cores()
         n_files = write_sample(Path(words[0]), count, seed=seed, size=size, processes=cores)

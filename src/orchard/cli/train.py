@@ -89,10 +89,10 @@ def train_command(output: str, quiet: bool, **options: Any) -> None:
       orchard train result --kind logistic --label species
       orchard train result --group '/([^/]+)_[0-9]+[.]jpg$'
     """
-    from orchard.classify.settings import TrainConfig
+    from orchard.cli.tables import trained_table
     from orchard.progress import Reporter
-    from orchard.report.summary import trained_table
     from orchard.training import train
+    from orchard.training.settings import TrainConfig
 
     existing_result(output, options["endpoint_url"], options["region"])
     trained = train(TrainConfig(output=output, **options), Reporter(quiet=quiet))

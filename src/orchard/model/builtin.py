@@ -1,6 +1,6 @@
 """The network inside the package: `fruit.onnx`, kernels as float16, and its card `fruit.json`.
 
-Made by `training/`, described by `fruit.md`. The file runs as it is, at its native size; here its
+Made by `backbone/`, described by `fruit.md`. The file runs as it is, at its native size; here its
 weights are taken out of it, for a graph of any size.
 """
 

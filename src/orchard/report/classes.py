@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from orchard.extraction import vectors_of
+from orchard.records import vectors_of
 from orchard.report.points import Images
 from orchard.store import tables
 from orchard.store.output import Output

@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from orchard import __version__
+from orchard._version import __version__
 from orchard.report import neighbours, summarise, wording
 from orchard.report.colours import palette
 from orchard.report.findings import NEAR_PAIRS, Findings

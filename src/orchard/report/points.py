@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from orchard.extraction import vectors_of
+from orchard.records import vectors_of
 from orchard.store import tables
 from orchard.store.output import Output
 from orchard.store.rows import RowIndex

@@ -24,11 +24,11 @@ from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.types import BinaryType, StringType
 
 from orchard.config import VIEWS
+from orchard.embedding.fingerprint import Embedding
 from orchard.errors import ConfigError
-from orchard.fingerprint import Embedding
 from orchard.model import Model, embedder_for, load_model
-from orchard.spark import columns
-from orchard.spark.stages import ModelSource
+from orchard.spark import batches
+from orchard.spark.passes import ModelSource
 
 if TYPE_CHECKING:
     from pyspark import Broadcast, SparkContext
@@ -160,12 +160,12 @@ class ImageEmbedder(
         is_path = isinstance(dataset.schema[self.getInputCol()].dataType, StringType)
         refuse = self._value("handleInvalid") == "error"
 
-        def embed(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
+        def embed(series: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
             embedder, _ = embedder_for(source.key, source.load)
-            for batch in batches:
-                found = columns.embed(batch, embedder, source.key, is_path=is_path)
+            for batch in series:
+                found = batches.embed(batch, embedder, source.key, is_path=is_path)
                 if refuse:
-                    columns.refuse_failures(batch, found)
+                    batches.refuse_failures(batch, found)
                 yield found
 
         # Spark evaluates a deterministic function anew for a filter on its result.

@@ -26,7 +26,7 @@ from pyspark.sql.types import ArrayType
 
 from orchard.errors import ConfigError
 from orchard.reduction import PCA
-from orchard.spark import columns
+from orchard.spark import batches
 
 if TYPE_CHECKING:
     from pyspark import Broadcast, SparkContext
@@ -100,9 +100,9 @@ class StandardizedPCAModel(Model, PCAParams, MLWritable, MLReadable["Standardize
             self._sent = context, context.broadcast(self.pca)
         sent = self._sent[1]
 
-        def project(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
-            for batch in batches:
-                yield columns.project(batch, sent.value)
+        def project(series: Iterator[pd.Series]) -> Iterator[pd.Series]:
+            for batch in series:
+                yield batches.project(batch, sent.value)
 
         udf = pandas_udf(project, "array<double>")  # type: ignore[call-overload]
         projected = f"{self.uid}__projected"

@@ -10,7 +10,7 @@ from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
 
 from orchard.errors import ConfigError, ReductionError
 from orchard.reduction import Moments, fit, merge
-from orchard.spark import columns
+from orchard.spark import batches
 from orchard.spark.pca_model import PCAParams, StandardizedPCAModel, arrays_of
 from orchard.spark.session import run_action
 
@@ -84,9 +84,9 @@ class StandardizedPCA(
 
 def _moments(context: SparkContext, vectors: DataFrame) -> Moments | None:
     """Coalesced after the vectors are made: each partition keeps its own batches until then."""
-    packed = vectors.mapInArrow(columns.pack, "n long, vectors binary").rdd
+    packed = vectors.mapInArrow(batches.pack, "n long, vectors binary").rdd
     tasks = min(packed.getNumPartitions(), TASKS_PER_SLOT * context.defaultParallelism)
-    parts = packed.coalesce(max(tasks, 1)).mapPartitions(columns.moments_of)
+    parts = packed.coalesce(max(tasks, 1)).mapPartitions(batches.moments_of)
     return run_action(context, lambda: parts.treeAggregate(None, _merged, _merged))
 
 

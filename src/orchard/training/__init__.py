@@ -9,15 +9,15 @@ from dataclasses import asdict
 
 import numpy as np
 
-from orchard.classify.outcome import Plans, measure
-from orchard.classify.search import search
-from orchard.classify.settings import TrainConfig
 from orchard.progress import Reporter
 from orchard.storage import Storage
 from orchard.store.output import Output
 from orchard.store.runs import RunLog
+from orchard.training.outcome import Plans, measure
 from orchard.training.publish import Trained, publish
 from orchard.training.reading import Data, read
+from orchard.training.search import search
+from orchard.training.settings import TrainConfig
 
 __all__ = ["TrainConfig", "Trained", "train"]
 

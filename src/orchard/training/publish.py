@@ -12,25 +12,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from orchard.classify import familiarity
-from orchard.classify.familiarity import Familiarity
 from orchard.classify.files import Card, digest, pack, save_classifier
 from orchard.classify.gallery import Gallery
 from orchard.classify.heads import Head
-from orchard.classify.model_card import model_card
-from orchard.classify.nonfruit import made_pictures
-from orchard.classify.outcome import Outcome
-from orchard.classify.samples import Samples, named, subset
-from orchard.classify.search import Trial
-from orchard.classify.settings import TrainConfig
-from orchard.extraction import vectors_of
 from orchard.model import Embedder
-from orchard.report.classifier_page import classifier_page
-from orchard.report.mistakes import worst_pairs
+from orchard.records import vectors_of
 from orchard.store import tables
 from orchard.store.output import Output
 from orchard.store.runs import RunLog
+from orchard.training import familiarity
+from orchard.training.familiarity import Familiarity
+from orchard.training.mistakes import worst_pairs
+from orchard.training.model_card import model_card
+from orchard.training.nonfruit import made_pictures
+from orchard.training.outcome import Outcome
+from orchard.training.page import classifier_page
 from orchard.training.reading import Data
+from orchard.training.samples import Samples, named, subset
+from orchard.training.search import Trial
+from orchard.training.settings import TrainConfig
 
 PAGE = "report/classifier.html"
 FAMILIAR_ROWS = 4000  # that the likeness of fruit is estimated on

@@ -13,18 +13,18 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from orchard import knowledge
-from orchard.classify.samples import LocalTrainer, Samples, Trainer
-from orchard.classify.settings import TrainConfig
 from orchard.classify.space import Space
-from orchard.classify.splits import objects_of
+from orchard.embedding.fingerprint import Embedding, network_of
 from orchard.errors import ClassifierError, TableError
-from orchard.extraction import vectors_of
-from orchard.fingerprint import Embedding, network_of
 from orchard.model import Model
+from orchard.records import vectors_of
 from orchard.store import models, tables
 from orchard.store.models import PCACard
 from orchard.store.output import Output
 from orchard.store.runs import RunLog
+from orchard.training.samples import LocalTrainer, Samples, Trainer
+from orchard.training.settings import TrainConfig
+from orchard.training.splits import objects_of
 
 LOCAL_VALUES = 200_000_000  # components in all: 800 MB of float32, twice over while training
 
@@ -73,7 +73,7 @@ def read(output: Output, config: TrainConfig, log: RunLog) -> Iterator[Data]:
             if is_local:
                 trainer: Trainer = _local(output, files, labelled, space)
         if not is_local:
-            from orchard.spark.classify import spark_trainer
+            from orchard.spark.mllib import spark_trainer
 
             with log.stage("start Spark"):
                 trainer = stack.enter_context(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from orchard.web.identify import busy
+from orchard.web.pool import busy
 from orchard.web.problems import Problem
 
 MAX_ADDRESSES = 10_000  # remembered at once; the longest unseen is forgotten first

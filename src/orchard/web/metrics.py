@@ -12,7 +12,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from orchard.web.identify import Pool
+from orchard.web.pool import Pool
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0)

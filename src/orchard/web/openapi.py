@@ -9,7 +9,7 @@ import json
 from importlib.resources import files
 from typing import Any
 
-from orchard import __version__
+from orchard._version import __version__
 from orchard.web.settings import ServeConfig
 
 

@@ -7,9 +7,9 @@ import secrets
 from orchard.classify.files import load_classifier, stamp
 from orchard.classify.predictor import Predictor
 from orchard.store.output import Output
-from orchard.web.identify import Pool
 from orchard.web.limits import Rate, Uploads
 from orchard.web.metrics import Metrics
+from orchard.web.pool import Pool
 from orchard.web.settings import ServeConfig
 from orchard.web.thumbnails import Thumbnails
 

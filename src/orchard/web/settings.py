@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
-from orchard.cores import available_cores
 from orchard.errors import ConfigError
+from orchard.machine import available_cores
 from orchard.storage import Storage
 
 MEBIBYTE = 1024 * 1024

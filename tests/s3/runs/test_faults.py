@@ -6,7 +6,7 @@ import pytest
 from s3.proxy import Answer, Cut, Lost, Reset
 
 from orchard.errors import OrchardError, SourceError, TableError
-from orchard.store.compare import compare
+from orchard.result.compare import compare
 from orchard.store.output import Output
 
 pytestmark = pytest.mark.s3

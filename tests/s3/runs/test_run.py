@@ -12,8 +12,8 @@ from s3.proxy import Together
 from s3.runs.conftest import REQUESTS
 
 from orchard.cli import main
-from orchard.extraction import vectors_of
 from orchard.images.source import IN_FLIGHT
+from orchard.records import vectors_of
 
 
 def by_key(result, source):

@@ -1,0 +1,160 @@
+"""The end of a run on one screen: what was read and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.table import Table
+
+from orchard.model.registry import Card
+from orchard.result import Result
+from orchard.result.compare import Comparison
+
+_GROUPED = "{:,}".format
+
+
+def tables_of(result: Result) -> Iterable[Table | str]:
+    """Tables and lines for a terminal, from a run's record."""
+    record = result.record
+    if "estimate" in record:
+        yield from _plan(record)
+        return
+    yield _counts(record)
+    if record.get("errors_by_reason"):
+        yield _rows("errors by reason", sorted(record["errors_by_reason"].items()))
+    if "pca" in record:
+        yield _reduction(record["pca"])
+    yield _time(record)
+    if "report" in record:
+        yield f"Report: {result.output}/{record['report']['path']}"
+    if record["model"]["notice"]:
+        yield f"Note: {record['model']['notice']}"
+
+
+def _plan(record: dict[str, Any]) -> Iterable[Table | str]:
+    counts, estimate = record["counts"], record["estimate"]
+    yield _rows("dry run: nothing is written", counts.items())
+    if not estimate["n_timed"]:
+        yield "Nothing is left to embed."
+        return
+    slots = estimate["slots"]
+    where = f"{slots} local slots" if slots else "one slot; divide by the cluster's slots"
+    yield (
+        f"Expected: about {estimate['seconds']:,.0f} s on {where}, from timing "
+        f"{estimate['n_timed']} of the images at {estimate['images_per_second']:,.0f} images/s a "
+        f"slot; up to {estimate['features_bytes'] / 1e6:,.0f} MB of features."
+    )
+
+
+def _counts(record: dict[str, Any]) -> Table:
+    """What was listed and became of it; the rows down to `listed` add up to it."""
+    counts = record["counts"]
+    rows = [
+        ("embedded now", counts.get("embedded", 0)),
+        ("already there", counts["already_there"]),
+        ("errors", counts.get("errors", 0) + counts["known_errors"]),
+        ("listed", counts["listed"]),
+        ("of them new", counts["new"]),
+        ("of them changed", counts["changed"]),
+        ("of them failed before, tried again", counts["retried"]),
+        ("disappeared from the source", counts["gone"]),
+    ]
+    if counts["suppressed"]:
+        rows.append(("erased before, left out", counts["suppressed"]))
+    return _rows("images", rows)
+
+
+def _reduction(pca: dict[str, Any]) -> Table:
+    shares = ", ".join(f"{float(s):.0%}: {k}" for s, k in pca["components_for"].items())
+    return _rows(
+        "reduction",
+        [
+            ("features", pca["n_features"]),
+            ("components kept", pca["n_components"]),
+            ("variance kept", f"{pca['variance_kept']:.2%}"),
+            ("components for a share", shares),
+        ],
+    )
+
+
+def _time(record: dict[str, Any]) -> Table:
+    rows = [(stage, f"{seconds:.1f} s") for stage, seconds in record["seconds"].items()]
+    if "embedding" in record and record["embedding"]["images"]:
+        embedding = record["embedding"]
+        rows += [
+            ("embedding", f"{embedding['images_per_second']:,.0f} images/s"),
+            (
+                "model loads",
+                f"{embedding['model_loads']} in {embedding['worker_processes']} workers",
+            ),
+            ("broadcast", f"{embedding['broadcast_bytes'] / 1e6:.1f} MB"),
+            ("peak memory of a worker", f"{embedding['worker_peak_memory'] / 2**20:,.0f} MiB"),
+        ]
+    return _rows("time", rows)
+
+
+def _rows(title: str, rows: Iterable[tuple[str, Any]]) -> Table:
+    table = Table(title=title, title_justify="left", show_header=False, min_width=44)
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in rows:
+        shown = _GROUPED(value) if isinstance(value, int) else str(value)
+        table.add_row(name.replace("_", " "), shown)
+    return table
+
+
+def comparison_table(found: Comparison) -> Table:
+    """`orchard compare` as a table: what was compared, the figures, the tolerances."""
+    table = Table(title="A against B", title_justify="left")
+    for name in ("", "found", "allowed"):
+        table.add_column(name, justify="left" if not name else "right")
+
+    def shown(value: float | None) -> str:
+        return "–" if value is None else f"{value:.3g}"
+
+    rows = [
+        ("images in both", f"{found.n_both:,}", ""),
+        ("images in A only", f"{found.n_only_a:,}", "0"),
+        ("images in B only", f"{found.n_only_b:,}", "0"),
+        ("errors", "same" if found.errors_equal else "differ", "same"),
+        (
+            "largest feature difference",
+            shown(found.feature_difference),
+            shown(found.tolerance),
+        ),
+        ("components", " / ".join(map(str, found.n_components)), "same"),
+        (
+            "largest component difference, in standard deviations, up to sign",
+            shown(found.component_difference),
+            shown(found.component_tolerance),
+        ),
+        ("largest relative difference of variances", shown(found.variance_difference), ""),
+    ]
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def models_table(cards: Iterable[Card]) -> Table:
+    """`orchard models` as a table."""
+    table = Table(title="models", title_justify="left")
+    for name in ("name", "what", "vector", "size", "licence"):
+        table.add_column(name)
+    for card in cards:
+        table.add_row(card.name, card.summary, str(card.dim), str(card.default_size), card.licence)
+    return table
+
+
+def trained_table(metrics: dict[str, Any]) -> Table:
+    """`orchard train` as a table: what both splits say, and what "not sure" does."""
+    table = Table(title="held-out images", title_justify="left")
+    for name in ("split", "labels", "images", "classes", "top-1", "top-5", "macro F1", "ECE"):
+        table.add_column(name, justify="left" if name in ("split", "labels") else "right")
+    for split in ("honest", "naive"):
+        for labels in ("fine", "species"):
+            if found := metrics[split][labels]:
+                shares = [f"{found[key]:.3f}" for key in ("top1", "top5", "macro_f1", "ece")]
+                counts = [f"{found[key]:,}" for key in ("n", "n_classes")]
+                table.add_row(split, labels, *counts, *shares)
+    return table

@@ -1,0 +1,1 @@
+"""From listed images to feature rows, and the fingerprint that says which rows may be mixed."""

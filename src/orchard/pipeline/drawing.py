@@ -1,0 +1,50 @@
+"""The pictures of a run's end: the spectrum, and the report."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from orchard.model import Model
+from orchard.pipeline.state import Run
+from orchard.reduction import PCA
+from orchard.store import models, tables
+
+VARIANCE_PICTURE = "report/explained_variance.png"
+DRAWN = "report/drawn.json"  # written last
+
+
+def is_current(run: Run) -> bool:
+    """Whether the report is there and of the present components: a kill may come in between."""
+    known = DRAWN in run.output.paths("report")
+    return known and run.output.get_json(DRAWN) == _components(run)
+
+
+def draw(run: Run, pca: PCA, model: Model) -> None:
+    """The spectrum as `explained_variance.csv` and as a picture, and the report."""
+    from orchard.result.plots import variance_picture
+
+    models.write_variance(run.output, pca)
+    title = f"{pca.n_samples:,} images, {model.notice or model.name}"
+    run.output.put(VARIANCE_PICTURE, variance_picture(pca, title))
+    if run.config.report:
+        _report(run)
+    run.output.put_json(DRAWN, _components(run))
+
+
+def _report(run: Run) -> None:
+    """The page; whatever goes wrong with it, the tables are there and the run has done its work."""
+    try:
+        from orchard.report.build import build
+
+        built = build(run.output, run.log.record, say=run.reporter.say)
+    except Exception as error:
+        run.reporter.warn(
+            f"no report: {type(error).__name__}: {error}; the tables are whole, "
+            f"`orchard report {run.output.root}` tries again"
+        )
+    else:
+        run.log.record["report"] = asdict(built)
+
+
+def _components(run: Run) -> dict[str, str]:
+    return {"components_of_run": tables.provenance(run.output, "components")["orchard.run_id"]}

@@ -1,0 +1,175 @@
+"""Which PCA a run ends with, fitted anew from merged moments or kept, and projecting on it.
+
+Moments are stored with the names of the feature files they are of. Files are never changed, only
+added and removed, so a refit reads those that were added; where one was removed (its rows changed
+or were erased) all are read, since subtracting from a scatter matrix loses digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from orchard.embedding.fingerprint import Embedding
+from orchard.model import Model
+from orchard.pipeline import drawing
+from orchard.pipeline.state import Run
+from orchard.reduction import PCA, SHARES, Moments, components_for, fit, merge
+from orchard.store import models, tables
+from orchard.store.models import PCACard
+from orchard.store.tables import TableFile
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from orchard.spark.passes import Projection
+
+REFIT_SHARE = 0.1  # of features that are new since the fit: beyond it "auto" fits anew
+CLEARLY_LESS = 0.05  # of the variance: what a kept PCA may miss of new images without a warning
+BYTES_PER_FILE = 32 * 1024 * 1024  # of components
+
+
+def is_current(run: Run) -> bool:
+    """Whether the components table and the report are what this run would make them."""
+    card = models.current_pca(run.output)
+    if not _is_wanted(run, card) or card is None:
+        return False
+    features = tables.provenance(run.output, "features").get("orchard.run_id")
+    projected = tables.provenance(run.output, "components").get("orchard.features")
+    files = tables.files(run.output, "features")
+    return features == projected and _may_stay(run, card, files) and drawing.is_current(run)
+
+
+def choose(
+    run: Run, spark: SparkSession, embedding: Embedding, model: Model
+) -> tuple[PCA, PCACard]:
+    """The PCA to project on: the stored one where it may stay, or one fitted now and stored."""
+    card = models.current_pca(run.output)
+    files = tables.files(run.output, "features")
+    if _is_wanted(run, card) and card is not None and _may_stay(run, card, files):
+        if n_erased := models.n_erased(run.output, card.pca_id):
+            run.reporter.warn(
+                f"{n_erased:,} images were erased since the kept PCA was fitted; --pca refit fits "
+                "one without them"
+            )
+        return models.load_pca(run.output, card.pca_id)
+    with run.log.stage("moments"):
+        moments = _moments(run, spark, files)
+    with run.log.stage("PCA"):
+        pca = fit(moments, run.config.components, standardize=run.config.standardize)
+        card = models.save_pca(
+            run.output,
+            pca,
+            requested=run.config.components,
+            standardize=run.config.standardize,
+            fingerprint=embedding.fingerprint,
+            notice=model.notice,
+        )
+    return pca, card
+
+
+def project(run: Run, spark: SparkSession, pca: PCA, card: PCACard) -> None:
+    """Bring the components table up to date: every feature row projected on one PCA."""
+    from orchard.spark import passes
+
+    files = tables.files(run.output, "features")
+    previous = models.current_pca(run.output)
+    grows = previous is not None and previous.pca_id == card.pca_id
+    done = models.load_projected(run.output, card.pca_id) if grows else frozenset()
+    todo = [file for file in files if file.path not in done]
+    context = spark.sparkContext
+    n_rows = sum(file.n_rows for file in todo)
+    n_files = -(-n_rows * pca.n_components * 4 // BYTES_PER_FILE)
+    groups = group(todo, max(context.defaultParallelism, n_files))
+    projections = passes.project(
+        context, run.output, pca, groups, pca_id=card.pca_id, run_id=run.log.run_id
+    )
+    tables.commit(
+        run.output,
+        run.log.run_id,
+        "components",
+        [projection.file for projection in projections],
+        superseded=_outdated(run, (file.path for file in todo)) if grows else None,
+        overwrite=not grows,
+        facts={"orchard.features": tables.provenance(run.output, "features")["orchard.run_id"]},
+    )
+    models.save_projected(run.output, card.pca_id, (file.path for file in files))
+    _record(run, pca, card, projections if grows else [])
+
+
+def group(files: list[TableFile], n: int) -> list[list[str]]:
+    """Consecutive files in at most n groups of about equal rows."""
+    total = sum(file.n_rows for file in files)
+    groups: dict[int, list[str]] = {}
+    seen = 0
+    for file in files:
+        if file.n_rows:
+            groups.setdefault(seen * n // total, []).append(file.path)
+            seen += file.n_rows
+    return list(groups.values())
+
+
+def _is_wanted(run: Run, card: PCACard | None) -> bool:
+    return (
+        card is not None
+        and not run.config.replace
+        and card.requested == run.config.components
+        and card.standardize == run.config.standardize
+    )
+
+
+def _may_stay(run: Run, card: PCACard, files: list[TableFile]) -> bool:
+    if run.config.pca != "auto":
+        return run.config.pca == "keep"
+    stored = models.load_moments(run.output)
+    if stored is None or stored.moments.n_samples != card.n_samples:
+        return False
+    n_new = sum(file.n_rows for file in files if file.path not in stored.files)
+    return n_new <= REFIT_SHARE * card.n_samples
+
+
+def _moments(run: Run, spark: SparkSession, files: list[TableFile]) -> Moments:
+    from orchard.spark import passes
+
+    stored = models.load_moments(run.output)
+    paths = {file.path for file in files}
+    known = stored if stored is not None and stored.files <= paths else None
+    todo = [file for file in files if known is None or file.path not in known.files]
+    context = spark.sparkContext
+    total = known.moments if known else None
+    if todo:
+        groups = group(todo, context.defaultParallelism)
+        found = passes.moments(context, run.output, groups)
+        total = merge(total, found) if total else found
+    assert total is not None, "a features table without rows has stopped the run before"
+    run.log.record["moments_read"] = sum(file.n_rows for file in todo)
+    models.save_moments(run.output, total, paths)
+    return total
+
+
+def _outdated(run: Run, new_files: Iterable[str]) -> pa.Array:
+    """Paths of components whose features changed or went."""
+    features = tables.read(run.output, "features", ["path"])["path"]
+    components = tables.read(run.output, "components", ["path"])["path"]
+    went = components.filter(pc.invert(pc.is_in(components, value_set=features)))
+    new = [tables.read_file(run.output, path, ["path"])["path"] for path in new_files]
+    return pa.chunked_array([*went.chunks, *(c for n in new for c in n.chunks)], pa.string())
+
+
+def _record(run: Run, pca: PCA, card: PCACard, projections: list[Projection]) -> None:
+    kept = float(pca.explained_variance_ratio[: pca.n_components].sum())
+    shares = {f"{s:.2f}": components_for(pca.explained_variance, s) for s in SHARES}
+    run.log.record["pca"] = {**asdict(card), "components_for": shares, "variance_kept": kept}
+    energy = sum(projection.energy for projection in projections)
+    if energy:
+        new = sum(projection.kept for projection in projections) / energy
+        run.log.record["pca"]["variance_kept_of_new"] = new
+        if new < kept - CLEARLY_LESS:
+            run.reporter.warn(
+                f"the kept PCA explains {new:.1%} of the new images' variance, against {kept:.1%} "
+                "of those it was fitted on; --pca refit fits it anew"
+            )

@@ -1,0 +1,270 @@
+"""The steps of the spine: between the listing, Spark and the tables, and into the run's record."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict
+from itertools import compress
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from orchard.embedding.extraction import listing_errors
+from orchard.embedding.fingerprint import Embedding
+from orchard.errors import CountsError, OrchardError, TooManyErrors
+from orchard.images.source import Listing
+from orchard.machine import available_cores, own_peak_memory, peak_memory
+from orchard.model import Model
+from orchard.pipeline import fitting
+from orchard.pipeline.planning import KEY, Plan, adopt, cut, find_gone, make_plan
+from orchard.pipeline.state import Run
+from orchard.pipeline.timing import Estimate
+from orchard.records import ERRORS, FEATURES, GONE
+from orchard.result import Result
+from orchard.store import models, tables
+from orchard.store.erase import Suppression
+from orchard.store.tables import TableFile
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from orchard.spark.passes import EmbedReport
+
+
+def plan(run: Run, listing: Listing, model: Model, embedding: Embedding) -> Plan:
+    """What is to be embedded, less what OUTPUT holds or an interrupted run left staged."""
+    if model.notice:
+        run.reporter.warn(model.notice)
+    features, errors = _known_rows(run, embedding)
+    listing, n_suppressed = _without_erased(run, listing)
+    made = make_plan(listing, features, errors, retry_errors=run.config.retry_errors)
+    made = find_gone(made, listing, features, tables.read(run.output, "gone"), run.config)
+    made = adopt(made, _staged_keys(run, embedding))
+    run.log.record |= {
+        "model": {"name": model.name, "notice": model.notice, **embedding.fields},
+        "fingerprint": embedding.fingerprint,
+        "versions": embedding.versions,
+        "counts": made.counts() | {"suppressed": n_suppressed},
+    }
+    return made
+
+
+def estimate(run: Run, plan: Plan, model: Model) -> Result:
+    """Time a few of the images in this process; nothing is written."""
+    found = Estimate.measure(plan.images, model, run.config, run.log.record["counts"]["listed"])
+    run.log.record["estimate"] = asdict(found)
+    return Result(run.output.root, run.log.record, run.output.storage)
+
+
+def is_up_to_date(run: Run, plan: Plan) -> bool:
+    """Whether the tables already are what this run would make them."""
+    return plan.changes_nothing and not run.config.replace and fitting.is_current(run)
+
+
+@contextmanager
+def spark(run: Run, embedding: Embedding) -> Iterator[SparkSession]:
+    """The run's Spark session; its address is told, the driver's peak memory recorded.
+
+    Interrupted, it says what is kept, once Spark has ended and nothing is added any more.
+    """
+    try:
+        with _session(run) as session:
+            yield session
+    except KeyboardInterrupt:
+        with suppress(OrchardError):  # a bucket out of reach takes nothing from what is there
+            n_kept = _n_kept(run, embedding)
+            run.reporter.warn(f"interrupted; {n_kept:,} images embedded so far are kept")
+        raise
+
+
+@contextmanager
+def _session(run: Run) -> Iterator[SparkSession]:
+    from orchard.spark.session import jvm_pid, spark_session
+
+    with ExitStack() as stack:
+        with run.log.stage("start Spark"):
+            session = stack.enter_context(spark_session(run.config))
+        run.log.record["spark_ui"] = session.sparkContext.uiWebUrl
+        run.reporter.say(
+            f"Spark {session.version} on {session.sparkContext.master}, "
+            f"UI: {session.sparkContext.uiWebUrl}"
+        )
+        yield session
+        run.log.record["driver"] = {
+            "peak_memory": own_peak_memory(),
+            "jvm_peak_memory": peak_memory(jvm_pid(session)),
+        }
+
+
+def embed(
+    run: Run, spark: SparkSession, plan: Plan, model: Model, embedding: Embedding
+) -> list[EmbedReport]:
+    """Embed the plan's images; progress is shown, and too many errors stop it."""
+    from orchard.spark.passes import EmbedJob, ModelSource
+
+    context = spark.sparkContext
+    broadcast = context.broadcast(model.onnx) if run.config.broadcast else None
+    source = ModelSource(
+        embedding.fingerprint,
+        broadcast,
+        run.config.weights,
+        model.size,
+        model.precision,
+        model.views,
+    )
+    job = EmbedJob(context, source, run.output)
+    allowed = run.config.allowed_errors(plan.n_listed)
+
+    def check(errors: int) -> None:
+        if errors > allowed:
+            job.cancel()
+
+    tasks = cut(plan.images, context.defaultParallelism)
+    started = time.perf_counter()
+    try:
+        with run.reporter.track(plan.images.num_rows, lambda: job.done, check):
+            reports = job.run(
+                tasks,
+                fingerprint=embedding.fingerprint,
+                run_id=run.log.run_id,
+                scaled=run.config.is_scaled,
+            )
+    except OrchardError:
+        _check_errors(plan, job.reasons, allowed)
+        raise
+    _check_errors(plan, job.reasons, allowed)
+    wall = time.perf_counter() - started
+    run.log.record["embedding"] = _describe(reports, wall, len(model.onnx) if broadcast else 0)
+    run.log.record["errors_by_reason"] = dict(job.reasons + _unlistable_reasons(plan))
+    return reports
+
+
+def commit(run: Run, plan: Plan, reports: list[EmbedReport], embedding: Embedding) -> None:
+    """Add the features and errors to their tables, and hold the counts against each other."""
+    if run.config.replace or tables.count(run.output, "features") == 0:
+        models.save_embedding(run.output, embedding.fingerprint, embedding.card())
+    adopted = [tables.describe(run.output, path) for path in plan.adopted]
+    features = adopted + [report.features for report in reports if report.features]
+    errors = [report.errors for report in reports if report.errors]
+    unlistable = listing_errors(plan.unlistable, run.log.run_id)
+    if unlistable.num_rows:
+        errors.append(tables.stage(run.output, run.log.run_id, "errors", "listing", unlistable))
+    n_features, n_errors = (sum(file.n_rows for file in files) for files in (features, errors))
+    run.log.record["counts"] |= {"embedded": n_features, "errors": n_errors}
+    if plan.n_listed != n_features + plan.n_present + n_errors + plan.n_known_errors:
+        raise CountsError(
+            f"the counts do not close: {run.log.record['counts']}; nothing is written"
+        )
+    reasons = pa.concat_arrays(
+        [plan.superseded, plan.recovered, unlistable["path"].combine_chunks()]
+    )
+    for table, files, superseded in (
+        ("features", features, plan.superseded),
+        ("errors", errors, reasons),
+        ("gone", _gone_rows(run, plan), plan.returned),
+    ):
+        tables.commit(
+            run.output,
+            run.log.run_id,
+            table,
+            files,
+            superseded=superseded,
+            overwrite=run.config.replace,
+        )
+    expected = n_features + plan.n_present + plan.n_unlisted
+    if (n_rows := tables.count(run.output, "features")) != expected:
+        raise CountsError(f"features/ holds {n_rows} rows; expected {expected}")
+    if n_rows == 0:
+        raise TooManyErrors(
+            f"all {plan.n_listed} images failed; the table {run.output.uri('errors')} says why for "
+            "each"
+        )
+
+
+def _gone_rows(run: Run, plan: Plan) -> list[TableFile]:
+    if not len(plan.gone):
+        return []
+    ids = pa.repeat(pa.scalar(run.log.run_id), len(plan.gone))
+    rows = pa.table([plan.gone, ids], schema=GONE)
+    return [tables.stage(run.output, run.log.run_id, "gone", "listing", rows)]
+
+
+def _known_rows(run: Run, embedding: Embedding) -> tuple[pa.Table, pa.Table]:
+    """Keys of the features and errors that OUTPUT holds; none where they are to be replaced."""
+    if run.config.replace:
+        return FEATURES.empty_table(), ERRORS.empty_table()
+    features = tables.read(run.output, "features", [*KEY, "fingerprint"])
+    if features.num_rows:
+        stored = models.load_embedding(run.output, features["fingerprint"][0].as_py())
+        embedding.check(stored, run.output.root)
+    return features, tables.read(run.output, "errors", [*KEY, "reason"])
+
+
+def _without_erased(run: Run, listing: Listing) -> tuple[Listing, int]:
+    """The listing less the images that were erased from OUTPUT, and how many they are."""
+    suppression = Suppression.load(run.output)
+    if not suppression.hashes:
+        return listing, 0
+    failing = [path for path, _ in listing.failures]
+    left = Listing(
+        listing.images.filter(suppression.allowed(listing.images["path"].to_pylist())),
+        tuple(compress(listing.failures, suppression.allowed(failing).to_pylist())),
+    )
+    return left, listing.n_listed - left.n_listed
+
+
+def _staged_keys(run: Run, embedding: Embedding) -> Iterator[tuple[str, pa.Table]]:
+    """Feature files that no run committed, of this fingerprint."""
+    for path in tables.staged(run.output, "features"):
+        rows = tables.read_file(run.output, path, [*KEY, "fingerprint"])
+        if set(rows["fingerprint"].to_pylist()) == {embedding.fingerprint}:
+            yield path, rows
+
+
+def _n_kept(run: Run, embedding: Embedding) -> int:
+    """Images whose features the next run finds: committed by this run, or staged to be adopted."""
+    if tables.provenance(run.output, "features").get("orchard.run_id") == run.log.run_id:
+        return int(run.log.record["counts"]["embedded"])
+    staged = (rows["path"].to_pylist() for _, rows in _staged_keys(run, embedding))
+    return len({path for paths in staged for path in paths})
+
+
+def _check_errors(plan: Plan, reasons: Counter[str], allowed: int) -> None:
+    reasons = reasons + _unlistable_reasons(plan)
+    failed = reasons.total() + plan.n_known_errors
+    if failed > allowed:
+        raise TooManyErrors(
+            f"{failed} of {plan.n_listed} images failed, more than the {allowed} that --max-errors "
+            f"allows: {_by_reason(reasons)}. Look at them, or allow more"
+        )
+
+
+def _unlistable_reasons(plan: Plan) -> Counter[str]:
+    return Counter(failure.reason.value for _, failure in plan.unlistable)
+
+
+def _by_reason(reasons: dict[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+
+
+def _describe(reports: list[EmbedReport], wall: float, broadcast_bytes: int) -> dict[str, Any]:
+    seconds: Counter[str] = Counter()
+    for report in reports:
+        seconds.update(report.seconds)
+    workers = {(report.worker.host, report.worker.pid) for report in reports}
+    n_images = sum(report.n_images for report in reports)
+    return {
+        "images": n_images,
+        "images_per_second": round(n_images / wall, 1),
+        "tasks": len(reports),
+        "worker_processes": len(workers),
+        "driver_cores": available_cores(),
+        "worker_peak_memory": max((r.worker.peak_memory for r in reports), default=0),
+        "worker_seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "model_loads": sum(report.load_seconds > 0 for report in reports),
+        "model_load_seconds": round(sum(report.load_seconds for report in reports), 3),
+        "broadcast_bytes": broadcast_bytes,
+    }

@@ -1,0 +1,94 @@
+"""What a run would take, from timing a few of its images in this process."""
+
+from __future__ import annotations
+
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+
+from orchard.config import RunConfig
+from orchard.embedding.extraction import extract
+from orchard.images.source import fetch
+from orchard.machine import available_cores
+from orchard.model import Embedder, Model
+
+SAMPLE_IMAGES = 96  # a slot
+BYTES_PER_VALUE = 4
+# From the records of runs on two cores; benchmarks/curve.py holds the sum of them against runs.
+OVERHEAD_SECONDS = 8.0  # starting Spark and its workers, PCA, commits
+FITTING_SECONDS = 0.00015  # an image, to merge moments and project
+REPORT_SECONDS = 4.0
+REPORT_SECONDS_A_POINT = 0.0021
+REPORT_POINTS = 25_000  # that a report draws at most
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """images_per_second: of one slot beside the others, by timing `n_timed` images.
+
+    slots: of a local master; None on a cluster, where seconds are those of one slot.
+    """
+
+    n_timed: int
+    images_per_second: float
+    slots: int | None
+    seconds: float
+    features_bytes: int
+
+    @classmethod
+    def measure(cls, images: pa.Table, model: Model, config: RunConfig, n_all: int) -> Estimate:
+        """Embed some of `images`, on as many cores at once as the run would use.
+
+        images: those still to be embedded, of `n_all` that will be fitted and drawn.
+        """
+        n = images.num_rows
+        slots = _local_slots(config.master)
+        if n == 0:
+            return cls(0, 0.0, slots, 0.0, 0)
+        at_once = min(slots or 1, available_cores())
+        spread = np.unique(np.linspace(0, n - 1, min(n, SAMPLE_IMAGES * at_once)).astype(np.int64))
+        embedders = [_warmed(model) for _ in range(at_once)]
+
+        def embed(part: int) -> None:
+            extract(
+                images.take(spread[part::at_once]),
+                embedders[part],
+                fingerprint="",
+                run_id="",
+                fetch=partial(fetch, storage=config.storage),
+                scaled=config.is_scaled,
+            )
+
+        started = time.perf_counter()
+        with ThreadPoolExecutor(at_once) as pool:
+            list(pool.map(embed, range(at_once)))
+        rate = len(spread) / (time.perf_counter() - started) / at_once
+        # More slots than cores share them.
+        seconds = n / rate / (min(slots, at_once) if slots else 1) + _rest(n_all, config.report)
+        return cls(len(spread), rate, slots, seconds, n * model.dim * BYTES_PER_VALUE)
+
+
+def _warmed(model: Model) -> Embedder:
+    embedder = Embedder(model)
+    embedder(np.zeros((1, model.size, model.size, 3), np.uint8))
+    return embedder
+
+
+def _rest(n_images: int, has_report: bool) -> float:
+    """Seconds of a run of so many images besides embedding them."""
+    drawing = REPORT_SECONDS + REPORT_SECONDS_A_POINT * min(n_images, REPORT_POINTS)
+    return OVERHEAD_SECONDS + FITTING_SECONDS * n_images + (drawing if has_report else 0.0)
+
+
+def _local_slots(master: str) -> int | None:
+    if not master.startswith("local"):
+        return None
+    number = re.search(r"\d+", master)
+    if number:
+        return int(number[0])
+    return available_cores() if "*" in master else 1

@@ -1,0 +1,129 @@
+"""What a run leaves: where the tables are, and the record of how they came about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html import escape
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from orchard.errors import TableError
+from orchard.storage import DEFAULT, Storage
+from orchard.store import models, runs, tables
+from orchard.store.output import Output
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished run's tables, as Arrow, and its record.
+
+    output: the folder's absolute path or URL. record: the run's, as in `runs/<run_id>.json`.
+    `orchard.run` returns one, `orchard.open` finds an older one. An Arrow table is one call away
+    from pandas (`table.to_pandas()`) and from Polars (`polars.from_arrow(table)`).
+    """
+
+    output: str
+    record: dict[str, Any] = field(repr=False)
+    storage: Storage = field(default=DEFAULT, repr=False)
+
+    @classmethod
+    def open(
+        cls,
+        output: str | PathLike[str],
+        *,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+    ) -> Result:
+        """The result in a folder or bucket, with the record of the last run that changed it.
+
+        Raises TableError where there is none.
+        """
+        found = Output.at(fspath(output), Storage(endpoint_url, region))
+        if tables.version(found, "features") < 0:
+            raise TableError(f"{found.root}: no result of Orchard; expected the OUTPUT of a run")
+        return cls(found.root, runs.last(found), found.storage)
+
+    def features(self) -> pa.Table:
+        """The features table, in the order of the paths (columns: `orchard.records.FEATURES`)."""
+        return tables.read(self._output, "features")
+
+    def components(self) -> pa.Table:
+        """The components table, in the order of the paths."""
+        return tables.read(self._output, "components")
+
+    def errors(self) -> pa.Table:
+        """The images that have no features, and why."""
+        return tables.read(self._output, "errors")
+
+    def nearest(self, image: str | PathLike[str] | bytes, k: int = 5) -> pa.Table:
+        """The k images most like one, most like first; columns path, label, similarity.
+
+        image: a path in the table, else the path of an image file, or an image's bytes; the last
+        two are embedded with the run's own network. similarity: the cosine between components, so
+        after centring, standardising and projecting, in [−1, 1]. An image of the table is not its
+        own neighbour. Cost: one pass over the components.
+
+        Raises SourceError where there is no such image or it cannot be read, TableError where the
+        network now gives other features than the table holds.
+        """
+        from orchard.result.neighbours import nearest
+
+        return nearest(self._output, self.record, image, k)
+
+    def plot_variance(self, ax: Axes | None = None) -> Axes:
+        """Draw the variance by component and cumulative, with 80, 90 and 95 % and the k kept.
+
+        ax: where to draw; a new figure of pyplot's where there is none, which notebooks show.
+        """
+        from orchard.result.plots import plot_variance
+
+        card = self._pca_card()
+        return plot_variance(models.load_pca(self._output, card.pca_id)[0], ax)
+
+    def map(self, coordinates: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
+        """Draw one point an image in two dimensions, coloured by label.
+
+        coordinates: (n, 2), in the order of `components()`, such as a t-SNE or UMAP of its vectors;
+        the first two principal components where there are none. ax: as in `plot_variance`.
+        """
+        from orchard.result.plots import plot_map
+
+        return plot_map(self.components(), coordinates, ax)
+
+    @property
+    def _output(self) -> Output:
+        return Output(self.output, self.storage)
+
+    def _pca_card(self) -> models.PCACard:
+        card = models.current_pca(self._output)
+        if card is None:
+            raise TableError(f"{self.output}: no components; expected the OUTPUT of a run")
+        return card
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: where it is, what it holds, and what must be said of it."""
+        counts = {name: tables.count(self._output, name) for name in ("features", "errors")}
+        rows = [("images", f"{counts['features']:,}"), ("errors", f"{counts['errors']:,}")]
+        card = models.current_pca(self._output)
+        if card is not None:
+            pca = models.load_pca(self._output, card.pca_id)[0]
+            kept = pca.explained_variance_ratio[: pca.n_components].sum()
+            rows += [
+                ("features of each", f"{card.n_features:,}"),
+                ("components of each", f"{card.n_components:,}, {kept:.1%} of the variance"),
+            ]
+            rows += [("note", card.notice)] if card.notice else []
+        body = "".join(
+            f"<tr><th style='text-align:left'>{name}</th><td>{escape(text)}</td></tr>"
+            for name, text in rows
+        )
+        return f"<table><caption><code>{escape(self.output)}</code></caption>{body}</table>"
+
+
+open = Result.open

@@ -1,0 +1,136 @@
+"""Whether two results are the same within a tolerance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from orchard.errors import TableError
+from orchard.records import vectors_of
+from orchard.store import models, tables
+from orchard.store.output import Output
+from orchard.store.rows import RowIndex
+
+FEATURE_TOLERANCE = 1e-4  # absolute, of features in [0, 6]
+COMPONENT_TOLERANCE = 1e-3  # in standard deviations of the component
+_ROWS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two results A and B side by side.
+
+    n_both, n_only_a, n_only_b: images by path. feature_difference: largest absolute. errors_equal:
+    the same paths failed for the same reasons. n_components: of A and B. component_difference:
+    largest, each component taken up to its sign, in standard deviations of that component; None
+    where the numbers of components differ. variance_difference: largest relative, over the
+    variances of the components kept.
+    """
+
+    n_both: int
+    n_only_a: int
+    n_only_b: int
+    feature_difference: float
+    errors_equal: bool
+    n_components: tuple[int, int]
+    component_difference: float | None
+    variance_difference: float | None
+    tolerance: float
+    component_tolerance: float
+
+    @property
+    def is_equal(self) -> bool:
+        return (
+            self.n_both > 0
+            and not (self.n_only_a or self.n_only_b)
+            and self.errors_equal
+            and self.feature_difference <= self.tolerance
+            and self.component_difference is not None
+            and self.component_difference <= self.component_tolerance
+        )
+
+
+def compare(
+    a: Output,
+    b: Output,
+    *,
+    tolerance: float = FEATURE_TOLERANCE,
+    component_tolerance: float = COMPONENT_TOLERANCE,
+) -> Comparison:
+    """Compare two results image by image; memory does not grow with the vectors.
+
+    Raises TableError where a folder holds no result, or features of different width.
+    """
+    rows_a, rows_b = RowIndex(a, "features"), RowIndex(b, "features")
+    for output, rows in ((a, rows_a), (b, rows_b)):
+        if not len(rows):
+            raise TableError(f"{output.root} holds no features; expected the OUTPUT of a run")
+    pairs = _pairs(rows_a, rows_b)
+    feature_difference = 0.0
+    for left, right in _vectors(rows_a, rows_b, pairs, "features"):
+        if left.shape != right.shape:
+            raise TableError(
+                f"features have {left.shape[1]} values in {a.root} and {right.shape[1]} in {b.root}"
+            )
+        # Unlike max(), np.maximum keeps a NaN, which then equals nothing.
+        feature_difference = float(np.maximum(feature_difference, np.abs(left - right).max()))
+    n_components, component_difference, variance_difference = _compare_components(a, b)
+    return Comparison(
+        n_both=len(pairs[0]),
+        n_only_a=len(rows_a) - len(pairs[0]),
+        n_only_b=len(rows_b) - len(pairs[0]),
+        feature_difference=feature_difference,
+        errors_equal=_failed(a) == _failed(b),
+        n_components=n_components,
+        component_difference=component_difference,
+        variance_difference=variance_difference,
+        tolerance=tolerance,
+        component_tolerance=component_tolerance,
+    )
+
+
+def _compare_components(a: Output, b: Output) -> tuple[tuple[int, int], float | None, float | None]:
+    card_a, card_b = models.current_pca(a), models.current_pca(b)
+    k = (card_a.n_components if card_a else 0, card_b.n_components if card_b else 0)
+    if card_a is None or card_b is None or k[0] != k[1]:
+        return k, None, None
+    variance_a, variance_b = (
+        models.load_pca(output, card.pca_id)[0].explained_variance[: k[0]]
+        for output, card in ((a, card_a), (b, card_b))
+    )
+    rows_a, rows_b = RowIndex(a, "components"), RowIndex(b, "components")
+    same, flipped = np.zeros(k[0]), np.zeros(k[0])
+    for left, right in _vectors(rows_a, rows_b, _pairs(rows_a, rows_b), "components"):
+        same = np.maximum(same, np.abs(left - right).max(axis=0))
+        flipped = np.maximum(flipped, np.abs(left + right).max(axis=0))
+    difference = np.minimum(same, flipped) / np.sqrt(variance_a)
+    relative = np.abs(variance_a - variance_b) / variance_a
+    return k, float(difference.max()), float(relative.max())
+
+
+def _pairs(a: RowIndex, b: RowIndex) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions in A and in B of the paths that both hold."""
+    found = pc.index_in(a.paths, value_set=b.paths)
+    both = pc.is_valid(found)
+    in_a = np.flatnonzero(both.to_numpy(zero_copy_only=False))
+    return in_a, found.filter(both).to_numpy().astype(np.int64)
+
+
+def _vectors(
+    a: RowIndex, b: RowIndex, pairs: tuple[NDArray[np.int64], NDArray[np.int64]], column: str
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    for start in range(0, len(pairs[0]), _ROWS):
+        chunk = slice(start, start + _ROWS)
+        yield (
+            vectors_of(a.take(pairs[0][chunk], (column,))[column]),
+            vectors_of(b.take(pairs[1][chunk], (column,))[column]),
+        )
+
+
+def _failed(output: Output) -> set[tuple[str, str]]:
+    rows = tables.read(output, "errors", ["path", "reason"])
+    return set(zip(rows["path"].to_pylist(), rows["reason"].to_pylist(), strict=True))

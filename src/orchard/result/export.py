@@ -1,0 +1,88 @@
+"""A result as files for tools that read no folder of Parquet: one table a file, rows by path."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from orchard.errors import ConfigError, TableError
+from orchard.records import vectors_of
+from orchard.store import models, tables
+from orchard.store.output import Output
+from orchard.store.rows import RowIndex
+
+_KEYS = ("path", "label")
+
+
+def export(output: Output, folder: Path, file_format: str, *, features: bool = False) -> list[Path]:
+    """Write components (and, if asked, features), the variances and the errors; the files written.
+
+    csv: `components.csv` has path, label and a column a component, pc_1 to pc_k; features likewise
+    f_1 to f_1280. npy: `components.npy` is (n, k) float32, its rows those of `paths.csv`. parquet:
+    one file with a list column. Each file appears whole or not at all. Raises TableError where
+    there is no result, or `folder` cannot be written.
+    """
+    writers = {"csv": _csv, "npy": _npy, "parquet": _parquet}
+    if file_format not in writers:
+        raise ConfigError(f"--format {file_format}: expected csv, npy or parquet")
+    if not tables.files(output, "components"):
+        raise TableError(f"{output.root} holds no components; expected the OUTPUT of a run")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as scratch:
+            for table, prefix in (("components", "pc_"), ("features", "f_"))[: 1 + features]:
+                writers[file_format](RowIndex(output, table), table, prefix, Path(scratch))
+            errors = tables.read(output, "errors")
+            pa.csv.write_csv(errors, Path(scratch) / "errors.csv")
+            variances = Path(scratch) / models.VARIANCE_CSV
+            variances.write_bytes(output.get(models.VARIANCE_CSV))
+            files = sorted(Path(scratch).iterdir())
+            return [Path(shutil.move(file, folder / file.name)) for file in files]
+    except OSError as error:
+        reason = error.strerror or error
+        raise TableError(f"cannot write {folder}: {reason}; choose another folder") from error
+
+
+def _csv(rows: RowIndex, column: str, prefix: str, folder: Path) -> None:
+    writer: pa.csv.CSVWriter | None = None
+    for batch in rows.batches((*_KEYS, column)):
+        vectors = vectors_of(batch[column])
+        arrays = [batch[name].combine_chunks() for name in _KEYS]
+        arrays += [pa.array(np.ascontiguousarray(values)) for values in vectors.T]
+        names = [*_KEYS, *(f"{prefix}{number}" for number in range(1, vectors.shape[1] + 1))]
+        table = pa.table(arrays, names=names)
+        writer = writer or pa.csv.CSVWriter(folder / f"{column}.csv", table.schema)
+        writer.write_table(table)
+    if writer:
+        writer.close()
+
+
+def _npy(rows: RowIndex, column: str, prefix: str, folder: Path) -> None:
+    target: np.memmap | None = None
+    start = 0
+    for batch in rows.batches((*_KEYS, column)):
+        vectors = vectors_of(batch[column])
+        if target is None:
+            shape = (len(rows), vectors.shape[1])
+            target = np.lib.format.open_memmap(
+                folder / f"{column}.npy", mode="w+", dtype=np.float32, shape=shape
+            )
+        target[start : start + len(vectors)] = vectors
+        start += len(vectors)
+    if target is not None:
+        target.flush()
+    paths = rows.take(np.arange(len(rows)), _KEYS)
+    pa.csv.write_csv(paths, folder / "paths.csv")
+
+
+def _parquet(rows: RowIndex, column: str, prefix: str, folder: Path) -> None:
+    schema = pa.schema([tables.SCHEMAS[column].field(name) for name in (*_KEYS, column)])
+    with pq.ParquetWriter(folder / f"{column}.parquet", schema, compression="zstd") as writer:
+        for batch in rows.batches((*_KEYS, column)):
+            writer.write_table(batch)

@@ -1,0 +1,1 @@
+"""Pictures to try Orchard with: rendered fruit, and Fruits-360."""

@@ -1,0 +1,138 @@
+"""What a chosen kind comes to: scores under both splits, the temperature, the thresholds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from orchard.classify.calibration import fit_temperature, softmax
+from orchard.training import threshold
+from orchard.training.evaluate import Scores, by_species, confusion, score
+from orchard.training.samples import HeldOut, Samples, Trainer, held_out
+from orchard.training.splits import ALWAYS, Folds, honest_folds, random_folds, unseen_folds
+from orchard.training.threshold import Choice
+
+UNSEEN_FOLDS = 3
+ENOUGH = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One way of holding out. fine, species: scores; None where nothing can be held out so.
+
+    before: the expected calibration error without temperature scaling. n_objects: in all; n_unheld:
+    classes that no fold holds out.
+    """
+
+    fine: Scores | None
+    species: Scores | None
+    ece_before: float
+    n_unheld: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Everything that was measured before the last training on all images."""
+
+    honest: Split
+    naive: Split
+    decisive: str  # the split that temperature, threshold and confusion come from
+    temperature: float
+    curve: list[Choice]
+    choice: Choice
+    confusion: pa.Table
+    p: NDArray[np.float64]
+    rows: NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """The folds of a training."""
+
+    honest: Folds
+    naive: Folds
+    unseen: Folds
+    measured: float  # share of the classes that the honest folds hold out
+
+    @classmethod
+    def of(cls, samples: Samples, n_folds: int, seed: int) -> Plans:
+        honest = honest_folds(samples.y, samples.objects, n_folds, seed)
+        return cls(
+            honest,
+            random_folds(samples.y, n_folds, seed),
+            unseen_folds(samples.species_numbers, UNSEEN_FOLDS, seed),
+            len(np.unique(samples.y[honest != ALWAYS])) / len(samples.classes),
+        )
+
+    @property
+    def decisive(self) -> str:
+        """ "honest" where it measures half of the classes at least, else "naive"."""
+        return "honest" if self.measured >= ENOUGH else "naive"
+
+    @property
+    def deciding(self) -> Folds:
+        """The folds of that split."""
+        return self.honest if self.decisive == "honest" else self.naive
+
+
+def measure(
+    trainer: Trainer, samples: Samples, plans: Plans, kind: str, setting: float, seed: int,
+    mistake_cost: float,
+) -> Outcome:  # fmt: skip
+    honest, naive = (
+        held_out(trainer, samples, folds, kind, setting, seed)
+        for folds in (plans.honest, plans.naive)
+    )
+    decisive = honest if plans.decisive == "honest" else naive
+    y = samples.y[decisive.rows]
+    temperature = fit_temperature(decisive.logits, y)
+    p = softmax(decisive.logits, temperature)
+    curve = _curve(trainer, samples, plans.unseen, kind, setting, seed, temperature,
+                   (p, y), mistake_cost)  # fmt: skip
+    return Outcome(
+        honest=_split(honest, samples),
+        naive=_split(naive, samples),
+        decisive=plans.decisive,
+        temperature=temperature,
+        curve=curve,
+        choice=threshold.least_cost(curve),
+        confusion=confusion(y, p.argmax(axis=1), samples.classes),
+        p=p,
+        rows=decisive.rows,
+    )
+
+
+def _split(found: HeldOut, samples: Samples) -> Split:
+    """Scores with each fold's temperature fitted on the other folds."""
+    y = samples.y[found.rows]
+    p = np.empty_like(found.logits)
+    for fold in np.unique(found.fold):
+        inside = found.fold == fold
+        rest = ~inside if (~inside).any() else inside
+        p[inside] = softmax(found.logits[inside], fit_temperature(found.logits[rest], y[rest]))
+    plain = score(softmax(found.logits), y, samples.classes)
+    summed, names, number = by_species(p, samples.species)
+    return Split(
+        fine=score(p, y, samples.classes),
+        species=score(summed, number[y], names),
+        ece_before=plain.ece if plain else 0.0,
+        n_unheld=len(np.setdiff1d(np.unique(samples.y), y)),
+    )
+
+
+def _curve(
+    trainer: Trainer, samples: Samples, folds: Folds, kind: str, setting: float, seed: int,
+    temperature: float, known: tuple[NDArray[np.float64], NDArray[np.intp]], mistake_cost: float,
+) -> list[Choice]:  # fmt: skip
+    p, y = known
+    summed, _, number = by_species(p, samples.species)
+    right = summed.argmax(axis=1) == number[y]
+    top = summed.max(axis=1) if len(y) else np.zeros(0)
+    unseen = np.zeros(0)
+    if len(np.unique(samples.species_numbers)) > UNSEEN_FOLDS:
+        left_out = held_out(trainer, samples, folds, kind, setting, seed)
+        unseen = by_species(softmax(left_out.logits, temperature), samples.species)[0].max(axis=1)
+    return threshold.cost_curve(top, right, unseen, mistake_cost)
