@@ -134,19 +134,6 @@ def test_a_changed_image_is_projected_anew_under_a_kept_pca(run, first, source, 
     assert sorted(plain["path"]) == again.components()["path"].to_pylist()
 
 
-def test_what_disappeared_is_marked_until_it_is_back(run, first, source, output):
-    lost = source / "plum/3.png"
-    data = lost.read_bytes()
-    lost.unlink()
-    counts = run(source, output.root).record["counts"]
-    assert (counts["gone"], counts["already_there"]) == (1, 39)
-    assert tables.read(output, "gone")["path"].to_pylist() == [str(lost)]
-    assert tables.count(output, "features") == 40, "its features stay"
-    lost.write_bytes(data)
-    assert run(source, output.root).record["counts"]["gone"] == 0
-    assert tables.read(output, "gone").num_rows == 0
-
-
 def test_what_a_run_does_not_look_at_is_not_gone(run, first, source, output):
     only = run(source / "plum", output.root)
     assert only.record["counts"]["gone"] == 0

@@ -34,14 +34,16 @@ def run(config: RunConfig, reporter: Reporter | None = None) -> Result:
             return steps.estimate(run, plan, model)
         if steps.is_up_to_date(run, plan):
             return run.unchanged()
+        if steps.only_relabels(run, plan):
+            return steps.relabel(run, plan, model, embedding)
         with steps.spark(run, embedding) as spark:
             with run.log.stage("embed"):
                 reports = steps.embed(run, spark, plan, model, embedding)
             with run.log.stage("commit"):
-                steps.commit(run, plan, reports, embedding)
+                committed = steps.commit(run, plan, reports, embedding)
             pca, card = fitting.choose(run, spark, embedding, model)
             with run.log.stage("project"):
-                fitting.project(run, spark, pca, card)
+                fitting.project(run, spark, pca, card, committed)
             with run.log.stage("report"):
                 drawing.draw(run, pca, model)
         return run.finish()

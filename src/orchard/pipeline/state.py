@@ -6,12 +6,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
+import pyarrow as pa
+
 from orchard.config import RunConfig
 from orchard.progress import Reporter
 from orchard.result import Result
 from orchard.store import tables
 from orchard.store.output import Output
 from orchard.store.runs import RunLog
+from orchard.store.tables import Rewritten
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a run's commit of the features did to rows that were there: which files it rewrote,
+    and the labels (LABELS) that it changed."""
+
+    rewritten: tuple[Rewritten, ...]
+    labels: pa.Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ def _stored(output: Output) -> dict[str, str]:
         "1280 numbers from which a likeness of it can be guessed",
         "components": "path, label and fewer such numbers",
         "errors": "path, label, size and what was wrong",
-        "gone": "path of images that disappeared from the source",
+        "gone": "the same as in features, of images that went from their source",
         "models": "means, scales and components over all images; one image is a share of them",
         "runs": "settings, counts, times and versions of each run",
     }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from orchard.store import models, tables
+from orchard.store.models import StoredMoments
 from orchard.store.output import Output
 
 
@@ -18,7 +21,9 @@ def compact(output: Output, target_bytes: int) -> dict[str, int]:
     if after != before:
         stored = models.load_moments(output)
         if stored is not None and stored.files == before:
-            models.save_moments(output, stored.moments, after)
+            models.save_moments(output, StoredMoments(stored.moments, after))
+        elif stored is not None and before <= stored.files | stored.survivors:
+            models.save_moments(output, replace(stored, survivors=after))
         card = models.current_pca(output)
         if card is not None and models.load_projected(output, card.pca_id) == before:
             models.save_projected(output, card.pca_id, after)

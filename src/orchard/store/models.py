@@ -26,6 +26,7 @@ from safetensors.numpy import load, save
 from orchard.reduction import PCA, Moments
 from orchard.store import tables
 from orchard.store.output import Output
+from orchard.store.tables import Rewritten
 
 VARIANCE_CSV = "explained_variance.csv"
 
@@ -35,10 +36,25 @@ _MOMENTS = "models/moments.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class StoredMoments:
-    """Moments and the feature files they are of: what a refit need not read again."""
+    """Moments and the feature files they are of: what a refit need not read again.
+
+    survivors: files that hold rows of those files and no others, some rows of which have left.
+    """
 
     moments: Moments
     files: frozenset[str]
+    survivors: frozenset[str] = frozenset()
+
+    def following(self, rewritten: Iterable[Rewritten]) -> StoredMoments:
+        """The same moments, by the files that their rows are in now."""
+        files, survivors = set(self.files), set(self.survivors)
+        for file in rewritten:
+            if file.old in files and not file.n_lost:
+                files.remove(file.old)
+                files.add(file.new)
+            elif file.old in files | survivors:
+                survivors.add(file.new)
+        return StoredMoments(self.moments, frozenset(files), frozenset(survivors))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +111,23 @@ def load_pca(output: Output, pca_id: str) -> tuple[PCA, PCACard]:
     return PCA(**arrays, n_samples=card.n_samples), card
 
 
-def save_moments(output: Output, moments: Moments, files: Iterable[str]) -> None:
+def save_moments(output: Output, stored: StoredMoments) -> None:
     data = save(
-        {"mean": moments.mean, "scatter": moments.scatter},
-        {"n_samples": str(moments.n_samples), "files": json.dumps(sorted(files))},
+        {"mean": stored.moments.mean, "scatter": stored.moments.scatter},
+        {
+            "n_samples": str(stored.moments.n_samples),
+            "files": json.dumps(sorted(stored.files)),
+            "survivors": json.dumps(sorted(stored.survivors)),
+        },
     )
     output.put(_MOMENTS, data)
+
+
+def follow_moments(output: Output, rewritten: Iterable[Rewritten]) -> None:
+    """Note where a commit has put the rows that the moments are of."""
+    stored = load_moments(output)
+    if stored is not None and (now := stored.following(rewritten)) != stored:
+        save_moments(output, now)
 
 
 def load_moments(output: Output) -> StoredMoments | None:
@@ -110,7 +137,10 @@ def load_moments(output: Output) -> StoredMoments | None:
     data = bytes(output.get(_MOMENTS))
     arrays, described = load(data), _metadata(data)
     moments = Moments(int(described["n_samples"]), arrays["mean"], arrays["scatter"])
-    return StoredMoments(moments, frozenset(json.loads(described["files"])))
+    files, survivors = (
+        frozenset(json.loads(described.get(name, "[]"))) for name in ("files", "survivors")
+    )
+    return StoredMoments(moments, files, survivors)
 
 
 def forget_moments(output: Output) -> None:

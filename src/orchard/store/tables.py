@@ -27,7 +27,7 @@ from deltalake.schema import Schema
 from deltalake.transaction import AddAction, RemoveAction
 
 from orchard.errors import TableError
-from orchard.records import COMPONENTS, ERRORS, FEATURES, GONE
+from orchard.records import COMPONENTS, ERRORS, FEATURES, GONE, LABELS, widened, with_labels
 from orchard.storage import one_line
 from orchard.store.output import Output
 
@@ -48,6 +48,15 @@ class TableFile:
     n_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """A file whose rows a commit has put into another one. n_lost: rows that left on the way."""
+
+    old: str
+    new: str
+    n_lost: int
+
+
 def stage(output: Output, run_id: str, table: str, task: str, rows: pa.Table) -> TableFile:
     """Write one task's rows where only `commit` finds them; called by workers."""
     buffer = io.BytesIO()
@@ -65,17 +74,21 @@ def commit(
     staged: Iterable[TableFile],
     *,
     superseded: pa.Array | None = None,
+    labels: pa.Table | None = None,
     overwrite: bool = False,
     facts: dict[str, str] | None = None,
-) -> None:
-    """Make staged files part of a table in one transaction.
+    step: str = "",
+) -> list[Rewritten]:
+    """Make staged files part of a table in one transaction; the files that it rewrote.
 
-    superseded: paths whose present rows leave the table in the same transaction.
-    overwrite: all present rows leave. facts: kept with the commit, for `provenance`.
-    The transaction carries the run's id: committing the same run again changes nothing.
+    superseded: paths whose present rows leave the table in the same transaction. labels: LABELS
+    rows, which other present rows get. overwrite: all present rows leave. facts: kept with the
+    commit, for `provenance`, though no row may have changed.
+    The transaction carries the run's id (and `step`, where a run commits to a table twice):
+    committing the same again changes nothing.
     Raises TableError where the commit fails; the table is then as before.
     """
-    app_id = f"orchard/{run_id}"
+    app_id = f"orchard/{run_id}/{step}" if step else f"orchard/{run_id}"
     properties = CommitProperties(
         custom_metadata={"orchard.run_id": run_id, **(facts or {})},
         app_transactions=[Transaction(app_id=app_id, version=1)],
@@ -83,17 +96,23 @@ def commit(
     try:
         existing = _open(output, table)
         if existing is not None and existing.transaction_version(app_id):
-            return
+            return []
+        if existing is not None:
+            existing = _widen(output, table, existing)
         removes: list[RemoveAction] = []
+        rewritten: list[Rewritten] = []
         added = list(staged)
-        if existing is not None and superseded is not None and not overwrite:
-            removes, rewritten = _without(output, run_id, table, superseded)
-            added += rewritten
+        if existing is not None and not overwrite:
+            leaving = pa.array([], pa.string()) if superseded is None else superseded
+            labels = LABELS.empty_table() if labels is None else labels
+            task = f"{step}kept"
+            removes, kept, rewritten = _rewrite(output, run_id, table, task, leaving, labels)
+            added += kept
         if not added and (overwrite or len(removes) == len(files(output, table))):
             # Readers of plain Parquet need one file at least to see an empty table as such.
             added = [stage(output, run_id, table, "none", _no_rows(table))]
-        if not added and not removes:
-            return
+        if not added and not removes and not facts:
+            return []
         with _moved_in(output, table, added) as adds:
             (existing or _create(output, table)).create_write_transaction(
                 [*adds, *removes],
@@ -102,6 +121,7 @@ def commit(
                 commit_properties=properties,
             )
         _sweep(output, table)
+        return rewritten
     except (DeltaError, OSError) as error:
         raise TableError(
             f"cannot commit to {output.uri(table)}: {one_line(error)}; the table is as "
@@ -120,12 +140,20 @@ def provenance(output: Output, table: str) -> dict[str, str]:
 
     "orchard.run_id" names the content: compaction changes a table's version and files, not this.
     """
+    return next(_provenances(output, table), {})
+
+
+def run_ids(output: Output, table: str) -> list[str]:
+    """The runs and erasures that committed to a table, the last one first."""
+    return [facts["orchard.run_id"] for facts in _provenances(output, table)]
+
+
+def _provenances(output: Output, table: str) -> Iterator[dict[str, str]]:
     opened = _open(output, table)
     for entry in opened.history() if opened is not None else ():
         facts = {key: value for key, value in entry.items() if key.startswith("orchard.")}
         if facts:
-            return facts
-    return {}
+            yield facts
 
 
 def files(output: Output, table: str) -> list[TableFile]:
@@ -152,7 +180,17 @@ def read(output: Output, table: str, columns: list[str] | None = None) -> pa.Tab
     paths = [file.path for file in files(output, table)]
     with ThreadPoolExecutor(1 if output.is_local else _REQUESTS_AT_ONCE) as pool:
         parts = list(pool.map(lambda path: read_file(output, path, wanted), paths))
-    return pa.concat_tables([_no_rows(table).select(wanted), *parts]).sort_by("path").select(names)
+    none = _no_rows(table).select(wanted)
+    whole = [p if p.num_columns == len(wanted) else widened(p, none.schema) for p in parts]
+    return pa.concat_tables([none, *whole]).sort_by("path").select(names)
+
+
+def rows_of(output: Output, table: str, paths: pa.Array) -> Iterator[pa.Table]:
+    """The rows of some paths, file by file."""
+    for file in files(output, table) if len(paths) else ():
+        wanted = pc.is_in(read_file(output, file.path, ["path"])["path"], value_set=paths)
+        if pc.any(wanted).as_py():
+            yield read_file(output, file.path).filter(wanted)
 
 
 def read_file(output: Output, path: str, columns: list[str] | None = None) -> pa.Table:
@@ -269,22 +307,37 @@ def _add_action(file: TableFile) -> AddAction:
     )
 
 
-def _without(
-    output: Output, run_id: str, table: str, paths: pa.Array
-) -> tuple[list[RemoveAction], list[TableFile]]:
-    """The files that hold any of `paths`, to be removed, and their other rows, staged anew."""
-    removes, rewritten = [], []
+def _rewrite(
+    output: Output, run_id: str, table: str, task: str, leaving: pa.Array, labels: pa.Table
+) -> tuple[list[RemoveAction], list[TableFile], list[Rewritten]]:
+    """The files that hold a row that leaves or gets a label, to be removed, and what stays of
+    their rows, staged anew."""
+    removes, staged, rewritten = [], [], []
     for number, file in enumerate(files(output, table)):
         keys = read_file(output, file.path, ["path"])["path"]
-        leaving = pc.is_in(keys, value_set=paths)
-        if not pc.any(leaving).as_py():
+        goes = pc.is_in(keys, value_set=leaving)
+        changes = pc.or_(goes, pc.is_in(keys, value_set=labels["path"]))
+        if not pc.any(changes).as_py():
             continue
         name = file.path.rpartition("/")[2]
         removes.append(RemoveAction(name, True, _now_ms(), file.n_bytes, {}))
-        kept = read_file(output, file.path).filter(pc.invert(leaving))
+        kept = widened(read_file(output, file.path).filter(pc.invert(goes)), SCHEMAS[table])
         if kept.num_rows:
-            rewritten.append(stage(output, run_id, table, f"kept{number:05d}", kept))
-    return removes, rewritten
+            kept = with_labels(kept, labels)
+            staged.append(stage(output, run_id, table, f"{task}{number:05d}", kept))
+            new = f"{table}/{staged[-1].path.rpartition('/')[2]}"
+            rewritten.append(Rewritten(file.path, new, len(keys) - kept.num_rows))
+    return removes, staged, rewritten
+
+
+def _widen(output: Output, table: str, opened: DeltaTable) -> DeltaTable | None:
+    """A table with the columns of today: 0.1.0 kept of what is gone only path and run_id."""
+    known = {field.name for field in opened.schema().fields}
+    new = [field for field in Schema.from_arrow(SCHEMAS[table]).fields if field.name not in known]
+    if not new:
+        return opened
+    opened.alter.add_columns(new)
+    return _open(output, table)
 
 
 def _sweep(output: Output, table: str) -> int:
