@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from orchard.errors import DamagedError
 from orchard.model import Model
 from orchard.pipeline.state import Run
 from orchard.reduction import PCA
@@ -15,8 +16,12 @@ DRAWN = "report/drawn.json"  # written last
 
 def is_current(run: Run) -> bool:
     """Whether the report is there and of the present components: a kill may come in between."""
-    known = DRAWN in run.output.paths("report")
-    return known and run.output.get_json(DRAWN) == _components(run)
+    if DRAWN not in run.output.paths("report"):
+        return False
+    try:
+        return bool(run.output.get_json(DRAWN) == _components(run))
+    except DamagedError:
+        return False
 
 
 def draw(run: Run, pca: PCA, model: Model) -> None:

@@ -21,7 +21,7 @@ def new_run_id() -> str:
 def last(output: Output) -> dict[str, Any]:
     """The record of the last run that wrote one; empty where there is none."""
     found = [path for path in output.paths("runs") if path.endswith(".json")]
-    return dict(output.get_json(found[-1])) if found else {}
+    return output.get_json(found[-1]) if found else {}
 
 
 class RunLog:
