@@ -8,7 +8,7 @@ from orchard.errors import DamagedError
 from orchard.model import Model
 from orchard.pipeline.state import Run
 from orchard.reduction import PCA
-from orchard.store import models, tables
+from orchard.store import models, recorded_sources, tables
 
 VARIANCE_PICTURE = "report/explained_variance.png"
 DRAWN = "report/drawn.json"  # written last
@@ -41,7 +41,8 @@ def _report(run: Run) -> None:
     try:
         from orchard.report.build import build
 
-        built = build(run.output, run.log.record, say=run.reporter.say)
+        confines = recorded_sources.confines(run.output, record=run.log.record)
+        built = build(run.output, run.log.record, say=run.reporter.say, confines=confines)
     except Exception as error:
         run.reporter.warn(
             f"no report: {type(error).__name__}: {error}; the tables are whole, "
