@@ -10,7 +10,11 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
 
+from orchard.store.damage import noticing
 from orchard.store.output import Output
+
+_FIELDS = {"run_id": str, "started": str, "config": dict, "seconds": dict}
+_PARTS = {"counts", "model", "versions", "embedding", "pca", "driver", "report"}
 
 
 def new_run_id() -> str:
@@ -21,7 +25,24 @@ def new_run_id() -> str:
 def last(output: Output) -> dict[str, Any]:
     """The record of the last run that wrote one; empty where there is none."""
     found = [path for path in output.paths("runs") if path.endswith(".json")]
-    return output.get_json(found[-1]) if found else {}
+    return read(output, found[-1]) if found else {}
+
+
+def read(output: Output, path: str) -> dict[str, Any]:
+    """A run's record. Raises TableError, and DamagedError where it is none."""
+    record: dict[str, Any] = output.get_json(path)
+    with noticing(output.root, path):
+        for name, kind in _FIELDS.items():
+            if not isinstance(record[name], kind):
+                raise ValueError(f"its {name} is a {type(record[name]).__name__}")
+        for name in record.keys() & _PARTS:
+            if not isinstance(record[name], dict):
+                raise ValueError(f"its {name} is a {type(record[name]).__name__}")
+        for name in ("weights", "output"):
+            str.encode(record["config"][name])
+        for source in record["config"]["sources"]:
+            str.encode(source)
+    return record
 
 
 class RunLog:

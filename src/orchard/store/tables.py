@@ -9,6 +9,7 @@ folder as plain Parquet, without the Delta log, sees the same rows.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import time
@@ -21,7 +22,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.exceptions import DeltaError, DeltaProtocolError, TableNotFoundError
 from deltalake.schema import Schema
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -39,6 +40,7 @@ STAGING = "_staging"
 _NO_STATISTICS: dict[str, str | None] = {"delta.dataSkippingNumIndexedCols": "0"}
 _REQUESTS_AT_ONCE = 16
 _FILE_NAME = re.compile(r"[A-Za-z0-9][\w.-]*\.parquet", re.ASCII)
+_STATE = "orchard/state"  # an application id of Delta's; its version is a digest, see `_state`
 _REPEATING_COLUMNS = ["label", "fingerprint", "run_id", "reason", "pca_id"]
 
 
@@ -79,10 +81,6 @@ def commit(
     Raises TableError where the commit fails; the table is then as before.
     """
     app_id = f"orchard/{run_id}"
-    properties = CommitProperties(
-        custom_metadata={"orchard.run_id": run_id, **(facts or {})},
-        app_transactions=[Transaction(app_id=app_id, version=1)],
-    )
     try:
         existing = _open(output, table)
         if existing is not None and existing.transaction_version(app_id):
@@ -97,12 +95,18 @@ def commit(
             added = [stage(output, run_id, table, "none", _no_rows(table))]
         if not added and not removes:
             return
+        opened = existing or _create(output, table)
+        kept = set() if overwrite else _names(opened) - {action.path for action in removes}
         with _moved_in(output, table, added) as adds:
-            (existing or _create(output, table)).create_write_transaction(
+            state = _state(opened.version() + 1, kept | {action.path for action in adds})
+            opened.create_write_transaction(
                 [*adds, *removes],
                 "overwrite" if overwrite else "append",
                 Schema.from_arrow(SCHEMAS[table]),
-                commit_properties=properties,
+                commit_properties=CommitProperties(
+                    custom_metadata={"orchard.run_id": run_id, **(facts or {})},
+                    app_transactions=[Transaction(app_id, 1), Transaction(_STATE, state)],
+                ),
             )
         _sweep(output, table)
     except (DeltaError, OSError) as error:
@@ -121,10 +125,10 @@ def provenance(output: Output, table: str) -> dict[str, str]:
     "orchard.run_id" names the content: compaction changes a table's version and files, not this.
     """
     opened = _open(output, table)
-    for entry in opened.history() if opened is not None else ():
-        facts = {key: value for key, value in entry.items() if key.startswith("orchard.")}
-        if facts:
-            return facts
+    with _reading_log(output, table):
+        for entry in opened.history() if opened is not None else ():
+            if facts := _facts(entry):
+                return facts
     return {}
 
 
@@ -136,12 +140,13 @@ def files(output: Output, table: str) -> list[TableFile]:
     opened = _open(output, table)
     if opened is None:
         return []
-    with noticing(output.root, f"{table}/_delta_log"):
+    with _reading_log(output, table):
         actions = pa.table(opened.get_add_actions(flatten=True))
         found = [
             _named(table, action)
             for action in actions.select(["path", "num_records", "size_bytes"]).to_pylist()
         ]
+        _check_log(opened, {file.path.rpartition("/")[2] for file in found})
     return sorted(found, key=lambda file: file.path)
 
 
@@ -236,11 +241,14 @@ def compact(output: Output, table: str, target_bytes: int) -> int:
         merged.append(stage(output, run_id, table, f"merged{number:05d}", rows))
     old = [file for group in groups for file in group]
     try:
+        kept = _names(opened) - {file.path.rpartition("/")[2] for file in old}
         with _moved_in(output, table, merged, data_change=False) as adds:
+            state = _state(opened.version() + 1, kept | {action.path for action in adds})
             opened.create_write_transaction(
                 [*adds, *(_remove_action(file, data_change=False) for file in old)],
                 "append",
                 Schema.from_arrow(SCHEMAS[table]),
+                commit_properties=CommitProperties(app_transactions=[Transaction(_STATE, state)]),
             )
         _sweep(output, table)
     except (DeltaError, OSError) as error:
@@ -254,12 +262,26 @@ def discard_staged(output: Output) -> None:
 
 
 def _open(output: Output, table: str) -> DeltaTable | None:
+    with _reading_log(output, table):
+        try:
+            return DeltaTable(output.url(table), storage_options=output.delta_options)
+        except TableNotFoundError:
+            return None
+
+
+@contextmanager
+def _reading_log(output: Output, table: str) -> Iterator[None]:
+    """Raises DamagedError where delta-rs cannot make sense of a log, TableError where it cannot
+    reach it."""
     try:
-        return DeltaTable(output.url(table), storage_options=output.delta_options)
-    except TableNotFoundError:
-        return None
+        with noticing(output.root, f"{table}/_delta_log"):
+            yield
+    except DeltaProtocolError as error:
+        raise damaged(output.root, f"{table}/_delta_log", one_line(error)) from error
     except (DeltaError, OSError) as error:
         raise TableError(f"cannot read {output.uri(table)}: {one_line(error)}") from error
+    except TableError:
+        raise
     except Exception as error:  # delta-rs has no one class for what it cannot parse
         raise damaged(output.root, f"{table}/_delta_log", one_line(error)) from error
 
@@ -281,6 +303,42 @@ def _mergeable(found: list[TableFile], target_bytes: int) -> list[list[TableFile
             groups.append([])
         groups[-1].append(file)
     return [group for group in groups if len(group) > 1]
+
+
+def _names(opened: DeltaTable) -> set[str]:
+    return set(pa.table(opened.get_add_actions(flatten=True))["path"].to_pylist())
+
+
+def _state(version: int, names: set[str]) -> int:
+    """What a table's log is held against: 63 bits over its version and its files' names."""
+    digest = hashlib.sha256("\n".join([str(version), *sorted(names)]).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+_NO_FILES = _state(0, set())
+
+
+def _check_log(opened: DeltaTable, names: set[str]) -> None:
+    """Raises ValueError where entries of the log are lost or damaged.
+
+    Delta reads an entry without actions, such as one that was emptied, as nothing to do. Tables of
+    0.1.0 have no state to compare, and what another program adds on purpose is its own affair.
+    """
+    stored = opened.transaction_version(_STATE)
+    if stored is None or stored == _state(opened.version(), names):
+        return
+    last = next(iter(opened.history(1)), {})
+    is_foreign = (
+        last.get("version") == opened.version()
+        and last.get("operation", "CREATE TABLE") != "CREATE TABLE"
+        and not _facts(last)
+    )
+    if not is_foreign:
+        raise ValueError("its entries do not add up to what was last committed")
+
+
+def _facts(entry: dict[str, Any]) -> dict[str, str]:
+    return {key: value for key, value in entry.items() if key.startswith("orchard.")}
 
 
 def _named(table: str, action: dict[str, Any]) -> TableFile:
@@ -307,6 +365,9 @@ def _create(output: Output, table: str) -> DeltaTable:
         schema,
         mode="error",
         configuration=_NO_STATISTICS,
+        commit_properties=CommitProperties(
+            app_transactions=[Transaction(_STATE, _state(0, set()))]
+        ),
         storage_options=output.delta_options,
     )
 
