@@ -200,10 +200,10 @@ def interrupted_by(output: Output, monkeypatch: pytest.MonkeyPatch, action: Any)
     """Let `action` happen when a commit has moved its files and not yet written the log."""
     add_action = tables._add_action
 
-    def then(file: TableFile) -> Any:
+    def then(file: TableFile, data_change: bool) -> Any:
         monkeypatch.setattr(tables, "_add_action", add_action)
         action()
-        return add_action(file)
+        return add_action(file, data_change)
 
     monkeypatch.setattr(tables, "_add_action", then)
 

@@ -44,6 +44,18 @@ def storage_options(command: Any) -> Any:
     return command
 
 
+def source_option(command: Any) -> Any:
+    """--source, of every command that shows images of a result that may be somebody else's."""
+    return click.option(
+        "--source",
+        "sources",
+        multiple=True,
+        metavar="SOURCE",
+        help="Read images, for thumbnails, below this folder or URL only. Default: below the "
+        "sources that the result's runs record, but not / nor addresses of the web.",
+    )(command)
+
+
 class ResultFolder(click.Path):
     """A folder that exists, or the URL of one, which is looked for later."""
 

@@ -14,9 +14,14 @@ from orchard.errors import SourceError
 from orchard.records import Failure, Found, Reason
 
 
+def absolute(path: str) -> str:
+    """The same place from every folder; Path.resolve would follow links."""
+    return os.path.abspath(os.path.expanduser(path))
+
+
 def expand(source: str) -> list[str]:
     """The files and folders that a path or a glob pattern names. Raises SourceError."""
-    path = os.path.abspath(os.path.expanduser(source))  # Path.resolve would follow links
+    path = absolute(source)
     if os.path.lexists(path):
         return [path]
     matches = sorted(glob.glob(path, recursive=True)) if glob.has_magic(path) else []
@@ -27,7 +32,7 @@ def expand(source: str) -> list[str]:
 
 def namer(source: str) -> Callable[[str], Iterator[str]]:
     """What a path is called below each folder that a source, a path or a glob pattern, can name."""
-    whole = os.path.abspath(os.path.expanduser(source))
+    whole = absolute(source)
     is_pattern = glob.has_magic(whole) and not os.path.lexists(whole)
     wanted = [part for part in whole.split("/") if part]
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchard.embedding.fingerprint import Embedding
+from orchard.errors import DamagedError
 from orchard.model import Model
 from orchard.pipeline.state import Committed, Run
 from orchard.reduction import PCA, SHARES, Moments, components_for, fit, merge
@@ -34,7 +35,7 @@ BYTES_PER_FILE = 32 * 1024 * 1024  # of components
 
 def is_current(run: Run) -> bool:
     """Whether the components table is what this run would make it."""
-    card = models.current_pca(run.output)
+    card = _present_pca(run)
     if not _is_wanted(run, card) or card is None:
         return False
     features = tables.provenance(run.output, "features").get("orchard.run_id")
@@ -61,7 +62,7 @@ def choose(
     run: Run, spark: SparkSession, embedding: Embedding, model: Model
 ) -> tuple[PCA, PCACard]:
     """The PCA to project on: the stored one where it may stay, or one fitted now and stored."""
-    card = models.current_pca(run.output)
+    card = _present_pca(run)
     files = tables.files(run.output, "features")
     if _is_wanted(run, card) and card is not None and _may_stay(run, card, files):
         if n_erased := models.n_erased(run.output, card.pca_id):
@@ -94,7 +95,7 @@ def project(
     are changed here too. spark: needed where `is_projected` says that a row is to be projected.
     """
     files = tables.files(run.output, "features")
-    previous = models.current_pca(run.output)
+    previous = _present_pca(run)
     grows = previous is not None and previous.pca_id == card.pca_id
     known = models.load_projected(run.output, card.pca_id) if grows else frozenset()
     done = known | {file.new for file in committed.rewritten if file.old in known}
@@ -140,6 +141,29 @@ def group(files: list[TableFile], n: int) -> list[list[str]]:
     return list(groups.values())
 
 
+def _present_pca(run: Run) -> PCACard | None:
+    """The PCA of the components table; none where it is damaged and this run fits another anyway.
+
+    Raises DamagedError where it is damaged and might have stayed.
+    """
+    try:
+        return models.current_pca(run.output)
+    except DamagedError:
+        if run.config.replace or run.config.pca == "refit":
+            return None
+        raise
+
+
+def _stored_moments(run: Run) -> StoredMoments | None:
+    """Moments to build upon; none where they are damaged: merged, they would spoil every fit."""
+    try:
+        return models.load_moments(run.output)
+    except DamagedError as error:
+        run.reporter.warn(f"{error}; all features are read again")
+        models.forget_moments(run.output)
+        return None
+
+
 def _is_wanted(run: Run, card: PCACard | None) -> bool:
     return (
         card is not None
@@ -152,7 +176,7 @@ def _is_wanted(run: Run, card: PCACard | None) -> bool:
 def _may_stay(run: Run, card: PCACard, files: list[TableFile]) -> bool:
     if run.config.pca != "auto":
         return run.config.pca == "keep"
-    stored = models.load_moments(run.output)
+    stored = _stored_moments(run)
     if stored is None or stored.moments.n_samples != card.n_samples:
         return False
     fitted = stored.files | stored.survivors
@@ -165,7 +189,7 @@ def _may_stay(run: Run, card: PCACard, files: list[TableFile]) -> bool:
 def _moments(run: Run, spark: SparkSession, files: list[TableFile]) -> Moments:
     from orchard.spark import passes
 
-    stored = models.load_moments(run.output)
+    stored = _stored_moments(run)
     paths = {file.path for file in files}
     known = stored if stored is not None and stored.files <= paths else None
     todo = [file for file in files if known is None or file.path not in known.files]

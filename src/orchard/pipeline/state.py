@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 import pyarrow as pa
 
 from orchard.config import RunConfig
+from orchard.images.confines import absolute
 from orchard.progress import Reporter
 from orchard.result import Result
-from orchard.store import tables
+from orchard.store import recorded_sources, tables
 from orchard.store.output import Output
 from orchard.store.runs import RunLog
 from orchard.store.tables import Rewritten
@@ -38,7 +39,9 @@ class Run:
     @classmethod
     def of(cls, config: RunConfig, reporter: Reporter | None) -> Run:
         output = Output.at(config.output, config.storage)
-        return cls(config, output, RunLog(asdict(config)), reporter or Reporter())
+        log = RunLog(asdict(config))
+        log.record[recorded_sources.FIELD] = [absolute(source) for source in config.sources]
+        return cls(config, output, log, reporter or Reporter())
 
     @contextmanager
     def holding_output(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from orchard.embedding.extraction import listing_errors
 from orchard.embedding.fingerprint import Embedding
-from orchard.errors import CountsError, OrchardError, TooManyErrors
+from orchard.errors import CountsError, DamagedError, OrchardError, TooManyErrors
 from orchard.images.source import Listing
 from orchard.machine import available_cores, own_peak_memory, peak_memory
 from orchard.model import Model
@@ -300,7 +300,11 @@ def _without_erased(run: Run, listing: Listing) -> tuple[Listing, int]:
 def _staged_keys(run: Run, embedding: Embedding) -> Iterator[tuple[str, pa.Table]]:
     """Feature files that no run committed, of this fingerprint."""
     for path in tables.staged(run.output, "features"):
-        rows = tables.read_file(run.output, path, [*KEY, "label", "fingerprint"])
+        try:
+            rows = tables.read_file(run.output, path, [*KEY, "label", "fingerprint"])
+            tables.describe(run.output, path)
+        except DamagedError:  # embedded again, and deleted with all that no run adopts
+            continue
         if set(rows["fingerprint"].to_pylist()) == {embedding.fingerprint}:
             yield path, rows
 

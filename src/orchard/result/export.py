@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from orchard.errors import ConfigError, TableError
 from orchard.records import vectors_of
+from orchard.reduction import PCA
 from orchard.store import models, tables
 from orchard.store.output import Output
 from orchard.store.rows import RowIndex
@@ -41,12 +42,19 @@ def export(output: Output, folder: Path, file_format: str, *, features: bool = F
             errors = tables.read(output, "errors")
             pa.csv.write_csv(errors, Path(scratch) / "errors.csv")
             variances = Path(scratch) / models.VARIANCE_CSV
-            variances.write_bytes(output.get(models.VARIANCE_CSV))
+            variances.write_bytes(models.variance_csv(_pca(output)))
             files = sorted(Path(scratch).iterdir())
             return [Path(shutil.move(file, folder / file.name)) for file in files]
     except OSError as error:
         reason = error.strerror or error
         raise TableError(f"cannot write {folder}: {reason}; choose another folder") from error
+
+
+def _pca(output: Output) -> PCA:
+    card = models.current_pca(output)
+    if card is None:
+        raise TableError(f"{output.root} holds no components; expected the OUTPUT of a run")
+    return models.load_pca(output, card.pca_id)[0]
 
 
 def _csv(rows: RowIndex, column: str, prefix: str, folder: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from orchard.store import tables
+from orchard.store import runs, tables
 from orchard.store.erase import AUDIT, Suppression
 from orchard.store.output import Output
 
@@ -53,12 +53,13 @@ class ProcessingRecord:
 
 def record(output: Output, statement: Statement, place: dict[str, Any]) -> ProcessingRecord:
     """The record of a result, also stored in it. Raises TableError where there is none."""
-    runs = [output.get_json(path) for path in output.paths("runs") if path.endswith(".json")]
-    started = sorted(run["started"] for run in runs)
+    kept = [path for path in output.paths("runs") if path.endswith(".json")]
+    records = [runs.read(output, path) for path in kept]
+    started = sorted(run["started"] for run in records)
     made = ProcessingRecord(
         made=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         statement=statement,
-        sources=sorted({source for run in runs for source in run["config"]["sources"]}),
+        sources=sorted({source for run in records for source in run["config"]["sources"]}),
         images=tables.count(output, "features"),
         failed=tables.count(output, "errors"),
         erased=len(Suppression.load(output).hashes),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from orchard.errors import DamagedError
 from orchard.store import models, tables
 from orchard.store.models import StoredMoments
 from orchard.store.output import Output
@@ -19,15 +20,24 @@ def compact(output: Output, target_bytes: int) -> dict[str, int]:
     fewer = {table: tables.compact(output, table, target_bytes) for table in tables.SCHEMAS}
     after = _feature_files(output)
     if after != before:
-        stored = models.load_moments(output)
-        if stored is not None and stored.files == before:
-            models.save_moments(output, StoredMoments(stored.moments, after))
-        elif stored is not None and before <= stored.files | stored.survivors:
-            models.save_moments(output, replace(stored, survivors=after))
+        _carry_over_moments(output, before, after)
         card = models.current_pca(output)
         if card is not None and models.load_projected(output, card.pca_id) == before:
             models.save_projected(output, card.pca_id, after)
     return fewer
+
+
+def _carry_over_moments(output: Output, before: frozenset[str], after: frozenset[str]) -> None:
+    """Damaged ones are let go: the next fit reads the features."""
+    try:
+        stored = models.load_moments(output)
+    except DamagedError:
+        models.forget_moments(output)
+        return
+    if stored is not None and stored.files == before:
+        models.save_moments(output, StoredMoments(stored.moments, after))
+    elif stored is not None and before <= stored.files | stored.survivors:
+        models.save_moments(output, replace(stored, survivors=after))
 
 
 def _feature_files(output: Output) -> frozenset[str]:

@@ -6,7 +6,7 @@ the workers, which open their own store.
 
 from __future__ import annotations
 
-import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,6 +22,7 @@ from obstore.store import LocalStore, ObjectStore
 
 from orchard.errors import TableError
 from orchard.storage import DEFAULT, Storage, create_object, is_remote, one_line
+from orchard.store.damage import damaged, from_json, noticing, to_json
 from orchard.store.lock import bucket_lock, disk_lock
 from orchard.store.ranges import RangeReader
 
@@ -70,11 +71,12 @@ class Output:
             raise TableError(_sentence("write", self.uri(path), error)) from error
 
     def put_json(self, path: str, content: Any) -> None:
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        self.put(path, text.encode("utf-8", "backslashreplace"))
+        """Write a JSON file; an object gets a checksum, which `get_json` looks at."""
+        self.put(path, to_json(content).encode("utf-8", "backslashreplace"))
 
     def get(self, path: str) -> memoryview:
         """An object's bytes. Raises TableError."""
+        self._check_inside(path)
         try:
             return memoryview(obstore.get(self._store(), path).bytes())
         except (BaseError, OSError) as error:
@@ -83,6 +85,7 @@ class Output:
     @contextmanager
     def open(self, path: str) -> Iterator[pa.NativeFile]:
         """An object to read parts of; in a bucket each is a request. Raises TableError."""
+        self._check_inside(path)
         try:
             if self.is_local:
                 file = pa.OSFile(self.uri(path))
@@ -93,8 +96,15 @@ class Output:
         except (BaseError, OSError) as error:
             raise TableError(_sentence("read", self.uri(path), error)) from error
 
-    def get_json(self, path: str) -> Any:
-        return json.loads(bytes(self.get(path)))
+    def get_json(self, path: str, kind: type | tuple[type, ...] = dict) -> Any:
+        """A JSON file's content, without its checksum. Raises TableError, and DamagedError where it
+        is not as it was stored or its value is of another kind."""
+        data = bytes(self.get(path))
+        with noticing(self.root, path):
+            content = from_json(data)
+        if not isinstance(content, kind):
+            raise damaged(self.root, path, f"it holds a {type(content).__name__}")
+        return content
 
     def move(self, source: str, target: str) -> None:
         """Rename; in a bucket a copy on the server's side and a delete."""
@@ -138,6 +148,16 @@ class Output:
             except (BaseError, OSError) as error:
                 raise TableError(_sentence("write", self.root, error)) from error
             yield
+
+    def _check_inside(self, path: str) -> None:
+        """A link below OUTPUT may lead to any file of this machine: only what stays is read."""
+        if self.is_local:
+            root = os.path.realpath(self.root)
+            if not os.path.realpath(self.uri(path)).startswith(root.rstrip("/") + "/"):
+                raise TableError(
+                    f"cannot read {self.uri(path)}: it lies outside OUTPUT, through a link; put "
+                    "the file itself there"
+                )
 
     def _store(self) -> ObjectStore:
         return _local_store(self.root) if self.is_local else self.storage.store(self.root)

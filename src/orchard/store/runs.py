@@ -11,7 +11,11 @@ from datetime import datetime, timezone
 from typing import Any
 
 from orchard.store import tables
+from orchard.store.damage import noticing
 from orchard.store.output import Output
+
+_FIELDS = {"run_id": str, "started": str, "config": dict, "seconds": dict}
+_PARTS = {"counts", "model", "versions", "embedding", "pca", "driver", "report"}
 
 
 def new_run_id() -> str:
@@ -33,7 +37,24 @@ def last(output: Output) -> dict[str, Any]:
     by_name = max(known)
     if by_name not in committed and _changed_others(output, by_name):
         latest = by_name
-    return dict(output.get_json(known[latest]))
+    return read(output, known[latest])
+
+
+def read(output: Output, path: str) -> dict[str, Any]:
+    """A run's record. Raises TableError, and DamagedError where it is none."""
+    record: dict[str, Any] = output.get_json(path)
+    with noticing(output.root, path):
+        for name, kind in _FIELDS.items():
+            if not isinstance(record[name], kind):
+                raise ValueError(f"its {name} is a {type(record[name]).__name__}")
+        for name in record.keys() & _PARTS:
+            if not isinstance(record[name], dict):
+                raise ValueError(f"its {name} is a {type(record[name]).__name__}")
+        for name in ("weights", "output"):
+            str.encode(record["config"][name])
+        for source in record["config"]["sources"]:
+            str.encode(source)
+    return record
 
 
 def _id_of(path: str) -> str:

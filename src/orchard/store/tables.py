@@ -9,33 +9,38 @@ folder as plain Parquet, without the Delta log, sees the same rows.
 
 from __future__ import annotations
 
-import io
+import hashlib
 import json
+import re
 import time
-import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.exceptions import DeltaError, DeltaProtocolError, TableNotFoundError
 from deltalake.schema import Schema
 from deltalake.transaction import AddAction, RemoveAction
 
 from orchard.errors import TableError
 from orchard.records import COMPONENTS, ERRORS, FEATURES, GONE, LABELS, widened, with_labels
 from orchard.storage import one_line
+from orchard.store import parquet
+from orchard.store.damage import damaged, noticing
 from orchard.store.output import Output
+from orchard.store.runs import new_run_id
 
 SCHEMAS = {"features": FEATURES, "errors": ERRORS, "components": COMPONENTS, "gone": GONE}
 STAGING = "_staging"
 # Else compaction writes the first and last path of each file to the log, out of erasure's reach.
 _NO_STATISTICS: dict[str, str | None] = {"delta.dataSkippingNumIndexedCols": "0"}
 _REQUESTS_AT_ONCE = 16
+_FILE_NAME = re.compile(r"[A-Za-z0-9][\w.-]*\.parquet", re.ASCII)
+_STATE = "orchard/state"  # an application id of Delta's; its version is a digest, see `_state`
 _REPEATING_COLUMNS = ["label", "fingerprint", "run_id", "reason", "pca_id"]
 
 
@@ -59,12 +64,12 @@ class Rewritten:
 
 def stage(output: Output, run_id: str, table: str, task: str, rows: pa.Table) -> TableFile:
     """Write one task's rows where only `commit` finds them; called by workers."""
-    buffer = io.BytesIO()
     repeating = [name for name in _REPEATING_COLUMNS if name in rows.column_names]
-    pq.write_table(rows.cast(SCHEMAS[table]), buffer, compression="zstd", use_dictionary=repeating)
-    path = f"{STAGING}/{run_id}/{table}/part-{run_id}-{task}-{uuid.uuid4().hex[:8]}.parquet"
-    output.create(path, buffer.getvalue())
-    return TableFile(path, rows.num_rows, buffer.tell())
+    data = parquet.to_bytes(rows.cast(SCHEMAS[table]), repeating)
+    name = f"part-{run_id}-{task}-{parquet.checksums(data)}.parquet"
+    path = f"{STAGING}/{run_id}/{table}/{name}"
+    output.create(path, data)
+    return TableFile(path, rows.num_rows, len(data))
 
 
 def commit(
@@ -89,10 +94,6 @@ def commit(
     Raises TableError where the commit fails; the table is then as before.
     """
     app_id = f"orchard/{run_id}/{step}" if step else f"orchard/{run_id}"
-    properties = CommitProperties(
-        custom_metadata={"orchard.run_id": run_id, **(facts or {})},
-        app_transactions=[Transaction(app_id=app_id, version=1)],
-    )
     try:
         existing = _open(output, table)
         if existing is not None and existing.transaction_version(app_id):
@@ -106,27 +107,32 @@ def commit(
             leaving = pa.array([], pa.string()) if superseded is None else superseded
             labels = LABELS.empty_table() if labels is None else labels
             task = f"{step}kept"
-            removes, kept, rewritten = _rewrite(output, run_id, table, task, leaving, labels)
-            added += kept
+            removes, staged_again, rewritten = _rewrite(
+                output, run_id, table, task, leaving, labels
+            )
+            added += staged_again
         if not added and (overwrite or len(removes) == len(files(output, table))):
             # Readers of plain Parquet need one file at least to see an empty table as such.
             added = [stage(output, run_id, table, "none", _no_rows(table))]
         if not added and not removes and not facts:
             return []
+        opened = existing or _create(output, table)
+        kept = set() if overwrite else _names(opened) - {action.path for action in removes}
         with _moved_in(output, table, added) as adds:
-            (existing or _create(output, table)).create_write_transaction(
+            state = _state(opened.version() + 1, kept | {action.path for action in adds})
+            opened.create_write_transaction(
                 [*adds, *removes],
                 "overwrite" if overwrite else "append",
                 Schema.from_arrow(SCHEMAS[table]),
-                commit_properties=properties,
+                commit_properties=CommitProperties(
+                    custom_metadata={"orchard.run_id": run_id, **(facts or {})},
+                    app_transactions=[Transaction(app_id, 1), Transaction(_STATE, state)],
+                ),
             )
         _sweep(output, table)
         return rewritten
     except (DeltaError, OSError) as error:
-        raise TableError(
-            f"cannot commit to {output.uri(table)}: {one_line(error)}; the table is as "
-            "it was: run the same command again"
-        ) from error
+        raise _uncommitted(output, table, error) from error
 
 
 def version(output: Output, table: str) -> int:
@@ -150,22 +156,27 @@ def run_ids(output: Output, table: str) -> list[str]:
 
 def _provenances(output: Output, table: str) -> Iterator[dict[str, str]]:
     opened = _open(output, table)
-    for entry in opened.history() if opened is not None else ():
-        facts = {key: value for key, value in entry.items() if key.startswith("orchard.")}
-        if facts:
-            yield facts
+    with _reading_log(output, table):
+        for entry in opened.history() if opened is not None else ():
+            if facts := _facts(entry):
+                yield facts
 
 
 def files(output: Output, table: str) -> list[TableFile]:
-    """The files of the table's current version, by path; none where there is no table."""
+    """The files of the table's current version, by path; none where there is no table.
+
+    Raises DamagedError where the log names anything but files of the table's own folder.
+    """
     opened = _open(output, table)
     if opened is None:
         return []
-    actions = pa.table(opened.get_add_actions(flatten=True))
-    found = [
-        TableFile(f"{table}/{action['path']}", action["num_records"], action["size_bytes"])
-        for action in actions.select(["path", "num_records", "size_bytes"]).to_pylist()
-    ]
+    with _reading_log(output, table):
+        actions = pa.table(opened.get_add_actions(flatten=True))
+        found = [
+            _named(table, action)
+            for action in actions.select(["path", "num_records", "size_bytes"]).to_pylist()
+        ]
+        _check_log(opened, {file.path.rpartition("/")[2] for file in found})
     return sorted(found, key=lambda file: file.path)
 
 
@@ -177,9 +188,9 @@ def read(output: Output, table: str, columns: list[str] | None = None) -> pa.Tab
     """A table's rows, in the order of their paths; empty where there is no table."""
     names = columns or SCHEMAS[table].names
     wanted = list(dict.fromkeys([*names, "path"]))
-    paths = [file.path for file in files(output, table)]
+    named = files(output, table)
     with ThreadPoolExecutor(1 if output.is_local else _REQUESTS_AT_ONCE) as pool:
-        parts = list(pool.map(lambda path: read_file(output, path, wanted), paths))
+        parts = list(pool.map(lambda file: read_named(output, file, wanted), named))
     none = _no_rows(table).select(wanted)
     whole = [p if p.num_columns == len(wanted) else widened(p, none.schema) for p in parts]
     return pa.concat_tables([none, *whole]).sort_by("path").select(names)
@@ -193,20 +204,41 @@ def rows_of(output: Output, table: str, paths: pa.Array) -> Iterator[pa.Table]:
             yield read_file(output, file.path).filter(wanted)
 
 
+def read_named(output: Output, file: TableFile, columns: list[str]) -> pa.Table:
+    """Some columns of a file that the log names, as many rows as it says. Raises DamagedError."""
+    rows = read_file(output, file.path, columns)
+    if rows.num_rows != file.n_rows:
+        why = f"it holds {rows.num_rows} rows, of which the table's log says {file.n_rows}"
+        raise damaged(output.root, file.path, why)
+    return rows
+
+
 def read_file(output: Output, path: str, columns: list[str] | None = None) -> pa.Table:
-    """A file's rows. Of some columns no others are read: keys are a fiftieth of a feature file."""
+    """A file's rows. Of some columns no others are read: keys are a fiftieth of a feature file.
+
+    Raises TableError, and DamagedError where the file is not as it was stored.
+    """
+    schema = _schema_of(path)
     if columns is None:
-        return pq.read_table(pa.BufferReader(output.get(path)))
-    with output.open(path) as file:
-        return pq.ParquetFile(file, pre_buffer=False).read(columns, use_threads=output.is_local)
+        data = output.get(path)
+        with noticing(output.root, path):
+            rows = parquet.open_whole(data, path).read(schema.names)
+            return parquet.check_rows(rows.select(schema.names), schema, path)
+    with output.open(path) as file, noticing(output.root, path):
+        rows = parquet.open_part(file, path).read(columns, use_threads=output.is_local)
+        return parquet.check_rows(rows.select(columns), schema, path)
 
 
 def iter_batches(
     output: Output, path: str, columns: list[str], batch_size: int
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of one file, batch by batch; called by workers."""
-    with pq.ParquetFile(pa.BufferReader(output.get(path))) as file:
-        yield from file.iter_batches(batch_size, columns=columns)
+    """The rows of one file, batch by batch; called by workers. Raises as `read_file`."""
+    data, schema = output.get(path), _schema_of(path)
+    with noticing(output.root, path):
+        file = parquet.open_whole(data, path)
+        for batch in file.iter_batches(batch_size, columns=columns):
+            rows = pa.Table.from_batches([batch]).select(columns)
+            yield from parquet.check_rows(rows, schema, path).to_batches()
 
 
 def staged(output: Output, table: str) -> list[str]:
@@ -215,9 +247,10 @@ def staged(output: Output, table: str) -> list[str]:
 
 
 def describe(output: Output, path: str) -> TableFile:
-    """A staged file as `commit` takes it."""
-    with output.open(path) as file:
-        return TableFile(path, pq.read_metadata(file).num_rows, file.size())
+    """A staged file as `commit` takes it, checked as a whole."""
+    data = output.get(path)
+    with noticing(output.root, path):
+        return TableFile(path, parquet.open_whole(data, path).metadata.num_rows, len(data))
 
 
 def sweep(output: Output) -> int:
@@ -235,14 +268,32 @@ def vacuum(output: Output) -> int:
 def compact(output: Output, table: str, target_bytes: int) -> int:
     """Merge a table's small files into files of about `target_bytes`; how many files went.
 
-    Rows, order within files and provenance stay; readers of the folder see no row twice.
+    Rows, order within files and provenance stay; readers of the folder see no row twice. What is
+    damaged is not merged: delta-rs would write it out as if it were whole. Raises DamagedError.
     """
-    opened = _open(output, table)
-    if opened is None:
+    opened, run_id = _open(output, table), new_run_id()
+    groups = _mergeable(files(output, table), target_bytes)
+    if opened is None or not groups:
         return 0
-    found = opened.optimize.compact(target_size=target_bytes)
-    _sweep(output, table)
-    return int(found["numFilesRemoved"] - found["numFilesAdded"])
+    merged = []
+    for number, group in enumerate(groups):
+        rows = pa.concat_tables([read_file(output, file.path) for file in group])
+        merged.append(stage(output, run_id, table, f"merged{number:05d}", rows))
+    old = [file for group in groups for file in group]
+    try:
+        kept = _names(opened) - {file.path.rpartition("/")[2] for file in old}
+        with _moved_in(output, table, merged, data_change=False) as adds:
+            state = _state(opened.version() + 1, kept | {action.path for action in adds})
+            opened.create_write_transaction(
+                [*adds, *(_remove_action(file, data_change=False) for file in old)],
+                "append",
+                Schema.from_arrow(SCHEMAS[table]),
+                commit_properties=CommitProperties(app_transactions=[Transaction(_STATE, state)]),
+            )
+        _sweep(output, table)
+    except (DeltaError, OSError) as error:
+        raise _uncommitted(output, table, error) from error
+    return len(old) - len(merged)
 
 
 def discard_staged(output: Output) -> None:
@@ -251,12 +302,98 @@ def discard_staged(output: Output) -> None:
 
 
 def _open(output: Output, table: str) -> DeltaTable | None:
+    with _reading_log(output, table):
+        try:
+            return DeltaTable(output.url(table), storage_options=output.delta_options)
+        except TableNotFoundError:
+            return None
+
+
+@contextmanager
+def _reading_log(output: Output, table: str) -> Iterator[None]:
+    """Raises DamagedError where delta-rs cannot make sense of a log, TableError where it cannot
+    reach it."""
     try:
-        return DeltaTable(output.url(table), storage_options=output.delta_options)
-    except TableNotFoundError:
-        return None
+        with noticing(output.root, f"{table}/_delta_log"):
+            yield
+    except DeltaProtocolError as error:
+        raise damaged(output.root, f"{table}/_delta_log", one_line(error)) from error
     except (DeltaError, OSError) as error:
         raise TableError(f"cannot read {output.uri(table)}: {one_line(error)}") from error
+    except TableError:
+        raise
+    except Exception as error:  # delta-rs has no one class for what it cannot parse
+        raise damaged(output.root, f"{table}/_delta_log", one_line(error)) from error
+
+
+def _uncommitted(output: Output, table: str, error: Exception) -> TableError:
+    return TableError(
+        f"cannot commit to {output.uri(table)}: {one_line(error)}; the table is as it was: run the "
+        "same command again"
+    )
+
+
+def _mergeable(found: list[TableFile], target_bytes: int) -> list[list[TableFile]]:
+    """Small files, in their order, in groups of at most `target_bytes` and at least two files."""
+    groups: list[list[TableFile]] = [[]]
+    for file in found:
+        if file.n_bytes >= target_bytes:
+            continue
+        if sum(other.n_bytes for other in groups[-1]) + file.n_bytes > target_bytes:
+            groups.append([])
+        groups[-1].append(file)
+    return [group for group in groups if len(group) > 1]
+
+
+def _names(opened: DeltaTable) -> set[str]:
+    return set(pa.table(opened.get_add_actions(flatten=True))["path"].to_pylist())
+
+
+def _state(version: int, names: set[str]) -> int:
+    """What a table's log is held against: 63 bits over its version and its files' names."""
+    digest = hashlib.sha256("\n".join([str(version), *sorted(names)]).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+_NO_FILES = _state(0, set())
+
+
+def _check_log(opened: DeltaTable, names: set[str]) -> None:
+    """Raises ValueError where entries of the log are lost or damaged.
+
+    Delta reads an entry without actions, such as one that was emptied, as nothing to do. Tables of
+    0.1.0 have no state to compare, and what another program adds on purpose is its own affair.
+    """
+    stored = opened.transaction_version(_STATE)
+    if stored is None or stored == _state(opened.version(), names):
+        return
+    last = next(iter(opened.history(1)), {})
+    is_foreign = (
+        last.get("version") == opened.version()
+        and last.get("operation", "CREATE TABLE") != "CREATE TABLE"
+        and not _facts(last)
+    )
+    if not is_foreign:
+        raise ValueError("its entries do not add up to what was last committed")
+
+
+def _facts(entry: dict[str, Any]) -> dict[str, str]:
+    return {key: value for key, value in entry.items() if key.startswith("orchard.")}
+
+
+def _named(table: str, action: dict[str, Any]) -> TableFile:
+    """A file that the log names. Raises ValueError where it lies anywhere but in the folder."""
+    name, n_rows, n_bytes = action["path"], action["num_records"], action["size_bytes"]
+    if not _FILE_NAME.fullmatch(name):
+        raise ValueError(f"it names {name!r}, which is no file of this folder")
+    if n_rows is None:
+        raise ValueError(f"it does not say how many rows {name} has")
+    return TableFile(f"{table}/{name}", n_rows, n_bytes)
+
+
+def _schema_of(path: str) -> pa.Schema:
+    """Of a file of a table, staged or not."""
+    return SCHEMAS[path.split("/")[-2]]
 
 
 def _create(output: Output, table: str) -> DeltaTable:
@@ -268,6 +405,9 @@ def _create(output: Output, table: str) -> DeltaTable:
         schema,
         mode="error",
         configuration=_NO_STATISTICS,
+        commit_properties=CommitProperties(
+            app_transactions=[Transaction(_STATE, _state(0, set()))]
+        ),
         storage_options=output.delta_options,
     )
 
@@ -277,7 +417,9 @@ def _no_rows(table: str) -> pa.Table:
 
 
 @contextmanager
-def _moved_in(output: Output, table: str, staged: Iterable[TableFile]) -> Iterator[list[AddAction]]:
+def _moved_in(
+    output: Output, table: str, staged: Iterable[TableFile], *, data_change: bool = True
+) -> Iterator[list[AddAction]]:
     """Staged files moved into the table's folder, to be committed in the block.
 
     Where the block fails they go back, for the next run to take over.
@@ -288,7 +430,7 @@ def _moved_in(output: Output, table: str, staged: Iterable[TableFile]) -> Iterat
             target = f"{table}/{file.path.rpartition('/')[2]}"
             output.move(file.path, target)
             moved[target] = file
-        yield [_add_action(file) for file in moved.values()]
+        yield [_add_action(file, data_change) for file in moved.values()]
     except BaseException:
         committed = {file.path for file in files(output, table)}
         for target in moved.keys() - committed:
@@ -296,15 +438,20 @@ def _moved_in(output: Output, table: str, staged: Iterable[TableFile]) -> Iterat
         raise
 
 
-def _add_action(file: TableFile) -> AddAction:
+def _add_action(file: TableFile, data_change: bool = True) -> AddAction:
     return AddAction(
         path=file.path.rpartition("/")[2],
         size=file.n_bytes,
         partition_values={},
         modification_time=_now_ms(),
-        data_change=True,
+        data_change=data_change,
         stats=json.dumps({"numRecords": file.n_rows}),
     )
+
+
+def _remove_action(file: TableFile, *, data_change: bool = True) -> RemoveAction:
+    name = file.path.rpartition("/")[2]
+    return RemoveAction(name, data_change, _now_ms(), file.n_bytes, {})
 
 
 def _rewrite(
@@ -319,8 +466,7 @@ def _rewrite(
         changes = pc.or_(goes, pc.is_in(keys, value_set=labels["path"]))
         if not pc.any(changes).as_py():
             continue
-        name = file.path.rpartition("/")[2]
-        removes.append(RemoveAction(name, True, _now_ms(), file.n_bytes, {}))
+        removes.append(_remove_action(file))
         kept = widened(read_file(output, file.path).filter(pc.invert(goes)), SCHEMAS[table])
         if kept.num_rows:
             kept = with_labels(kept, labels)
