@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from orchard.config import RunConfig
 from orchard.progress import Reporter
 from orchard.result import Result
-from orchard.store import tables
+from orchard.store import ownership, tables
 from orchard.store.output import Output
 from orchard.store.runs import RunLog
 
@@ -34,7 +34,10 @@ class Run:
         if self.config.dry_run:
             yield
             return
-        with self.output.lock():
+        with ownership.claim(self.output):
+            if not self.config.replace:
+                for table in tables.SCHEMAS:
+                    tables.check(self.output, table)
             tables.sweep(self.output)
             yield
             tables.discard_staged(self.output)

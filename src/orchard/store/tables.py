@@ -3,8 +3,8 @@
 Workers write Parquet files below `_staging/<run_id>/`, where no reader looks. The driver moves the
 files of the tasks that Spark reported into the table's folder and names them in one commit. So a
 task that ran twice, a lost worker or a killed driver leaves files that nobody reads, never a row
-twice. After each commit the folder is swept of files the new version does not name: who reads the
-folder as plain Parquet, without the Delta log, sees the same rows.
+twice. After each commit the folder is swept of Orchard's files that the new version does not name:
+who reads the folder as plain Parquet, without the Delta log, sees the same rows.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from orchard.errors import TableError
 from orchard.records import COMPONENTS, ERRORS, FEATURES, GONE
 from orchard.storage import one_line
+from orchard.store import log, sweeping
 from orchard.store.output import Output
 
 SCHEMAS = {"features": FEATURES, "errors": ERRORS, "components": COMPONENTS, "gone": GONE}
@@ -84,6 +85,9 @@ def commit(
         existing = _open(output, table)
         if existing is not None and existing.transaction_version(app_id):
             return
+        _check_ours(output, table, existing)
+        if not overwrite:
+            check(output, table)
         removes: list[RemoveAction] = []
         added = list(staged)
         if existing is not None and superseded is not None and not overwrite:
@@ -94,19 +98,26 @@ def commit(
             added = [stage(output, run_id, table, "none", _no_rows(table))]
         if not added and not removes:
             return
-        with _moved_in(output, table, added) as adds:
-            (existing or _create(output, table)).create_write_transaction(
-                [*adds, *removes],
-                "overwrite" if overwrite else "append",
-                Schema.from_arrow(SCHEMAS[table]),
-                commit_properties=properties,
-            )
-        _sweep(output, table)
+        _write(output, table, existing, added, removes, properties, overwrite=overwrite)
     except (DeltaError, OSError) as error:
         raise TableError(
             f"cannot commit to {output.uri(table)}: {one_line(error)}; the table is as "
             "it was: run the same command again"
         ) from error
+
+
+def rewrite(output: Output, table: str, added: list[TableFile], removed: list[TableFile]) -> None:
+    """Put staged files in the place of others that hold the same rows; provenance stays.
+
+    Raises TableError.
+    """
+    check(output, table)
+    removes = [_remove_action(file, data_change=False) for file in removed]
+    properties = CommitProperties()
+    try:
+        _write(output, table, _open(output, table), added, removes, properties, data_change=False)
+    except (DeltaError, OSError) as error:
+        raise TableError(f"cannot commit to {output.uri(table)}: {one_line(error)}") from error
 
 
 def version(output: Output, table: str) -> int:
@@ -120,12 +131,7 @@ def provenance(output: Output, table: str) -> dict[str, str]:
 
     "orchard.run_id" names the content: compaction changes a table's version and files, not this.
     """
-    opened = _open(output, table)
-    for entry in opened.history() if opened is not None else ():
-        facts = {key: value for key, value in entry.items() if key.startswith("orchard.")}
-        if facts:
-            return facts
-    return {}
+    return log.facts(output, table)
 
 
 def files(output: Output, table: str) -> list[TableFile]:
@@ -182,34 +188,34 @@ def describe(output: Output, path: str) -> TableFile:
         return TableFile(path, pq.read_metadata(file).num_rows, file.size())
 
 
+def check(output: Output, table: str) -> None:
+    """Raises TableError where the end of a table's log is missing: nothing may then be committed or
+    swept, since what that end named looks like leftovers."""
+    current = {file.path for file in files(output, table)}
+    sweeping.check(output, table, version(output, table), current)
+
+
 def sweep(output: Output) -> int:
-    """Delete what killed writers left in the tables' folders: files no version names."""
-    return sum(_sweep(output, table) for table in SCHEMAS if _open(output, table) is not None)
+    """Delete what killed writers left in the tables' folders: files of ours that no version names.
+
+    Where a log names none, or has lost its end, they stay.
+    """
+    return sum(_sweep(output, table) for table in SCHEMAS)
 
 
 def vacuum(output: Output) -> int:
-    """Delete every file that no table names, staged ones included; how many."""
-    n_staged = len(output.paths(STAGING))
-    discard_staged(output)
-    return n_staged + sweep(output)
+    """Delete every file of ours that no table names, staged ones included; how many.
 
-
-def compact(output: Output, table: str, target_bytes: int) -> int:
-    """Merge a table's small files into files of about `target_bytes`; how many files went.
-
-    Rows, order within files and provenance stay; readers of the folder see no row twice.
+    Raises TableError, and deletes nothing, where the end of a table's log is missing.
     """
-    opened = _open(output, table)
-    if opened is None:
-        return 0
-    found = opened.optimize.compact(target_size=target_bytes)
-    _sweep(output, table)
-    return int(found["numFilesRemoved"] - found["numFilesAdded"])
+    for table in SCHEMAS:
+        check(output, table)
+    return discard_staged(output) + sweep(output)
 
 
-def discard_staged(output: Output) -> None:
-    """Delete what was staged and not committed."""
-    output.delete_folder(STAGING)
+def discard_staged(output: Output) -> int:
+    """Delete what was staged and not committed; how many files."""
+    return output.delete_folder(STAGING)
 
 
 def _open(output: Output, table: str) -> DeltaTable | None:
@@ -234,12 +240,43 @@ def _create(output: Output, table: str) -> DeltaTable:
     )
 
 
+def _check_ours(output: Output, table: str, existing: DeltaTable | None) -> None:
+    if existing is not None and not log.is_orchards(output, table):
+        raise TableError(
+            f"{output.uri(table)} is a Delta table that Orchard did not make; give another OUTPUT, "
+            "or move it away"
+        )
+
+
+def _write(
+    output: Output,
+    table: str,
+    existing: DeltaTable | None,
+    staged: list[TableFile],
+    removes: list[RemoveAction],
+    properties: CommitProperties,
+    *,
+    overwrite: bool = False,
+    data_change: bool = True,
+) -> None:
+    """One transaction, after which the folder holds what it names and nothing else of ours."""
+    with _moved_in(output, table, staged) as moved:
+        (existing or _create(output, table)).create_write_transaction(
+            [*(_add_action(file, data_change) for file in moved), *removes],
+            "overwrite" if overwrite else "append",
+            Schema.from_arrow(SCHEMAS[table]),
+            commit_properties=properties,
+        )
+    log.note(output, table, version(output, table))
+    _sweep(output, table, anew=overwrite)
+
+
 def _no_rows(table: str) -> pa.Table:
     return SCHEMAS[table].empty_table()
 
 
 @contextmanager
-def _moved_in(output: Output, table: str, staged: Iterable[TableFile]) -> Iterator[list[AddAction]]:
+def _moved_in(output: Output, table: str, staged: Iterable[TableFile]) -> Iterator[list[TableFile]]:
     """Staged files moved into the table's folder, to be committed in the block.
 
     Where the block fails they go back, for the next run to take over.
@@ -250,7 +287,7 @@ def _moved_in(output: Output, table: str, staged: Iterable[TableFile]) -> Iterat
             target = f"{table}/{file.path.rpartition('/')[2]}"
             output.move(file.path, target)
             moved[target] = file
-        yield [_add_action(file) for file in moved.values()]
+        yield list(moved.values())
     except BaseException:
         committed = {file.path for file in files(output, table)}
         for target in moved.keys() - committed:
@@ -258,15 +295,20 @@ def _moved_in(output: Output, table: str, staged: Iterable[TableFile]) -> Iterat
         raise
 
 
-def _add_action(file: TableFile) -> AddAction:
+def _add_action(file: TableFile, data_change: bool = True) -> AddAction:
     return AddAction(
         path=file.path.rpartition("/")[2],
         size=file.n_bytes,
         partition_values={},
         modification_time=_now_ms(),
-        data_change=True,
+        data_change=data_change,
         stats=json.dumps({"numRecords": file.n_rows}),
     )
+
+
+def _remove_action(file: TableFile, *, data_change: bool = True) -> RemoveAction:
+    name = file.path.rpartition("/")[2]
+    return RemoveAction(name, data_change, _now_ms(), file.n_bytes, {})
 
 
 def _without(
@@ -279,20 +321,16 @@ def _without(
         leaving = pc.is_in(keys, value_set=paths)
         if not pc.any(leaving).as_py():
             continue
-        name = file.path.rpartition("/")[2]
-        removes.append(RemoveAction(name, True, _now_ms(), file.n_bytes, {}))
+        removes.append(_remove_action(file))
         kept = read_file(output, file.path).filter(pc.invert(leaving))
         if kept.num_rows:
             rewritten.append(stage(output, run_id, table, f"kept{number:05d}", kept))
     return removes, rewritten
 
 
-def _sweep(output: Output, table: str) -> int:
+def _sweep(output: Output, table: str, *, anew: bool = False) -> int:
     current = {file.path for file in files(output, table)}
-    log = f"{table}/_delta_log/"
-    orphans = [p for p in output.paths(table) if p not in current and not p.startswith(log)]
-    output.delete(orphans)
-    return len(orphans)
+    return sweeping.sweep(output, table, version(output, table), current, anew=anew)
 
 
 def _now_ms() -> int:
