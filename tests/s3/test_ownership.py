@@ -86,26 +86,19 @@ def test_a_log_without_its_last_entry_is_told_and_nothing_is_deleted(bucket, res
 
 
 def test_results_in_the_source_are_left_out(bucket, result):
-    for key in (
-        "photos/a.jpg",
-        "out/report/page.png",
-        "old/report/page.png",
-        "other/_orchard.json",
-    ):
-        bucket.put(key, b"{}")
-    marker = json.dumps({"format": 7, "result": "x", "made_by": "orchard 9"}).encode()
-    bucket.put("newer/_orchard.json", marker)
-    bucket.put("newer/x.jpg")
-    old = bucket.output("old")
-    with ownership.claim(old):
-        commit(old, R1, "a")
+    with ownership.claim(bucket.output("old")):
+        commit(bucket.output("old"), R1, "a")
     bucket.client.delete_object(Bucket=bucket.name, Key=f"old/{MARKER}")
+    newer = json.dumps({"format": 7, "result": "x", "made_by": "orchard 9"}).encode()
+    bucket.put("newer/_orchard.json", newer)
+    for key in ("photos/a.jpg", "out/report/page.png", "old/report/page.png", "newer/x.jpg"):
+        bucket.put(key)
+    bucket.put("other/_orchard.json", b"{}")
     listing = bucket.list()
-    root = bucket.url()
     assert listing.images["path"].to_pylist() == [
-        f"{root}/other/_orchard.json", f"{root}/photos/a.jpg",
+        bucket.url("other/_orchard.json"), bucket.url("photos/a.jpg"),
     ]  # fmt: skip
-    assert listing.left_out == tuple(f"{root}/{name}" for name in ("newer", "old", "out"))
+    assert listing.left_out == tuple(bucket.url(name) for name in ("newer", "old", "out"))
 
 
 def test_a_source_that_is_a_result_is_refused(bucket, result):

@@ -436,6 +436,17 @@ def test_nothing_is_written_through_a_link(result: Output, victim: Path, link: s
         disk.move(result.root, staged.path, f"{link}/a.jpg")
 
 
+@pytest.mark.parametrize("link", ["report", "gone", "explained_variance.csv"])
+def test_a_run_refuses_a_link_in_a_tables_place_before_it_writes(
+    result: Output, victim: Path, link: str
+) -> None:
+    Path(result.root, link).symlink_to(victim)
+    before = hashes(Path(result.root))
+    with pytest.raises(TableError, match=f"{link} is a link"), ownership.claim(result):
+        pytest.fail("claimed")
+    assert hashes(Path(result.root)) == before
+
+
 def test_a_lock_that_is_a_link_or_somebodys_file_is_left_as_it_is(
     result: Output, tmp_path: Path
 ) -> None:

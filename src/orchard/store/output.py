@@ -221,6 +221,7 @@ def _sentence(verb: str, uri: str, error: Exception) -> str:
         ("symbolic links", "a link is in the way; choose another OUTPUT"),
         ("Not a directory", "a file is in the way; choose another OUTPUT"),
         ("File exists", "a file is in the way; choose another OUTPUT"),
+        ("NoSuchBucket", "there is no such bucket"),
         ("No such file", "no such file"),
     ):
         if cause in text:

@@ -23,7 +23,7 @@ from orchard.storage.results import FORMAT, LOG, MARKER, check_format, is_marker
 from orchard.storage.results import is_result as _is_result
 from orchard.store import disk, log
 from orchard.store.lock import LOCK, is_lock
-from orchard.store.names import TABLES, is_taken, is_unmistakable
+from orchard.store.names import FOLDERS, TABLES, VARIANCE_CSV, is_taken, is_unmistakable
 from orchard.store.output import Output
 
 SHOWN = 3  # foreign entries that a refusal names
@@ -50,11 +50,16 @@ def require(output: Output) -> None:
 
 
 def check(output: Output) -> None:
-    """Raises TableError where OUTPUT is not free: it is no result, and where a result's files go
-    lies something else."""
+    """Raises TableError where OUTPUT is not free: where a result's files go lies a link, or, in a
+    folder that is no result, anything else."""
     if is_result(output):
+        for name in (*FOLDERS, VARIANCE_CSV):
+            output.refuse_links(name)
         return
-    found = foreign(output)
+    try:
+        found = foreign(output)
+    except OSError as error:
+        raise TableError(f"cannot read {output.root}: {error.strerror or error}") from error
     if found:
         more = f" and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
         raise TableError(
@@ -97,9 +102,8 @@ def claim(output: Output) -> Iterator[None]:
             try:
                 yield
             finally:
-                if not marked and set(output.paths("")) <= {MARKER, LOCK}:
+                if not marked and not any(output.paths(folder) for folder in FOLDERS):
                     output.delete([MARKER, LOCK] if output.is_local else [MARKER])
-                    output.delete_folder("_staging")
     finally:
         for folder in missing:
             disk.delete_empty_folder(str(folder.parent), folder.name)
