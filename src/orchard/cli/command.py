@@ -70,10 +70,11 @@ def existing_result(output: str, endpoint_url: str | None, region: str | None) -
     """An OUTPUT that holds a result."""
     from orchard.errors import TableError
     from orchard.storage import Storage
-    from orchard.store import tables
+    from orchard.store import ownership, tables
     from orchard.store.output import Output
 
     place = Output.at(output, Storage(endpoint_url, region))
+    ownership.require(place)
     if tables.version(place, "features") < 0:
         raise TableError(f"{output} holds no features; expected the OUTPUT of a run")
     return place

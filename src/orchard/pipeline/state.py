@@ -12,7 +12,7 @@ from orchard.config import RunConfig
 from orchard.images.confines import absolute
 from orchard.progress import Reporter
 from orchard.result import Result
-from orchard.store import recorded_sources, tables
+from orchard.store import ownership, recorded_sources, tables
 from orchard.store.output import Output
 from orchard.store.runs import RunLog
 from orchard.store.tables import Rewritten
@@ -49,7 +49,10 @@ class Run:
         if self.config.dry_run:
             yield
             return
-        with self.output.lock():
+        with ownership.claim(self.output):
+            if not self.config.replace:
+                for table in tables.SCHEMAS:
+                    tables.check(self.output, table)
             tables.sweep(self.output)
             yield
             tables.discard_staged(self.output)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from orchard.errors import TableError
 from orchard.storage import DEFAULT, Storage
-from orchard.store import models, runs, tables
+from orchard.store import models, ownership, runs, tables
 from orchard.store.output import Output
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Result:
         Raises TableError where there is none.
         """
         found = Output.at(fspath(output), Storage(endpoint_url, region))
+        ownership.require(found)
         if tables.version(found, "features") < 0:
             raise TableError(f"{found.root}: no result of Orchard; expected the OUTPUT of a run")
         return cls(found.root, runs.last(found), found.storage)

@@ -3,8 +3,8 @@
 Workers write Parquet files below `_staging/<run_id>/`, where no reader looks. The driver moves the
 files of the tasks that Spark reported into the table's folder and names them in one commit. So a
 task that ran twice, a lost worker or a killed driver leaves files that nobody reads, never a row
-twice. After each commit the folder is swept of files the new version does not name: who reads the
-folder as plain Parquet, without the Delta log, sees the same rows.
+twice. After each commit the folder is swept of Orchard's files that the new version does not name:
+who reads the folder as plain Parquet, without the Delta log, sees the same rows.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from deltalake.transaction import AddAction, RemoveAction
 from orchard.errors import TableError
 from orchard.records import COMPONENTS, ERRORS, FEATURES, GONE, LABELS, widened, with_labels
 from orchard.storage import one_line
-from orchard.store import parquet
+from orchard.storage.results import RUN_KEY
+from orchard.store import log, parquet, sweeping
 from orchard.store.damage import damaged, noticing
 from orchard.store.output import Output
-from orchard.store.runs import new_run_id
 
 SCHEMAS = {"features": FEATURES, "errors": ERRORS, "components": COMPONENTS, "gone": GONE}
 STAGING = "_staging"
@@ -98,6 +98,9 @@ def commit(
         existing = _open(output, table)
         if existing is not None and existing.transaction_version(app_id):
             return []
+        _check_ours(output, table, existing)
+        if not overwrite:
+            check(output, table)
         if existing is not None:
             existing = _widen(output, table, existing)
         removes: list[RemoveAction] = []
@@ -116,21 +119,23 @@ def commit(
             added = [stage(output, run_id, table, "none", _no_rows(table))]
         if not added and not removes and not facts:
             return []
-        opened = existing or _create(output, table)
-        kept = set() if overwrite else _names(opened) - {action.path for action in removes}
-        with _moved_in(output, table, added) as adds:
-            state = _state(opened.version() + 1, kept | {action.path for action in adds})
-            opened.create_write_transaction(
-                [*adds, *removes],
-                "overwrite" if overwrite else "append",
-                Schema.from_arrow(SCHEMAS[table]),
-                commit_properties=CommitProperties(
-                    custom_metadata={"orchard.run_id": run_id, **(facts or {})},
-                    app_transactions=[Transaction(app_id, 1), Transaction(_STATE, state)],
-                ),
-            )
-        _sweep(output, table)
+        facts = {RUN_KEY: run_id, **(facts or {})}
+        done = Transaction(app_id, 1)
+        _write(output, table, existing, added, removes, [done], facts, overwrite=overwrite)
         return rewritten
+    except (DeltaError, OSError) as error:
+        raise _uncommitted(output, table, error) from error
+
+
+def rewrite(output: Output, table: str, added: list[TableFile], removed: list[TableFile]) -> None:
+    """Put staged files in the place of others that hold the same rows; provenance stays.
+
+    Raises TableError.
+    """
+    check(output, table)
+    removes = [_remove_action(file, data_change=False) for file in removed]
+    try:
+        _write(output, table, _open(output, table), added, removes, data_change=False)
     except (DeltaError, OSError) as error:
         raise _uncommitted(output, table, error) from error
 
@@ -146,20 +151,12 @@ def provenance(output: Output, table: str) -> dict[str, str]:
 
     "orchard.run_id" names the content: compaction changes a table's version and files, not this.
     """
-    return next(_provenances(output, table), {})
+    return next(log.commits(output, table), {})
 
 
 def run_ids(output: Output, table: str) -> list[str]:
     """The runs and erasures that committed to a table, the last one first."""
-    return [facts["orchard.run_id"] for facts in _provenances(output, table)]
-
-
-def _provenances(output: Output, table: str) -> Iterator[dict[str, str]]:
-    opened = _open(output, table)
-    with _reading_log(output, table):
-        for entry in opened.history() if opened is not None else ():
-            if facts := _facts(entry):
-                yield facts
+    return [facts[RUN_KEY] for facts in log.commits(output, table)]
 
 
 def files(output: Output, table: str) -> list[TableFile]:
@@ -253,52 +250,34 @@ def describe(output: Output, path: str) -> TableFile:
         return TableFile(path, parquet.open_whole(data, path).metadata.num_rows, len(data))
 
 
+def check(output: Output, table: str) -> None:
+    """Raises TableError where the end of a table's log is missing: nothing may then be committed or
+    swept, since what that end named looks like leftovers."""
+    current = {file.path for file in files(output, table)}
+    sweeping.check(output, table, version(output, table), current)
+
+
 def sweep(output: Output) -> int:
-    """Delete what killed writers left in the tables' folders: files no version names."""
-    return sum(_sweep(output, table) for table in SCHEMAS if _open(output, table) is not None)
+    """Delete what killed writers left in the tables' folders: files of ours that no version names.
+
+    Where a log names none, or has lost its end, they stay.
+    """
+    return sum(_sweep(output, table) for table in SCHEMAS)
 
 
 def vacuum(output: Output) -> int:
-    """Delete every file that no table names, staged ones included; how many."""
-    n_staged = len(output.paths(STAGING))
-    discard_staged(output)
-    return n_staged + sweep(output)
+    """Delete every file of ours that no table names, staged ones included; how many.
 
-
-def compact(output: Output, table: str, target_bytes: int) -> int:
-    """Merge a table's small files into files of about `target_bytes`; how many files went.
-
-    Rows, order within files and provenance stay; readers of the folder see no row twice. What is
-    damaged is not merged: delta-rs would write it out as if it were whole. Raises DamagedError.
+    Raises TableError, and deletes nothing, where the end of a table's log is missing.
     """
-    opened, run_id = _open(output, table), new_run_id()
-    groups = _mergeable(files(output, table), target_bytes)
-    if opened is None or not groups:
-        return 0
-    merged = []
-    for number, group in enumerate(groups):
-        rows = pa.concat_tables([read_file(output, file.path) for file in group])
-        merged.append(stage(output, run_id, table, f"merged{number:05d}", rows))
-    old = [file for group in groups for file in group]
-    try:
-        kept = _names(opened) - {file.path.rpartition("/")[2] for file in old}
-        with _moved_in(output, table, merged, data_change=False) as adds:
-            state = _state(opened.version() + 1, kept | {action.path for action in adds})
-            opened.create_write_transaction(
-                [*adds, *(_remove_action(file, data_change=False) for file in old)],
-                "append",
-                Schema.from_arrow(SCHEMAS[table]),
-                commit_properties=CommitProperties(app_transactions=[Transaction(_STATE, state)]),
-            )
-        _sweep(output, table)
-    except (DeltaError, OSError) as error:
-        raise _uncommitted(output, table, error) from error
-    return len(old) - len(merged)
+    for table in SCHEMAS:
+        check(output, table)
+    return discard_staged(output) + sweep(output)
 
 
-def discard_staged(output: Output) -> None:
-    """Delete what was staged and not committed."""
-    output.delete_folder(STAGING)
+def discard_staged(output: Output) -> int:
+    """Delete what was staged and not committed; how many files."""
+    return output.delete_folder(STAGING)
 
 
 def _open(output: Output, table: str) -> DeltaTable | None:
@@ -331,18 +310,6 @@ def _uncommitted(output: Output, table: str, error: Exception) -> TableError:
         f"cannot commit to {output.uri(table)}: {one_line(error)}; the table is as it was: run the "
         "same command again"
     )
-
-
-def _mergeable(found: list[TableFile], target_bytes: int) -> list[list[TableFile]]:
-    """Small files, in their order, in groups of at most `target_bytes` and at least two files."""
-    groups: list[list[TableFile]] = [[]]
-    for file in found:
-        if file.n_bytes >= target_bytes:
-            continue
-        if sum(other.n_bytes for other in groups[-1]) + file.n_bytes > target_bytes:
-            groups.append([])
-        groups[-1].append(file)
-    return [group for group in groups if len(group) > 1]
 
 
 def _names(opened: DeltaTable) -> set[str]:
@@ -412,14 +379,51 @@ def _create(output: Output, table: str) -> DeltaTable:
     )
 
 
+def _check_ours(output: Output, table: str, existing: DeltaTable | None) -> None:
+    if existing is not None and not log.is_orchards(output, table):
+        raise TableError(
+            f"{output.uri(table)} is a Delta table that Orchard did not make; give another OUTPUT, "
+            "or move it away"
+        )
+
+
+def _write(
+    output: Output,
+    table: str,
+    existing: DeltaTable | None,
+    staged: list[TableFile],
+    removes: list[RemoveAction],
+    transactions: Iterable[Transaction] = (),
+    facts: dict[str, str] | None = None,
+    *,
+    overwrite: bool = False,
+    data_change: bool = True,
+) -> None:
+    """One transaction, after which the folder holds what it names and nothing else of ours."""
+    opened = existing or _create(output, table)
+    kept = set() if overwrite else _names(opened) - {action.path for action in removes}
+    with _moved_in(output, table, staged) as moved:
+        adds = [_add_action(file, data_change) for file in moved]
+        state = _state(opened.version() + 1, kept | {action.path for action in adds})
+        opened.create_write_transaction(
+            [*adds, *removes],
+            "overwrite" if overwrite else "append",
+            Schema.from_arrow(SCHEMAS[table]),
+            commit_properties=CommitProperties(
+                custom_metadata=facts,
+                app_transactions=[*transactions, Transaction(_STATE, state)],
+            ),
+        )
+    log.note(output, table, opened.version() + 1)
+    _sweep(output, table, anew=overwrite)
+
+
 def _no_rows(table: str) -> pa.Table:
     return SCHEMAS[table].empty_table()
 
 
 @contextmanager
-def _moved_in(
-    output: Output, table: str, staged: Iterable[TableFile], *, data_change: bool = True
-) -> Iterator[list[AddAction]]:
+def _moved_in(output: Output, table: str, staged: Iterable[TableFile]) -> Iterator[list[TableFile]]:
     """Staged files moved into the table's folder, to be committed in the block.
 
     Where the block fails they go back, for the next run to take over.
@@ -430,7 +434,7 @@ def _moved_in(
             target = f"{table}/{file.path.rpartition('/')[2]}"
             output.move(file.path, target)
             moved[target] = file
-        yield [_add_action(file, data_change) for file in moved.values()]
+        yield list(moved.values())
     except BaseException:
         committed = {file.path for file in files(output, table)}
         for target in moved.keys() - committed:
@@ -486,12 +490,9 @@ def _widen(output: Output, table: str, opened: DeltaTable) -> DeltaTable | None:
     return _open(output, table)
 
 
-def _sweep(output: Output, table: str) -> int:
+def _sweep(output: Output, table: str, *, anew: bool = False) -> int:
     current = {file.path for file in files(output, table)}
-    log = f"{table}/_delta_log/"
-    orphans = [p for p in output.paths(table) if p not in current and not p.startswith(log)]
-    output.delete(orphans)
-    return len(orphans)
+    return sweeping.sweep(output, table, version(output, table), current, anew=anew)
 
 
 def _now_ms() -> int:
