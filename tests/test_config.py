@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import math
 import os
+import pickle
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from orchard.cloud.settings import ClusterConfig
 from orchard.config import RunConfig, parse_components
 from orchard.errors import ConfigError
+from orchard.training.settings import TrainConfig
+from orchard.web.settings import ServeConfig
 
 
 def config(**settings: Any) -> RunConfig:
@@ -21,7 +30,10 @@ def config(**settings: Any) -> RunConfig:
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"sources": "photos"}, "sources='photos': expected a tuple of paths, such as ('photos',)"),
+        ({"limit": 2.5}, "--limit 2.5: expected a whole number of at least 1"),
+        ({"size": "big"}, "--size big: expected a whole number of pixels from 32 to 1024"),
+        ({"sources": 5}, "SOURCE 5: expected a folder, a file, a glob or a URL, or several"),
+        ({"max_errors": 0.05}, "--max-errors 0.05: expected a number of images such as 10, or a"),
         ({"sources": ()}, "no SOURCE given: expected at least one folder, file or glob"),
         ({"sources": ("photos", "")}, "an empty SOURCE or OUTPUT: expected a folder, or . for"),
         ({"output": ""}, "an empty SOURCE or OUTPUT: expected a folder, or . for this one"),
@@ -98,9 +110,101 @@ def test_a_setting_in_range_is_taken(settings: dict[str, Any]) -> None:
     assert {name: getattr(taken, name) for name in settings} == settings
 
 
-def test_paths_may_be_path_objects_and_end_as_text() -> None:
-    taken = RunConfig(sources=[Path("a"), "b"], output=Path("c"))  # type: ignore[arg-type, list-item]
-    assert (taken.sources, taken.output) == (("a", "b"), "c")
+ACCEPTED = [
+    *(("sources", given, ("a",)) for given in ("a", Path("a"), ["a"], np.array(["a"]), iter("a"))),
+    ("sources", [Path("a"), "b"], ("a", "b")),
+    ("output", Path("c"), "c"),
+    ("include", "*.jpg", ("*.jpg",)),
+    ("exclude", ["*.txt", "*.csv"], ("*.txt", "*.csv")),
+    ("view", "zoom", ("zoom",)),
+    ("weights", Path("my.onnx"), "my.onnx"),
+    *(("size", given, 224) for given in (224, "224", 224.0, np.int64(224), np.uint8(224))),
+    *(("limit", given, 3) for given in ("3", np.int32(3), np.array(3))),
+    *(("components", given, 50) for given in (50, "50", np.int64(50))),
+    *(("components", given, 0.95) for given in ("0.95", "95%", np.float64(0.95))),
+    *(("max_errors", given, "5") for given in (5, "5", np.int64(5))),
+    ("max_errors", "5 %", "5 %"),
+    ("label", None, "none"),
+    ("event_log", Path("log"), "log"),
+    *(("report", given, False) for given in (False, np.False_, 0, "false", "no")),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "taken"), ACCEPTED)
+def test_what_people_pass_becomes_what_is_meant(name: str, given: Any, taken: Any) -> None:
+    settings = config(**{name: given})
+    found = getattr(settings, name)
+    assert found == taken
+    assert plain_types(found) == plain_types(taken), "records hold JSON"
+    assert name in json.loads(json.dumps(dataclasses.asdict(settings)))
+
+
+def plain_types(value: Any) -> Any:
+    """The exact type of a value and of its members."""
+    return (type(value), [type(v) for v in value]) if isinstance(value, tuple) else type(value)
+
+
+def test_one_glob_is_no_row_of_letters() -> None:
+    """By its letters, "*.jpg" would admit every file: one of them is a star."""
+    assert config(include="*.jpg").include == config(include=("*.jpg",)).include == ("*.jpg",)
+
+
+CLASSES: list[tuple[type[Any], dict[str, Any]]] = [
+    (RunConfig, {"sources": ("photos",), "output": "result"}),
+    (TrainConfig, {"output": "result"}),
+    (ServeConfig, {"output": "result"}),
+    (ClusterConfig, {"region": "eu-west-3", "backend": "ec2"}),
+]
+FIELDS = [
+    pytest.param(kind, given, field, id=f"{kind.__name__}.{field.name}")
+    for kind, given in CLASSES
+    for field in dataclasses.fields(kind)
+]
+NO_SETTING = [object(), {"a": 1}, b"\xff", (None,), [object()], 1 + 2j, len, ValueError, math.nan]
+NO_SETTING += [np.array([1.5, 2.5]), np.array([[1, 2], [3, 4]]), math.inf, -7, 2.5, True, None]
+
+
+@pytest.mark.parametrize(("kind", "given", "field"), FIELDS)
+def test_every_field_refuses_what_it_cannot_be_in_a_sentence(
+    kind: type[Any], given: dict[str, Any], field: dataclasses.Field[Any]
+) -> None:
+    option = {"sources": "SOURCE", "output": "OUTPUT", "ssh_cidr": "--ssh-from"}.get(
+        field.name, "--" + field.name.replace("_", "-")
+    )
+    found = [(value, taken(kind, given, field.name, value)) for value in NO_SETTING]
+    refused = [outcome for _, outcome in found if isinstance(outcome, ConfigError)]
+    assert all(re.match(rf"{option} .*: expected .", str(e), re.DOTALL) for e in refused), refused
+    for value, outcome in found:
+        if not isinstance(outcome, ConfigError):  # 2.5 seconds, no limit, a switch that is on
+            assert value is None or isinstance(value, bool | float)
+            assert outcome == value or (field.name, outcome) == ("label", "none")
+    assert len(refused) >= len(NO_SETTING) - 3
+
+
+def taken(kind: type[Any], given: dict[str, Any], name: str, value: Any) -> Any:
+    """What a field makes of a value; its ConfigError where it refuses it."""
+    try:
+        return getattr(kind(**given | {name: value}), name)
+    except ConfigError as error:
+        return error
+
+
+@pytest.mark.parametrize(("kind", "given"), CLASSES)
+def test_settings_are_plain_dataclasses(kind: type[Any], given: dict[str, Any]) -> None:
+    settings = kind(**given)
+    assert dataclasses.replace(settings) == settings == pickle.loads(pickle.dumps(settings))
+    assert hash(settings) == hash(kind(**given))
+    again = json.loads(json.dumps(dataclasses.asdict(settings)))
+    assert kind(**again) == settings, "what a record holds is taken as it is"
+    name = dataclasses.fields(kind)[-1].name
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(settings, name, None)
+
+
+def test_settings_are_checked_without_pydantic_being_loaded_for_help() -> None:
+    code = "import sys, orchard.config; print('pydantic' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_settings_are_frozen() -> None:

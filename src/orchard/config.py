@@ -2,17 +2,53 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Le, Predicate
 
 from orchard.errors import ConfigError
+from orchard.settings import Expected, settle
 from orchard.storage import Storage, is_remote
 
 VIEWS = ("plain", "mirror", "zoom")
 MIN_SIZE, MAX_SIZE = 32, 1024  # MobileNetV2 halves its input five times; 32 is the least it admits
+_MASTER = re.compile(r"local(\[(\*|[1-9]\d*)\])?|spark://.+|yarn|submitted")
+_COMPONENTS = (
+    "a whole number of at least 1 or a fraction in (0, 1); for 95 % of the variance write 0.95"
+)
+
+
+def _are_views(names: tuple[str, ...]) -> bool:
+    return bool(names) and len(set(names)) == len(names) and set(names) <= set(VIEWS)
+
+
+def _is_master(url: str) -> bool:
+    return bool(_MASTER.fullmatch(url))
+
+
+def _read_label(value: Any) -> Any:
+    return "none" if value is None else value
+
+
+def _read_components(value: Any) -> Any:
+    return parse_components(str(value)) if isinstance(value, str | int | float) else value
+
+
+def _share_of(text: str) -> re.Match[str] | None:
+    """Group 1: a number of images; group 2: percent."""
+    matched = re.fullmatch(r"(\d+)|(\d+(?:\.\d+)?)\s?%", text)
+    return None if matched and matched[2] and float(matched[2]) > 100 else matched
+
+
+def _is_share(text: str) -> bool:
+    return _share_of(text) is not None
+
+
+def _read_errors(value: Any) -> Any:
+    return str(value) if isinstance(value, int) else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,27 +77,55 @@ class RunConfig:
     - report: make the report at the end.
     - replace: compute OUTPUT anew. dry_run: list, plan and estimate, write nothing.
 
-    Raises ConfigError where a value is out of range.
+    A field takes what can be read as its type: paths for text, "224" and NumPy's numbers for
+    numbers, one text for a tuple of it, 5 for "5" of max_errors, None for "none" of label. Raises
+    ConfigError on anything else, and where a value is out of range.
     """
 
-    sources: tuple[str, ...]
-    output: str
+    sources: Annotated[
+        tuple[str, ...], Expected("a folder, a file, a glob or a URL, or several", "SOURCE")
+    ]
+    output: Annotated[str, Expected("a folder or a URL", "OUTPUT")]
     weights: str = "imagenet"
-    size: int | None = None
+    size: Annotated[
+        Annotated[int, Ge(MIN_SIZE), Le(MAX_SIZE)] | None,
+        Expected(
+            f"a whole number of pixels from {MIN_SIZE} to {MAX_SIZE}; the network was trained at "
+            "224"
+        ),
+    ] = None
     precision: Literal["float32", "bfloat16"] = "float32"
     decode: Literal["full", "scaled"] = "full"
-    view: tuple[str, ...] = ("plain",)
-    components: int | float = 0.95
-    pca: str = "auto"
+    view: Annotated[
+        tuple[str, ...],
+        Predicate(_are_views),
+        Expected(f"each of {', '.join(VIEWS)} once at most"),
+    ] = ("plain",)
+    components: Annotated[int | float, Expected(_COMPONENTS, read=_read_components)] = 0.95
+    pca: Literal["auto", "refit", "keep"] = "auto"
     standardize: bool = True
-    label: str = "parent"
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    limit: int | None = None
-    master: str = "local[*]"
+    label: Annotated[
+        str,
+        Expected(
+            "parent, none, or a regular expression with a group",
+            read=_read_label,
+        ),
+    ] = "parent"
+    include: Annotated[tuple[str, ...], Expected("a glob, or several")] = ()
+    exclude: Annotated[tuple[str, ...], Expected("a glob, or several")] = ()
+    limit: Annotated[int, Ge(1)] | None = None
+    master: Annotated[
+        str,
+        Predicate(_is_master),
+        Expected("local[*], local[N], spark://HOST:PORT or yarn, or submitted under spark-submit"),
+    ] = "local[*]"
     broadcast: bool = True
-    max_errors: str = "100%"
-    event_log: str | None = None
+    max_errors: Annotated[
+        str,
+        Predicate(_is_share),
+        Expected("a number of images such as 10, or a share such as 5%", read=_read_errors),
+    ] = "100%"
+    event_log: Annotated[str | None, Expected("a folder")] = None
     endpoint_url: str | None = None
     region: str | None = None
     retry_errors: bool = False
@@ -70,12 +134,7 @@ class RunConfig:
     dry_run: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.sources, (str, os.PathLike)):
-            raise ConfigError(
-                f"sources={self.sources!r}: expected a tuple of paths, such as ({self.sources!r},)"
-            )
-        object.__setattr__(self, "sources", tuple(os.fspath(s) for s in self.sources))
-        object.__setattr__(self, "output", os.fspath(self.output))
+        settle(self)
         if not self.sources:
             raise ConfigError("no SOURCE given: expected at least one folder, file or glob")
         if not all((*self.sources, self.output)):
@@ -91,32 +150,7 @@ class RunConfig:
                 f"OUTPUT {self.output_root!r}: a URL ends at # or ?, so Delta tables cannot live "
                 "there; choose another"
             )
-        if self.size is not None and not MIN_SIZE <= self.size <= MAX_SIZE:
-            raise ConfigError(
-                f"--size {self.size}: expected a whole number of pixels from {MIN_SIZE} to "
-                f"{MAX_SIZE}; the network was trained at 224"
-            )
-        if self.precision not in ("float32", "bfloat16"):
-            raise ConfigError(f"--precision {self.precision}: expected float32 or bfloat16")
-        if self.decode not in ("full", "scaled"):
-            raise ConfigError(f"--decode {self.decode}: expected full or scaled")
-        object.__setattr__(self, "view", tuple(self.view))
-        if not self.view or len(set(self.view)) < len(self.view) or set(self.view) - set(VIEWS):
-            raise ConfigError(
-                f"--view {' '.join(self.view)}: expected each of {', '.join(VIEWS)} once at most"
-            )
-        _check_components(self.components)
-        if self.pca not in ("auto", "refit", "keep"):
-            raise ConfigError(f"--pca {self.pca}: expected auto, refit or keep")
-        if self.limit is not None and self.limit < 1:
-            raise ConfigError(f"--limit {self.limit}: expected a whole number of at least 1")
-        if not re.fullmatch(r"local(\[(\*|[1-9]\d*)\])?|spark://.+|yarn|submitted", self.master):
-            raise ConfigError(
-                f"--master {self.master}: expected local[*], local[N], spark://HOST:PORT or yarn, "
-                "or submitted under spark-submit"
-            )
         _label_pattern(self.label)
-        self.allowed_errors(1)
 
     @property
     def is_local(self) -> bool:
@@ -144,12 +178,8 @@ class RunConfig:
 
     def allowed_errors(self, n_images: int) -> int:
         """How many of n images may fail before the run does."""
-        matched = re.fullmatch(r"(\d+)|(\d+(?:\.\d+)?)\s?%", self.max_errors)
-        if matched is None or (matched[2] and float(matched[2]) > 100):
-            raise ConfigError(
-                f"--max-errors {self.max_errors}: expected a number of images such as 10, or a "
-                "share such as 5%"
-            )
+        matched = _share_of(self.max_errors)
+        assert matched is not None, "checked when it was set"
         if matched[1]:
             return int(matched[1])
         return int(n_images * float(matched[2]) / 100)
@@ -164,18 +194,9 @@ def parse_components(text: str) -> int | float:
             value = int(text) if text.strip().isdigit() else float(text)
     except ValueError:
         value = -1
-    _check_components(value, text)
+    if not (value >= 1 if isinstance(value, int) else 0 < value < 1):
+        raise ConfigError(f"--components {text}: expected {_COMPONENTS}")
     return value
-
-
-def _check_components(value: int | float, text: str | None = None) -> None:
-    valid = value >= 1 if isinstance(value, int) else 0 < value < 1
-    if not valid or isinstance(value, bool):
-        given = value if text is None else text
-        raise ConfigError(
-            f"--components {given}: expected a whole number of at least 1 or a fraction in (0, 1); "
-            "for 95 % of the variance write 0.95"
-        )
 
 
 def _label_pattern(label: str) -> re.Pattern[str] | None:

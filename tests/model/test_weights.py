@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -168,6 +171,65 @@ def test_a_cache_that_cannot_be_made(tmp_path: Path, server: Server) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(WeightsError, match="put it at"):
         fetch(url(server, "good"), tmp_path / "file" / "cache" / NAME)
+
+
+def test_a_run_goes_on_without_a_cache_that_cannot_be_made(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("ORCHARD_CACHE", str(tmp_path / "file" / "cache"))
+    _, sha256 = cached_weights(url(server, "good"), NAME)
+    assert (cached_weights(url(server, "good"), NAME)[1], len(server.requests)) == (sha256, 2)
+    with pytest.raises(
+        WeightsError, match=r"HTTP 404 .* put it at a folder of yours that ORCHARD_"
+    ):
+        cached_weights(url(server, "missing"), NAME)
+
+
+ANOTHER_USER = """
+import os, sys
+from orchard.model.weights import cache_dir, cached_weights
+url, os.environ["ORCHARD_CACHE"] = sys.argv[1:]
+kept = cached_weights(url, "weights.h5")[1]  # and every module is loaded, wherever it lies
+del os.environ["ORCHARD_CACHE"]
+if os.geteuid() == 0:  # to root no folder is closed
+    os.seteuid(65534)
+try:
+    (cache_dir() / "weights.h5").exists()
+except PermissionError:
+    print("closed")
+print(cached_weights(url, "weights.h5")[1] == kept)
+"""
+
+
+def test_the_home_of_another_user_is_gone_without(tmp_path: Path, server: Server) -> None:
+    home = tmp_path / "home"
+    (home / ".cache" / "orchard").mkdir(parents=True)
+    home.chmod(0)
+    environment = os.environ | {"HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+    for name in ("ORCHARD_CACHE", "XDG_CACHE_HOME"):
+        environment.pop(name, None)
+    words = [sys.executable, "-c", ANOTHER_USER, url(server, "good"), str(tmp_path / "cache")]
+    try:
+        done = subprocess.run(words, env=environment, capture_output=True, text=True)
+    finally:
+        home.chmod(0o700)
+    assert done.stdout.split() == ["closed", "True"], done.stderr
+
+
+def test_importing_onnx_runtime_leaves_nothing_below_home(tmp_path: Path) -> None:
+    code = (
+        "import os; before = dict(os.environ)\n"
+        "from orchard.embedding.fingerprint import Embedding\n"
+        "from orchard.model import load_model\n"
+        "Embedding.of(load_model('fruit', 32))\n"
+        "assert dict(os.environ) == before"
+    )
+    environment = os.environ | {"HOME": str(tmp_path)}
+    environment.pop("XDG_CACHE_HOME", None)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert list(tmp_path.rglob("*")) == []
 
 
 def test_a_file_put_there_by_hand_is_verified_and_accepted(

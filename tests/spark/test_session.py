@@ -18,7 +18,8 @@ import pytest
 import orchard
 from orchard.config import RunConfig
 from orchard.errors import OrchardError, TooManyErrors, WeightsError
-from orchard.spark.session import _STOPPED, jvm_pid, run_action, spark_session
+from orchard.spark.jobs import run_action
+from orchard.spark.session import _STOPPED, jvm_pid, spark_session
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="processes are told by /proc")
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Annotated, Literal, get_args
+
+from annotated_types import Gt, Interval, Predicate
 
 from orchard.cloud.regions import check_region
 from orchard.errors import ConfigError
+from orchard.settings import Expected, settle
 
 RELEASES = {"emr-7.13.0": "Spark 3.5", "emr-spark-8.0.0": "Spark 4.0"}
-BACKENDS = ("serverless", "ec2")
+Backend = Literal["serverless", "ec2"]
+BACKENDS: tuple[Backend, ...] = get_args(Backend)
 PYTHON = "3.11"  # of these releases
 IDLE_SECONDS = range(60, 604_801)  # what EMR's auto-termination policy admits
 TIMEOUT_MINUTES = range(5, 12 * 60 + 1)  # EMR Serverless: at least 5; beyond half a day think again
@@ -20,6 +24,17 @@ WORKER_VCPUS, WORKER_GB = 4, 12  # of EMR Serverless, driver and executors alike
 # Every resource carries this tag; the second is what AmazonEMRServicePolicy_v2 asks for.
 TAG = "orchard:stack"
 EMR_TAG = "for-use-with-amazon-emr-managed-policies"
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{1,30}")
+_INSTANCE = re.compile(r"[a-z]+\d[a-z-]*\.\d*[a-z]+")
+
+
+def _is_name(text: str) -> bool:
+    return bool(_NAME.fullmatch(text))
+
+
+def _is_instance_type(text: str) -> bool:
+    return bool(_INSTANCE.fullmatch(text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,52 +58,49 @@ class ClusterConfig:
     Raises ConfigError.
     """
 
-    region: str
-    name: str = "orchard"
-    backend: str = "serverless"
-    release: str = "emr-7.13.0"
-    workers: int = 4
-    architecture: str = "x86_64"
-    instance_type: str = "m5.xlarge"
-    core: int = 1
-    task: int = 2
+    region: Annotated[str, Expected("a region in the EU")]
+    # Also the bucket's first part: lower case, and room for "-<account>-<region>" within 63.
+    name: Annotated[
+        str,
+        Predicate(_is_name),
+        Expected("2 to 31 lower-case letters, digits and hyphens, beginning with a letter"),
+    ] = "orchard"
+    backend: Backend = "serverless"
+    release: Annotated[str, Predicate(RELEASES.__contains__), Expected(" or ".join(RELEASES))] = (
+        "emr-7.13.0"
+    )
+    workers: Annotated[int, Interval(ge=1, le=100), Expected("1 to 100 (4 vCPUs each)")] = 4
+    architecture: Literal["x86_64", "arm64"] = "x86_64"
+    instance_type: Annotated[
+        str,
+        Predicate(_is_instance_type),
+        Expected("an EC2 type such as m5.xlarge"),
+    ] = "m5.xlarge"
+    core: Annotated[
+        int, Interval(ge=1, le=50), Expected("1 to 50 (at least one node holds HDFS)")
+    ] = 1
+    task: Annotated[int, Interval(ge=0, le=50), Expected("0 to 50 (0 for none)")] = 2
     spot: bool = True
-    max_cost: float = 10.0
-    eur_per_usd: float | None = None
-    timeout: int = 60
-    idle: int = 900
-    ssh_cidr: str | None = None
+    max_cost: Annotated[float, Gt(0), Expected("euros, more than 0")] = 10.0
+    eur_per_usd: Annotated[Annotated[float, Gt(0)] | None, Expected("a rate, more than 0")] = None
+    timeout: Annotated[
+        int, Predicate(TIMEOUT_MINUTES.__contains__), Expected("5 to 720 (minutes)")
+    ] = 60
+    idle: Annotated[
+        int, Predicate(IDLE_SECONDS.__contains__), Expected("60 to 604800 (seconds)")
+    ] = 900
+    ssh_cidr: Annotated[
+        str | None, Expected("one IPv4 address, such as 203.0.113.7/32", "--ssh-from")
+    ] = None
     notebooks: bool = False
-    email: str | None = None
-    log_days: int = 30
+    email: Annotated[str | None, Expected("an address")] = None
+    log_days: Annotated[int, Interval(ge=1, le=3650), Expected("1 to 3650 (days)")] = 30
 
     def __post_init__(self) -> None:
+        settle(self)
         check_region(self.region)
-        # Also the bucket's first part: lower case, and room for "-<account>-<region>" within 63.
-        if not re.fullmatch(r"[a-z][a-z0-9-]{1,30}", self.name):
-            raise ConfigError(
-                f"--name {self.name}: expected 2 to 31 lower-case letters, digits and hyphens, "
-                "beginning with a letter"
-            )
-        _one_of("--backend", self.backend, BACKENDS)
-        _one_of("--release", self.release, RELEASES)
-        _one_of("--architecture", self.architecture, ("x86_64", "arm64"))
-        if not re.fullmatch(r"[a-z]+\d[a-z-]*\.\d*[a-z]+", self.instance_type):
-            raise ConfigError(
-                f"--instance-type {self.instance_type}: expected an EC2 type such as m5.xlarge"
-            )
         if self.backend == "ec2" and self.architecture != self.cpu:
             object.__setattr__(self, "architecture", self.cpu)
-        _within("--workers", self.workers, range(1, 101), "4 vCPUs each")
-        _within("--core", self.core, range(1, 51), "at least one node holds HDFS")
-        _within("--task", self.task, range(51), "0 for none")
-        _within("--timeout", self.timeout, TIMEOUT_MINUTES, "minutes")
-        _within("--idle", self.idle, IDLE_SECONDS, "seconds")
-        _within("--log-days", self.log_days, range(1, 3651), "days")
-        if not self.max_cost > 0:
-            raise ConfigError(f"--max-cost {self.max_cost}: expected euros, more than 0")
-        if self.eur_per_usd is not None and not self.eur_per_usd > 0:
-            raise ConfigError(f"--eur-per-usd {self.eur_per_usd}: expected a rate, more than 0")
         if self.ssh_cidr is not None:
             object.__setattr__(self, "ssh_cidr", _single_address(self.ssh_cidr))
         if self.notebooks and self.backend != "ec2":
@@ -102,18 +114,6 @@ class ClusterConfig:
     @property
     def is_serverless(self) -> bool:
         return self.backend == "serverless"
-
-
-def _one_of(option: str, value: str, allowed: Collection[str]) -> None:
-    if value not in allowed:
-        raise ConfigError(f"{option} {value}: expected {' or '.join(allowed)}")
-
-
-def _within(option: str, value: int, allowed: range, note: str) -> None:
-    if value not in allowed:
-        raise ConfigError(
-            f"{option} {value}: expected {allowed.start} to {allowed.stop - 1} ({note})"
-        )
 
 
 def _single_address(text: str) -> str:

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from orchard.errors import WeightsError
 from orchard.model.onnx_model import InputSpec, Model
 from orchard.model.openvino import Graph, open_bfloat16
+from orchard.model.runtime import onnxruntime
 
 # Two images of 224 × 224 a call: on a CPU more are no faster, and take 12 MiB an image.
 PIXELS_PER_CALL = 2 * 224 * 224
@@ -105,11 +105,12 @@ def embedder_for(
 
 
 def open_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
-    """A quiet session on the CPU. Raises WeightsError."""
+    """A quiet session on the CPU; what ONNX Runtime is told for all of the process stays as it is.
+
+    Raises WeightsError.
+    """
     if threads < 1:
         raise ValueError(f"threads={threads}: expected at least 1")
-    onnxruntime.set_default_logger_severity(_ERROR)
-    onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

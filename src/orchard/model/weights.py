@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from http.client import HTTPException
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.error import HTTPError
 
 from orchard.errors import WeightsError
@@ -34,9 +35,12 @@ def cached_weights(url: str, file_name: str) -> tuple[Weights, str]:
 
     Returns the weights and the file's sha256, which is also recorded beside it: a later change of
     the file is an error, not another result. A file that the user put there is verified the same.
-    Raises WeightsError.
+    Where the cache can be neither read nor made, as in another user's HOME, nothing is kept: the
+    file is fetched for this once. Raises WeightsError.
     """
-    path = cache_dir() / file_name
+    path = _place(file_name)
+    if path is None:
+        return _fetched_for_once(url, file_name)
     if not path.exists():
         fetch(url, path)
     try:
@@ -47,11 +51,31 @@ def cached_weights(url: str, file_name: str) -> tuple[Weights, str]:
     return weights, sha256
 
 
-def fetch(url: str, path: Path) -> None:
+def _place(file_name: str) -> Path | None:
+    """Where the file is kept; None where the cache is out of reach."""
+    try:
+        path = cache_dir() / file_name
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not os.access(path.parent, os.W_OK | os.X_OK):
+                return None
+    except (OSError, RuntimeError):  # RuntimeError: this user has no HOME
+        return None
+    return path
+
+
+def _fetched_for_once(url: str, file_name: str) -> tuple[Weights, str]:
+    with TemporaryDirectory(prefix="orchard-weights-") as folder:
+        path = Path(folder) / file_name
+        fetch(url, path, "a folder of yours that ORCHARD_CACHE names")
+        return read_keras(path)
+
+
+def fetch(url: str, path: Path, place: str | None = None) -> None:
     """Download Keras weights from `url` to `path`: all of them and verified, or nothing.
 
-    Proxies are taken from the environment. Raises WeightsError, with `path` as the place where a
-    file fetched by other means is looked for.
+    Proxies are taken from the environment. Raises WeightsError, with `place`, by default `path`, as
+    the place where a file fetched by other means is looked for.
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
@@ -64,7 +88,7 @@ def fetch(url: str, path: Path) -> None:
         reason = str(error).replace(str(part), "the file received") or type(error).__name__
         raise WeightsError(
             f"cannot download {url} ({' '.join(reason.split())}); with a copy of that file from "
-            f"elsewhere, put it at {path}, or use the one in the package: --weights fruit"
+            f"elsewhere, put it at {place or path}, or use the one in the package: --weights fruit"
         ) from None
     finally:
         with suppress(OSError):  # there is none where its folder could not be made

@@ -23,7 +23,8 @@ from orchard.classify.space import Space
 from orchard.config import RunConfig
 from orchard.errors import ClassifierError
 from orchard.records import vectors_of
-from orchard.spark.session import run_action, spark_session
+from orchard.spark.jobs import run_action
+from orchard.spark.session import spark_session
 from orchard.store import tables
 from orchard.store.output import Output
 from orchard.store.tables import STAGING

@@ -30,7 +30,7 @@ from orchard.machine import own_peak_memory
 from orchard.model import Model, Precision, embedder_for, load_model
 from orchard.records import COMPONENTS, list_column, vectors_of
 from orchard.reduction import PCA, Moments, merge, update
-from orchard.spark.session import run_action
+from orchard.spark.jobs import new_tag, run_action
 from orchard.store import tables
 from orchard.store.output import Output
 from orchard.store.tables import TableFile
@@ -113,6 +113,7 @@ class EmbedJob:
         self._source = source
         self._output = output
         self._done = context.accumulator(Counter(), _Tally())
+        self._tag = new_tag()
 
     @property
     def reasons(self) -> Counter[str]:
@@ -127,7 +128,7 @@ class EmbedJob:
         return self._done.value["images"], self.reasons.total()
 
     def cancel(self) -> None:
-        self._context.cancelAllJobs()
+        self._context.cancelJobsWithTag(self._tag)
 
     def run(
         self, tasks: Sequence[pa.Table], *, fingerprint: str, run_id: str, scaled: bool = False
@@ -141,7 +142,10 @@ class EmbedJob:
             run_id=run_id,
             scaled=scaled,
         )
-        return distribute(self._context, work, list(enumerate(map(pack, tasks))))
+        reports = distribute(self._context, work, list(enumerate(map(pack, tasks))), self._tag)
+        if self._source.broadcast is not None:
+            self._source.broadcast.destroy()  # the caller's Spark goes on, and would keep it
+        return reports
 
 
 def pack(images: pa.Table) -> bytes:
@@ -175,15 +179,22 @@ def project(
     """Stage the components of every group of feature files, a file a group."""
     broadcast = context.broadcast(pca)
     work = partial(_project, output=output, pca=broadcast, pca_id=pca_id, run_id=run_id)
-    return distribute(context, work, list(enumerate(groups)))
+    projections = distribute(context, work, list(enumerate(groups)))
+    broadcast.destroy()
+    return projections
 
 
-def distribute(context: SparkContext, work: Callable[[T], R], tasks: Sequence[T]) -> list[R]:
-    """What `work` makes of each task, in their order; each is handed to a worker by itself."""
+def distribute(
+    context: SparkContext, work: Callable[[T], R], tasks: Sequence[T], tag: str | None = None
+) -> list[R]:
+    """What `work` makes of each task, in their order; each is handed to a worker by itself.
+
+    tag: of the jobs, to cancel them by.
+    """
     if not tasks:
         return []
     rdd = context.parallelize(tasks, len(tasks)).map(partial(_quickly, work))
-    return run_action(context, rdd.collect)
+    return run_action(context, rdd.collect, tag)
 
 
 def _quickly(work: Callable[[T], R], task: T) -> R:

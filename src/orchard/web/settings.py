@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, Le
 
 from orchard.errors import ConfigError
 from orchard.machine import available_cores
+from orchard.settings import Expected, settle
 from orchard.storage import Storage
 
 MEBIBYTE = 1024 * 1024
+Seconds = Annotated[float, Ge(0.1)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,27 +38,29 @@ class ServeConfig:
       what the result's runs record as their sources.
     - endpoint_url, region: of S3.
 
-    Raises ConfigError where a value is out of range.
+    Raises ConfigError where a value is of no such type or out of range.
     """
 
-    output: str
+    output: Annotated[str, Expected("a folder or a URL", "OUTPUT")]
     host: str = "127.0.0.1"
-    port: int = 8000
+    port: Annotated[
+        int, Ge(0), Le(65535), Expected("a whole number from 0 to 65535; 0 takes any free one")
+    ] = 8000
     classifier: str | None = None
-    workers: int = 0
-    queue: int = 64
-    max_bytes: int = 20 * MEBIBYTE
-    max_pixels: int = 50_000_000
-    head_seconds: float = 10.0
-    upload_seconds: float = 30.0
-    answer_seconds: float = 10.0
-    uploads: int = 256
-    upload_memory: int = 512 * MEBIBYTE
-    rate: int = 60
-    connections: int = 2000
+    workers: Annotated[int, Ge(0)] = 0
+    queue: Annotated[int, Ge(0)] = 64
+    max_bytes: Annotated[int, Ge(1)] = 20 * MEBIBYTE
+    max_pixels: Annotated[int, Ge(1)] = 50_000_000
+    head_seconds: Seconds = 10.0
+    upload_seconds: Seconds = 30.0
+    answer_seconds: Seconds = 10.0
+    uploads: Annotated[int, Ge(1)] = 256
+    upload_memory: Annotated[int, Ge(1)] = 512 * MEBIBYTE
+    rate: Annotated[int, Ge(0)] = 60
+    connections: Annotated[int, Ge(1)] = 2000
     contributions: bool = True
-    keep_days: int = 90
-    max_contributions: int = 10_000
+    keep_days: Annotated[int, Ge(1)] = 90
+    max_contributions: Annotated[int, Ge(1)] = 10_000
     behind_proxy: bool = False
     thumbnails: bool = True
     sources: tuple[str, ...] = ()
@@ -61,13 +68,7 @@ class ServeConfig:
     region: str | None = None
 
     def __post_init__(self) -> None:
-        for name, least in _LEAST.items():
-            value = getattr(self, name)
-            if value < least:
-                option = "--" + name.replace("_", "-")
-                raise ConfigError(f"{option} {value:g}: expected at least {least}")
-        if self.port > 65535:
-            raise ConfigError(f"--port {self.port}: expected 0 to 65535; 0 takes any free one")
+        settle(self)
         if self.upload_memory < self.max_bytes:
             raise ConfigError(
                 f"--max-bytes {self.max_bytes}: expected at most {self.upload_memory}, which all "
@@ -89,20 +90,3 @@ class ServeConfig:
     @property
     def storage(self) -> Storage:
         return Storage(self.endpoint_url, self.region)
-
-
-_LEAST: dict[str, float] = {
-    "port": 0,
-    "workers": 0,
-    "queue": 0,
-    "max_bytes": 1,
-    "max_pixels": 1,
-    "head_seconds": 0.1,
-    "upload_seconds": 0.1,
-    "answer_seconds": 0.1,
-    "uploads": 1,
-    "rate": 0,
-    "connections": 1,
-    "keep_days": 1,
-    "max_contributions": 1,
-}
