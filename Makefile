@@ -1,7 +1,7 @@
 # make demo   install, render some fruit, run the whole chain on it, offline from there on
 # make test   the tests; make test-browser looks at the pages in Chromium;
-#             make test-cluster, test-s3, test-mllib, test-package, test-spark4 and test-airflow run
-#             the long ones
+#             make test-cluster, test-s3, test-mllib, test-package, test-damage, test-spark4 and
+#             test-airflow run the long ones
 # make lint   formatting, types, layers, generated pages, the documentation's links
 # make docs   the documentation as a site, in site/
 # make bench  everything speed is held against, into benchmarks/RESULTS.md
@@ -15,7 +15,7 @@ PYTHON ?= $(shell for v in 3.12 3.11 3.13 3.10 3; do \
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test test-browser test-cluster test-mllib test-package test-s3 test-spark4 \
+.PHONY: demo test test-browser test-cluster test-damage test-mllib test-package test-s3 test-spark4 \
   test-airflow train-backbone fruit ship-backbone test-training lint docs bench lock clean
 
 demo: $(INSTALLED)
@@ -37,6 +37,9 @@ test-cluster: $(INSTALLED)
 
 test-package: $(INSTALLED)
 	$(BIN)/pytest -m package
+
+test-damage: $(INSTALLED)
+	$(BIN)/pytest -m damage
 
 test-mllib: $(INSTALLED)
 	$(BIN)/pytest -m mllib

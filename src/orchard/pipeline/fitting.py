@@ -147,7 +147,8 @@ def _present_pca(run: Run) -> PCACard | None:
     Raises DamagedError where it is damaged and might have stayed.
     """
     try:
-        return models.current_pca(run.output)
+        card = models.current_pca(run.output)
+        return card and models.load_pca(run.output, card.pca_id)[1]
     except DamagedError:
         if run.config.replace or run.config.pca == "refit":
             return None
