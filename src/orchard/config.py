@@ -62,7 +62,8 @@ class RunConfig:
     - decode: "full", or "scaled": large JPEGs at a fraction of their size.
     - view: what the network is shown of an image, of VIEWS; its features are their mean.
     - components: a whole number, or a fraction of the variance in (0, 1).
-    - pca: "refit", "keep" the stored one, or "auto": refit once a tenth of the features are new.
+    - pca: "refit", "keep" the stored one, or "auto": refit once a tenth of the features are new
+      or gone.
     - standardize: divide by the standard deviation before the PCA.
     - label: "parent" (name of the folder), "none", or a regular expression searched in the path,
       whose first group is the label.

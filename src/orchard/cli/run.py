@@ -71,7 +71,7 @@ JVM_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     show_default=True,
     metavar="auto|refit|keep",
     help="On a later run: fit the PCA anew, or project new images on the one that is there; auto "
-    "refits once more than a tenth of the features are new.",
+    "refits once more than a tenth of the features are new or gone.",
 )
 @click.option(
     "--label",
@@ -133,6 +133,7 @@ def run_command(paths: tuple[str, ...], quiet: bool, **options: Any) -> None:
       features/    a row an image: path, label, 1280 features   (Parquet, Delta Lake)
       components/  a row an image: path, label, k components
       errors/      a row for each image that failed, and why
+      gone/        the features of images that have gone from SOURCE
       models/      the fitted standardisation and PCA
       report/      index.html, to be opened in a browser
       runs/        a record of each run;  explained_variance.csv

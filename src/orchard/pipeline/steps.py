@@ -6,12 +6,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from orchard.embedding.extraction import listing_errors
 from orchard.embedding.fingerprint import Embedding
@@ -19,16 +18,16 @@ from orchard.errors import CountsError, DamagedError, OrchardError, TooManyError
 from orchard.images.source import Listing
 from orchard.machine import available_cores, own_peak_memory, peak_memory
 from orchard.model import Model
-from orchard.pipeline import doubles, drawing, fitting, gone, labels
+from orchard.pipeline import commits, doubles, drawing, fitting, gone, labels
 from orchard.pipeline.gone import find_gone
+from orchard.pipeline.known import known_rows
 from orchard.pipeline.planning import KEY, Plan, adopt, cut, make_plan, set_labels
 from orchard.pipeline.state import Committed, Run
 from orchard.pipeline.timing import Estimate
-from orchard.records import ERRORS, FEATURES, GONE, LABELS, with_labels
+from orchard.records import LABELS
 from orchard.result import Result
 from orchard.store import models, tables
 from orchard.store.erase import Suppression
-from orchard.store.tables import Rewritten, TableFile
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -40,7 +39,7 @@ def plan(run: Run, listing: Listing, model: Model, embedding: Embedding) -> Plan
     """What is to be embedded, less what OUTPUT holds or an interrupted run left staged."""
     if model.notice:
         run.reporter.warn(model.notice)
-    known = _known_rows(run, embedding)
+    known = known_rows(run, embedding)
     listing, n_suppressed = _without_erased(run, listing)
     config = run.config
     made = make_plan(
@@ -173,7 +172,9 @@ def commit(run: Run, plan: Plan, reports: list[EmbedReport], embedding: Embeddin
     """Bring features, errors and gone up to date, and hold the counts against each other."""
     if run.config.replace or tables.count(run.output, "features") == 0:
         models.save_embedding(run.output, embedding.fingerprint, embedding.card())
-    features = _adopted(run, plan) + [report.features for report in reports if report.features]
+    features = commits.adopted(run, plan) + [
+        report.features for report in reports if report.features
+    ]
     errors = [report.errors for report in reports if report.errors]
     unlistable = listing_errors(plan.unlistable, run.log.run_id)
     if unlistable.num_rows:
@@ -184,13 +185,15 @@ def commit(run: Run, plan: Plan, reports: list[EmbedReport], embedding: Embeddin
         raise CountsError(
             f"the counts do not close: {run.log.record['counts']}; nothing is written"
         )
-    committed = _commit_tables(run, plan, features, errors, unlistable["path"].combine_chunks())
+    committed = commits.commit_tables(
+        run, plan, features, errors, unlistable["path"].combine_chunks()
+    )
     expected = n_features + plan.n_present + plan.n_unlisted
     if (n_rows := tables.count(run.output, "features")) != expected:
         raise CountsError(f"features/ holds {n_rows} rows; expected {expected}")
     gone.check(run, plan)
     if n_rows == 0:
-        _empty_components(run)
+        commits.empty_components(run)
         raise TooManyErrors(
             f"all {plan.n_listed} images failed; the table {run.output.uri('errors')} says why for "
             "each"
@@ -200,88 +203,8 @@ def commit(run: Run, plan: Plan, reports: list[EmbedReport], embedding: Embeddin
     return committed
 
 
-def _commit_tables(
-    run: Run, plan: Plan, features: list[TableFile], errors: list[TableFile], unlistable: pa.Array
-) -> Committed:
-    """Each table in a transaction of its own: a row is in another before it leaves the one."""
-
-    def put(
-        table: str, files: list[TableFile], superseded: list[pa.Array], step: str = ""
-    ) -> list[Rewritten]:
-        return tables.commit(
-            run.output,
-            run.log.run_id,
-            table,
-            files,
-            superseded=pa.concat_arrays(superseded),
-            labels=plan.labels,
-            overwrite=run.config.replace,
-            step=step,
-        )
-
-    came_back = gone.stage_returned(run, plan)
-    put("gone", gone.stage_gone(run, plan), [plan.twice])
-    rewritten = put("features", features + came_back, [plan.superseded, plan.gone])
-    put("errors", errors, [plan.superseded, plan.recovered, unlistable])
-    if len(plan.back):
-        put("gone", [], [plan.back], step="back")
-    models.follow_moments(run.output, rewritten)
-    return Committed(tuple(rewritten), plan.labels)
-
-
-def _adopted(run: Run, plan: Plan) -> list[TableFile]:
-    """The files of an interrupted run, with the labels of this one."""
-    found = []
-    for number, path in enumerate(plan.adopted):
-        paths = tables.read_file(run.output, path, ["path"])["path"]
-        if pc.any(pc.is_in(paths, value_set=plan.labels["path"])).as_py():
-            rows = with_labels(tables.read_file(run.output, path), plan.labels)
-            task = f"adopted{number:05d}"
-            found.append(tables.stage(run.output, run.log.run_id, "features", task, rows))
-        else:
-            found.append(tables.describe(run.output, path))
-    return found
-
-
-def _empty_components(run: Run) -> None:
-    """Without features there are none: nothing is left that a PCA could be of."""
-    if tables.count(run.output, "components"):
-        tables.commit(run.output, run.log.run_id, "components", [], overwrite=True)
-
-
 def _is_fitted(run: Run) -> bool:
     return not run.config.replace and fitting.is_current(run)
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What OUTPUT holds: KEY and label of each table, errors with `reason`, the others with
-    `fingerprint`."""
-
-    features: pa.Table
-    errors: pa.Table
-    gone: pa.Table
-
-    @property
-    def labelled(self) -> pa.Table:
-        """path and label of every row that has one to be held against the listing's."""
-        sized = self.errors.filter(pc.is_valid(self.errors["size"]))  # the rest was never listed
-        full = self.gone.filter(pc.is_valid(self.gone["fingerprint"]))
-        return pa.concat_tables([t.select(LABELS.names) for t in (self.features, sized, full)])
-
-
-def _known_rows(run: Run, embedding: Embedding) -> _Known:
-    """What OUTPUT holds; nothing where it is to be replaced."""
-    if run.config.replace:
-        return _Known(FEATURES.empty_table(), ERRORS.empty_table(), GONE.empty_table())
-    columns = [*KEY, "label"]
-    features = tables.read(run.output, "features", [*columns, "fingerprint"])
-    went = tables.read(run.output, "gone", [*columns, "fingerprint"])
-    fingerprints = pc.unique(pa.concat_tables([features, went])["fingerprint"]).drop_null()
-    if len(fingerprints):
-        stored = models.load_embedding(run.output, fingerprints[0].as_py())
-        embedding.check(stored, run.output.root)
-    return _Known(features, tables.read(run.output, "errors", [*columns, "reason"]), went)
 
 
 def _without_erased(run: Run, listing: Listing) -> tuple[Listing, int]:

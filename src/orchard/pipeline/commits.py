@@ -1,0 +1,62 @@
+"""What a run commits: each table in a transaction of its own."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from orchard.pipeline import gone
+from orchard.pipeline.planning import Plan
+from orchard.pipeline.state import Committed, Run
+from orchard.records import with_labels
+from orchard.store import models, tables
+from orchard.store.tables import Rewritten, TableFile
+
+
+def commit_tables(
+    run: Run, plan: Plan, features: list[TableFile], errors: list[TableFile], unlistable: pa.Array
+) -> Committed:
+    """Each table in a transaction of its own: a row is in another before it leaves the one."""
+
+    def put(
+        table: str, files: list[TableFile], superseded: list[pa.Array], step: str = ""
+    ) -> list[Rewritten]:
+        return tables.commit(
+            run.output,
+            run.log.run_id,
+            table,
+            files,
+            superseded=pa.concat_arrays(superseded),
+            labels=plan.labels,
+            overwrite=run.config.replace,
+            step=step,
+        )
+
+    came_back = gone.stage_returned(run, plan)
+    put("gone", gone.stage_gone(run, plan), [plan.twice])
+    rewritten = put("features", features + came_back, [plan.superseded, plan.gone])
+    put("errors", errors, [plan.superseded, plan.recovered, unlistable])
+    if len(plan.back):
+        put("gone", [], [plan.back], step="back")
+    models.follow_moments(run.output, rewritten)
+    return Committed(tuple(rewritten), plan.labels)
+
+
+def adopted(run: Run, plan: Plan) -> list[TableFile]:
+    """The files of an interrupted run, with the labels of this one."""
+    found = []
+    for number, path in enumerate(plan.adopted):
+        paths = tables.read_file(run.output, path, ["path"])["path"]
+        if pc.any(pc.is_in(paths, value_set=plan.labels["path"])).as_py():
+            rows = with_labels(tables.read_file(run.output, path), plan.labels)
+            task = f"adopted{number:05d}"
+            found.append(tables.stage(run.output, run.log.run_id, "features", task, rows))
+        else:
+            found.append(tables.describe(run.output, path))
+    return found
+
+
+def empty_components(run: Run) -> None:
+    """Without features there are none: nothing is left that a PCA could be of."""
+    if tables.count(run.output, "components"):
+        tables.commit(run.output, run.log.run_id, "components", [], overwrite=True)

@@ -1,0 +1,45 @@
+"""What OUTPUT holds of images, as a plan needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from orchard.embedding.fingerprint import Embedding
+from orchard.pipeline.planning import KEY
+from orchard.pipeline.state import Run
+from orchard.records import ERRORS, FEATURES, GONE, LABELS
+from orchard.store import models, tables
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What OUTPUT holds: KEY and label of each table, errors with `reason`, the others with
+    `fingerprint`."""
+
+    features: pa.Table
+    errors: pa.Table
+    gone: pa.Table
+
+    @property
+    def labelled(self) -> pa.Table:
+        """path and label of every row that has one to be held against the listing's."""
+        sized = self.errors.filter(pc.is_valid(self.errors["size"]))  # the rest was never listed
+        full = self.gone.filter(pc.is_valid(self.gone["fingerprint"]))
+        return pa.concat_tables([t.select(LABELS.names) for t in (self.features, sized, full)])
+
+
+def known_rows(run: Run, embedding: Embedding) -> Known:
+    """What OUTPUT holds; nothing where it is to be replaced."""
+    if run.config.replace:
+        return Known(FEATURES.empty_table(), ERRORS.empty_table(), GONE.empty_table())
+    columns = [*KEY, "label"]
+    features = tables.read(run.output, "features", [*columns, "fingerprint"])
+    went = tables.read(run.output, "gone", [*columns, "fingerprint"])
+    fingerprints = pc.unique(pa.concat_tables([features, went])["fingerprint"]).drop_null()
+    if len(fingerprints):
+        stored = models.load_embedding(run.output, fingerprints[0].as_py())
+        embedding.check(stored, run.output.root)
+    return Known(features, tables.read(run.output, "errors", [*columns, "reason"]), went)
