@@ -16,7 +16,7 @@ from orchard.records import Failure, Found, Reason
 
 def expand(source: str) -> list[str]:
     """The files and folders that a path or a glob pattern names. Raises SourceError."""
-    path = os.path.abspath(os.path.expanduser(source))  # Path.resolve would follow links
+    path = absolute(source)
     if os.path.lexists(path):
         return [path]
     matches = sorted(glob.glob(path, recursive=True)) if glob.has_magic(path) else []
@@ -25,9 +25,14 @@ def expand(source: str) -> list[str]:
     return matches
 
 
+def absolute(path: str) -> str:
+    """A path in full, its links as they are: Path.resolve would follow them."""
+    return os.path.abspath(os.path.expanduser(path))
+
+
 def namer(source: str) -> Callable[[str], Iterator[str]]:
     """What a path is called below each folder that a source, a path or a glob pattern, can name."""
-    whole = os.path.abspath(os.path.expanduser(source))
+    whole = absolute(source)
     is_pattern = glob.has_magic(whole) and not os.path.lexists(whole)
     wanted = [part for part in whole.split("/") if part]
 

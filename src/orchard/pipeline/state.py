@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from orchard.config import RunConfig
+from orchard.images.source import absolute
 from orchard.progress import Reporter
 from orchard.result import Result
 from orchard.store import tables
@@ -26,7 +27,9 @@ class Run:
     @classmethod
     def of(cls, config: RunConfig, reporter: Reporter | None) -> Run:
         output = Output.at(config.output, config.storage)
-        return cls(config, output, RunLog(asdict(config)), reporter or Reporter())
+        log = RunLog(asdict(config))
+        log.record["sources"] = list(map(absolute, config.sources))
+        return cls(config, output, log, reporter or Reporter())
 
     @contextmanager
     def holding_output(self) -> Iterator[None]:

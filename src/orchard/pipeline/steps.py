@@ -25,7 +25,7 @@ from orchard.pipeline.timing import Estimate
 from orchard.records import ERRORS, FEATURES, GONE
 from orchard.result import Result
 from orchard.store import models, tables
-from orchard.store.erase import Suppression
+from orchard.store.suppression import Suppression
 from orchard.store.tables import TableFile
 
 if TYPE_CHECKING:
