@@ -136,7 +136,7 @@ def _preview(
     click.echo(f"{n} {_images(n)} would be erased" + (":" if found.leaves else ""))
     if found.leaves:
         for name, count in found.rows.items():
-            click.echo(f"  {count:,} rows: {name}")
+            click.echo(f"  {name}: {count:,}")
         click.echo("  whole: reports, exports, the stored moments, what is staged")
     if found.resumed:
         click.echo("an earlier erasure of them did not come to its end; this one finishes it")
@@ -155,12 +155,12 @@ def _erase_images(
     click.echo(f"rows erased: {rows}; {done.suppressed} paths are kept out of later runs")
     if done.erased_before:
         n = len(done.erased_before)
-        click.echo(f"{n} {_paths(n)} of those were erased before, and nothing of them is left")
+        click.echo(f"{n} {_paths(n)} erased before: kept out already, nothing more to delete")
     if done.begun_before:
         began = ", ".join(f"{count} of {table}" for table, count in done.begun_before.items())
         click.echo(f"earlier tries, which did not come to their end, began with: {began}")
     if done.kept_out:
-        click.echo(f"{done.kept_out} {_paths(done.kept_out)} of no known image are kept out, too")
+        click.echo(f"kept out, too: {done.kept_out} {_paths(done.kept_out)} of no known image")
     if not done.n_images:
         click.echo("nothing was deleted")
         return done
