@@ -129,6 +129,10 @@ def test_a_dry_run_says_what_would_go_and_writes_nothing(output: Path, person: s
 
 
 def test_keep_out_blocks_a_path_that_no_run_has_seen(output: Path) -> None:
+    tried = cli("erase", output, "--path", "/later.jpg", "--keep-out", "--dry-run")
+    assert tried.exit_code == 0
+    assert "1 path of no known image would be kept out" in tried.stdout
+    assert cli("readmit", output, "--path", "/later.jpg").exit_code == 11, "nothing was written"
     done = cli("erase", output, "--path", "/later.jpg", "--keep-out")
     assert done.exit_code == 0
     assert "kept out, too: 1 path of no known image" in done.stdout

@@ -57,5 +57,5 @@ def test_sources_are_named_in_full(output: Output) -> None:
 @pytest.mark.parametrize("damage", ["{", "[]", json.dumps({"started": "x"})])
 def test_a_damaged_run_is_one_sentence(output: Output, damage: str) -> None:
     output.put("runs/cut.json", damage.encode())
-    with pytest.raises(TableError, match="cut.json is no record of a run"):
+    with pytest.raises(TableError, match=r"cut\.json is no record of a run"):
         record(output, Statement(), {})

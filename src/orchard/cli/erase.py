@@ -71,14 +71,18 @@ def erase_command(
         found = _preview(place, wanted, prefixes, given)
         if dry_run:
             if found:
-                _conclude(place, found.problems, () if keep_out else found.unknown)
+                _conclude_preview(place, found, keep_out)
             return
         if (given or (found and found.leaves)) and not click.confirm("Erase for good?", err=True):
             raise ConfigError("nothing was erased; --yes does not ask")
     done = _erase_images(place, wanted, prefixes, keep_out) if wanted or prefixes else None
-    _erase_contributions(place, given)
+    missing = _erase_contributions(place, given)
+    for code in missing:
+        click.echo(f"{code}: no image is kept under this code", err=True)
     if done:
         _conclude(place, done.remaining, done.unknown)
+    if missing:
+        raise TableError(f"{place.root} keeps no image under the code {', '.join(missing)}")
 
 
 @click.command("readmit", cls=Command, short_help="Let a run read erased images again.")
@@ -115,6 +119,14 @@ def readmit_command(
         raise PathsUnknown(
             f"{len(others)} of {n + len(others)} paths were not kept out of {output}"
         )
+
+
+def _conclude_preview(place: Output, found: Found, keep_out: bool) -> None:
+    """What an erasure would leave undone; a prefix of nothing cannot be kept out."""
+    undone = tuple(u for u in found.unknown if u.is_prefix or not keep_out)
+    if n := len(found.unknown) - len(undone):
+        click.echo(f"{n} {_paths(n)} of no known image would be kept out")
+    _conclude(place, found.problems, undone)
 
 
 def _is_asked(yes: bool) -> bool:
@@ -161,7 +173,7 @@ def _erase_images(
         click.echo(f"earlier tries, which did not come to their end, began with: {began}")
     if done.kept_out:
         click.echo(f"kept out, too: {done.kept_out} {_paths(done.kept_out)} of no known image")
-    if not done.n_images:
+    if not (done.n_images or done.begun_before):
         click.echo("nothing was deleted")
         return done
     if place.root.startswith("s3://"):
@@ -206,7 +218,8 @@ def _codes(written: tuple[str, ...]) -> list[str]:
     return [code for code in codes.values() if code]
 
 
-def _erase_contributions(place: Output, codes: list[str]) -> None:
+def _erase_contributions(place: Output, codes: list[str]) -> list[str]:
+    """Delete images that people gave; the codes under which there was none."""
     from orchard.store import contributions
 
     missing = []
@@ -215,8 +228,7 @@ def _erase_contributions(place: Output, codes: list[str]) -> None:
             click.echo(f"erased: {code}")
         else:
             missing.append(code)
-    if missing:
-        raise TableError(f"{place.root} keeps no image under the code {', '.join(missing)}")
+    return missing
 
 
 def _images(n: int) -> str:
