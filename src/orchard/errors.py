@@ -10,7 +10,8 @@
     ├── TooManyErrors           7   more images failed than --max-errors allows
     ├── CountsError             8   listed ≠ embedded + already there + errors
     ├── ResultsDiffer           9   `orchard compare` found two results unequal
-    └── ClassifierError        10   no classifier can be trained, or loaded as it was stored
+    ├── ClassifierError        10   no classifier can be trained, or loaded as it was stored
+    └── PathsUnknown           11   erase, readmit: some paths matched nothing; the others are done
 
 A message gives the value, what was expected and the way out. An image that cannot be read is not an
 error in this sense: it is a row of the errors table (see `orchard.records.Failure`).
@@ -63,3 +64,7 @@ class ResultsDiffer(OrchardError):
 
 class ClassifierError(OrchardError):
     exit_code = 10
+
+
+class PathsUnknown(OrchardError):
+    exit_code = 11

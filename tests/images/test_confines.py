@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchard.images.confines import OUTSIDE, Confines, absolute, trusted
+from orchard.images.confines import OUTSIDE, Confines, trusted
+from orchard.images.source import absolute
 from orchard.records import Failure
 from orchard.storage import DEFAULT
 

@@ -178,7 +178,6 @@ def add_classifier(result, person: str) -> Path:
     rows = gallery.rename_columns(galleries.SCHEMA.names).cast(galleries.SCHEMA)
     galleries.put(Output.at(result.output), CLASSIFIER, rows)
     (folder / "card.json").write_text(json.dumps({"worst": [person], "accuracy": 0.9}))
-    (folder / "README.md").write_text(f"<p>{person}</p>")
     (folder / "classifier.safetensors").write_bytes(b"weights")
     return folder
 
@@ -305,7 +304,8 @@ def test_erasing_needs_a_result_and_something_to_erase(first, output, tmp_path):
 
 def test_paths_to_erase_come_from_a_file_too(first, source, output, tmp_path):
     lost = CliRunner().invoke(main, ["erase", output.root, "--path", "plum/1.png"])
-    assert "no row has such a path; they are written in full" in lost.stderr
+    assert lost.exit_code == 11
+    assert f"'plum/1.png': no such path; nearest: {source}/plum/1.png" in lost.stderr
     listed = tmp_path / "paths.txt"
     listed.write_text(f"{source}/plum/1.png\n{source}/plum/2.png\n", encoding="utf-8")
     done = CliRunner().invoke(main, ["erase", output.root, "--from-file", str(listed)])

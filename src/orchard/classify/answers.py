@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 from orchard.classify.predictor import BATCH_SIZE, Prediction, Predictor
+from orchard.errors import SourceError
 from orchard.images.source import DEFAULT_MAX_BYTES, Listing, fetch, list_images
 from orchard.records import Failure, Reason
 from orchard.storage import Storage
@@ -23,11 +24,13 @@ def answer(
 ) -> Iterator[dict[str, Any]]:
     """A row for each image that the sources name, in the order of their paths.
 
-    "-" is one image on `stdin`, and comes first. Raises SourceError where a source is not there.
+    "-" is one image on `stdin`, and comes first. Then a row for each source that is not there.
+    Raises SourceError where there is nothing to read at all.
     """
-    named = tuple(source for source in sources if source != STDIN)
-    listing = list_images(named, storage=storage) if named else None
-    for batch in _batched(_contents(listing, STDIN in sources, storage, stdin)):
+    named = tuple(dict.fromkeys(source for source in sources if source != STDIN))
+    has_others = STDIN in sources
+    listing, missing = _listed(named, storage, has_others) if named else (None, [])
+    for batch in _batched(_contents(listing, missing, has_others, storage, stdin)):
         images = [data for _, data in batch if isinstance(data, bytes)]
         predictions = iter(predictor.predict(images, top))
         for path, data in batch:
@@ -57,11 +60,44 @@ def _guess(guess: Any) -> dict[str, Any]:
     return {"label": guess.label, "probability": round(guess.probability, 6)}
 
 
+def _listed(
+    sources: tuple[str, ...], storage: Storage, has_others: bool
+) -> tuple[Listing | None, list[tuple[str, Failure]]]:
+    """The images that the sources name, and the sources that are not there.
+
+    Raises SourceError where none is, and there are no other images.
+    """
+    try:
+        return list_images(sources, storage=storage), []
+    except SourceError as error:
+        if len(sources) == 1 and not has_others:
+            raise
+        first = error
+    missing = {source: failure for source in sources if (failure := _missing(source, storage))}
+    there = tuple(source for source in sources if source not in missing)
+    if not there and not has_others:
+        raise first
+    return list_images(there, storage=storage) if there else None, sorted(missing.items())
+
+
+def _missing(source: str, storage: Storage) -> Failure | None:
+    try:
+        list_images((source,), storage=storage)
+    except SourceError as error:
+        return Failure(Reason.VANISHED, str(error))
+    return None
+
+
 def _contents(
-    listing: Listing | None, from_stdin: bool, storage: Storage, stdin: BinaryIO
+    listing: Listing | None,
+    missing: list[tuple[str, Failure]],
+    from_stdin: bool,
+    storage: Storage,
+    stdin: BinaryIO,
 ) -> Iterator[tuple[str, bytes | Failure]]:
     if from_stdin:
         yield STDIN, _read(stdin)
+    yield from missing
     if listing is not None:
         yield from listing.failures
         paths = listing.images["path"].to_pylist()

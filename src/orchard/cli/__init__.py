@@ -10,13 +10,13 @@ import click
 from orchard._version import __version__
 from orchard.cli.cluster import cluster_group
 from orchard.cli.command import INTERRUPTED
+from orchard.cli.erase import erase_command, readmit_command
 from orchard.cli.models import models_command
 from orchard.cli.predict import predict_command
 from orchard.cli.privacy import privacy_command
 from orchard.cli.report import report_command
 from orchard.cli.result import (
     compare_command,
-    erase_command,
     export_command,
     optimize_command,
     vacuum_command,
@@ -36,6 +36,7 @@ Exit codes:
   3  nothing to read               8  the counts do not close
   4  weights missing or wrong      9  compare: the results differ
                                   10  no such classifier can be trained or loaded
+                                  11  erase: some paths matched nothing
                                  130  interrupted; what was embedded is kept
 """
 
@@ -62,6 +63,7 @@ for command in (
     compare_command,
     export_command,
     erase_command,
+    readmit_command,
     vacuum_command,
     optimize_command,
     models_command,

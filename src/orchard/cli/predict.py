@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from orchard.cli.command import Command, storage_options
+from orchard.cli.path_list import read_paths
 from orchard.errors import ConfigError, TooManyErrors
 
 
@@ -17,7 +18,7 @@ from orchard.errors import ConfigError, TooManyErrors
 @click.argument("sources", metavar="FILE|FOLDER|-...", nargs=-1)
 @click.option(
     "--from-file",
-    type=click.File("r", encoding="utf-8"),
+    type=click.File("rb"),
     metavar="FILE",
     help="Paths of images, one a line; - reads them from standard input.",
 )
@@ -39,9 +40,9 @@ def predict_command(
 
     Sources are files, folders, globs or s3:// addresses; - is one image on standard input. A line
     holds path, answer (sure, not_sure, not_a_fruit), species, varieties, nearest and seconds; for
-    an image that cannot be read, path and error with its reason. Lines come in the order of the
-    paths. The exit code is 0 where every image was read, 7 where some were not, 3 where there was
-    nothing to read.
+    an image that cannot be read, or a source that is not there, path and error with its reason.
+    Lines come in the order of the paths, what is not there first. The exit code is 0 where every
+    image was read, 7 where some were not, 3 where there was nothing to read.
 
     \b
     Examples:
@@ -54,8 +55,7 @@ def predict_command(
     from orchard.classify.predictor import Predictor
     from orchard.storage import Storage
 
-    lines = [line.rstrip("\r\n") for line in from_file or ()]
-    wanted = [*sources, *filter(None, lines)]
+    wanted = [*sources, *read_paths(from_file)]
     if not wanted:
         raise ConfigError("nothing to look at: give a file, a folder, -, or --from-file")
     for option, value in (("--top", top), ("--threads", threads)):

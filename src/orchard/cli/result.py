@@ -1,9 +1,8 @@
-"""The commands on a result: compare, export, erase, vacuum, optimize."""
+"""The commands on a result: compare, export, vacuum, optimize."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,11 +13,7 @@ from orchard.cli.command import (
     show,
     storage_options,
 )
-from orchard.errors import ConfigError, ResultsDiffer, TableError
-
-if TYPE_CHECKING:
-    from orchard.store.output import Output
-
+from orchard.errors import ConfigError, ResultsDiffer
 
 _LARGEST_MB = 1024**2  # a terabyte
 
@@ -93,77 +88,6 @@ def export_command(
     folder = Path(to or (Path(output) / "export" if place.is_local else "export"))
     for path in export(place, folder, file_format, features=features, force=force):
         click.echo(path)
-
-
-@click.command("erase", cls=Command, short_help="Erase images from a result for good.")
-@click.argument("output", metavar="OUTPUT")
-@click.option("--path", "paths", multiple=True, help="An image's path, as in the tables.")
-@click.option("--prefix", "prefixes", multiple=True, help="All images whose path begins so.")
-@click.option("--from-file", type=click.File("r", encoding="utf-8"), help="Paths, one a line.")
-@click.option(
-    "--contribution",
-    "codes",
-    multiple=True,
-    metavar="CODE",
-    help="An image that was left on the page of `orchard serve`.",
-)
-@storage_options
-def erase_command(
-    output: str,
-    paths: tuple[str, ...],
-    prefixes: tuple[str, ...],
-    from_file: Any,
-    codes: tuple[str, ...],
-    endpoint_url: str | None,
-    region: str | None,
-) -> None:
-    """Erase images from every table of OUTPUT, and keep them out of later runs.
-
-    The files that held their rows are rewritten and deleted, with their old versions where a bucket
-    keeps such; the report and exports are deleted, and the images leave the galleries of trained
-    classifiers. The PCA that was fitted on them stays until the next run fits another. A salted
-    hash of each path is kept, and a line in erasure/audit.jsonl that says how many rows went.
-    --contribution deletes one image that somebody left on the page of `orchard serve`.
-    """
-    from orchard.storage import Storage, delete_old_versions
-    from orchard.store.erase import erase
-
-    lines = [line.rstrip("\r\n") for line in from_file or ()]
-    if not all((*paths, *prefixes)):
-        raise ConfigError("--path or --prefix '': expected a path, or how one begins")
-    wanted = [*paths, *filter(None, lines)]
-    if not wanted and not prefixes and not codes:
-        raise ConfigError("nothing to erase: give --path, --prefix, --from-file or --contribution")
-    place = existing_result(output, endpoint_url, region)
-    _erase_contributions(place, codes)
-    done = erase(place, wanted, prefixes) if wanted or prefixes else None
-    if done:
-        rows = ", ".join(f"{count} of {table}" for table, count in done.rows.items())
-        click.echo(f"rows erased: {rows}; {done.suppressed} paths are kept out of later runs")
-    if done and not any(done.rows.values()):
-        click.echo("no row has such a path; they are written in full, as in the tables", err=True)
-    if output.startswith("s3://"):
-        n_versions = delete_old_versions(output, Storage(endpoint_url, region))
-        click.echo(f"{n_versions} old versions deleted from the bucket")
-    if done:
-        click.echo("run `orchard run` again to fit a PCA and draw a report without them")
-    if done and done.classifier_rows:
-        click.echo(
-            f"{done.classifier_rows} rows left the galleries of classifiers, which were trained on "
-            "them: train those again"
-        )
-
-
-def _erase_contributions(place: Output, written: tuple[str, ...]) -> None:
-    from orchard.store import contributions
-
-    codes = {text: contributions.parse_code(text) for text in written}
-    for text, code in codes.items():
-        if code is None:
-            raise ConfigError(f"--contribution {text}: expected a code such as 7K3M-Q9XW-2RPD-H5VA")
-        if not contributions.erase(place, code):
-            raise TableError(f"{place.root} keeps no image under the code {code}")
-        click.echo(f"erased: {code}")
 
 
 @click.command("vacuum", cls=Command, short_help="Delete what killed runs left behind.")

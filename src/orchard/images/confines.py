@@ -29,11 +29,6 @@ from orchard.storage import Storage, is_remote
 OUTSIDE = "outside the sources of this result; --source says where images may be read"
 
 
-def absolute(one: str) -> str:
-    """A source by a name that means the same from every folder."""
-    return one if is_remote(one) else local.absolute(one)
-
-
 def trusted(recorded: Iterable[str]) -> tuple[str, ...]:
     """Of the sources that a record names, those that are read without being given."""
     return tuple(one for one in recorded if _is_narrow(one))

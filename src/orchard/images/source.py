@@ -138,6 +138,11 @@ def list_images(
     return Listing(images, kept, tuple(sorted(results.found)))
 
 
+def absolute(source: str) -> str:
+    """A source as it begins the paths in the tables, wherever it was given."""
+    return source if is_remote(source) else local.absolute(source)
+
+
 def read(
     path: str, storage: Storage | None = None, *, max_bytes: int = DEFAULT_MAX_BYTES
 ) -> bytes | Failure:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import pyarrow as pa
 
 from orchard.config import RunConfig
-from orchard.images.confines import absolute
+from orchard.images.source import absolute
 from orchard.progress import Reporter
 from orchard.result import Result
 from orchard.store import ownership, recorded_sources, tables

@@ -27,7 +27,7 @@ from orchard.pipeline.timing import Estimate
 from orchard.records import LABELS
 from orchard.result import Result
 from orchard.store import models, tables
-from orchard.store.erase import Suppression
+from orchard.store.suppression import Suppression
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

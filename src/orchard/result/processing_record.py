@@ -14,9 +14,11 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from orchard.store import runs, tables
-from orchard.store.erase import AUDIT, Suppression
+from orchard.store import contributions, runs, tables
+from orchard.store.erase import AUDIT
+from orchard.store.galleries import CLASSIFIERS
 from orchard.store.output import Output
+from orchard.store.suppression import Suppression
 
 RECORD = "privacy/processing_record.json"
 UNKNOWN = "not stated"
@@ -56,10 +58,11 @@ def record(output: Output, statement: Statement, place: dict[str, Any]) -> Proce
     kept = [path for path in output.paths("runs") if path.endswith(".json")]
     records = [runs.read(output, path) for path in kept]
     started = sorted(run["started"] for run in records)
+    given = (run.get("sources") or run["config"]["sources"] for run in records)
     made = ProcessingRecord(
         made=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         statement=statement,
-        sources=sorted({source for run in records for source in run["config"]["sources"]}),
+        sources=sorted({source for sources in given for source in sources}),
         images=tables.count(output, "features"),
         failed=tables.count(output, "errors"),
         erased=len(Suppression.load(output).hashes),
@@ -70,7 +73,10 @@ def record(output: Output, statement: Statement, place: dict[str, Any]) -> Proce
         erasure={
             "how": f"orchard erase {output.root} --path PATH (or --prefix, --from-file)",
             "who": "whoever may write to the place named above",
-            "effect": "rows leave all tables, their files are deleted, the image stays away",
+            "effect": "rows leave all tables and the galleries of classifiers, their files are "
+            "deleted, reports and exports too; the image stays away",
+            "contributions": f"orchard erase {output.root} --contribution CODE; without that on "
+            "the day that was named to the person",
             "images": "Orchard does not delete the images themselves; they lie in the sources",
             "proof": f"{output.uri(AUDIT)} tells when and how many, not whose",
         },
@@ -82,16 +88,43 @@ def record(output: Output, statement: Statement, place: dict[str, Any]) -> Proce
 def _stored(output: Output) -> dict[str, str]:
     columns = {
         "features": "path, label, size, time, ETag, SHA-256, width and height of each image, and "
-        "1280 numbers from which a likeness of it can be guessed",
+        f"{_n_features(output)} numbers from which a likeness of it can be guessed",
         "components": "path, label and fewer such numbers",
         "errors": "path, label, size and what was wrong",
         "gone": "the same as in features, of images that went from their source",
         "models": "means, scales and components over all images; one image is a share of them",
         "runs": "settings, counts, times and versions of each run",
     }
+    columns |= _pictures(output)
     labels = tables.read(output, "features", ["label"])["label"]
     columns["labels"] = f"{len(pc.unique(labels)):,} different ones"
     return columns
+
+
+def _pictures(output: Output) -> dict[str, str]:
+    """What else may show people, where it is there."""
+    found = {}
+    if output.paths("report"):
+        found["report"] = "thumbnails, path and label of images, and where they lie on a map"
+    if galleries := [p for p in output.paths(CLASSIFIERS) if p.endswith("/gallery.parquet")]:
+        found["classifiers"] = (
+            f"{len(galleries)}: path, label and numbers of the known images of each, which answers "
+            "name and `orchard serve` shows"
+        )
+    if codes := contributions.codes(output):
+        found["contributions"] = (
+            f"{len(codes):,} images that people gave, each under a code, what it was taken for and "
+            "until when it is kept"
+        )
+    return found
+
+
+def _n_features(output: Output) -> str:
+    """How many numbers the network gives of an image."""
+    for file in tables.files(output, "features"):
+        for batch in tables.iter_batches(output, file.path, ["features"], 1):
+            return f"{len(batch['features'][0]):,}"
+    return "some"
 
 
 def lines(made: ProcessingRecord) -> Iterable[str]:

@@ -1,118 +1,193 @@
 """Erasure: an image's rows leave every table, and the image stays away.
 
-What is deleted: its rows in features, components, errors and gone (the files that held them are
-rewritten and the old ones deleted), staged files, the stored moments, and what names it elsewhere
-(see `traces`). What stays: the PCA models and the classifiers' weights, in which one image is a
-share of a mean; the present PCA is marked, and the next run fits a new one. Kept besides: a salted
-hash of the path, so that later runs leave the image out, and a line of the audit log that says how
-many rows went, not whose.
+What is deleted: its rows in every table (the files that held them are rewritten and the old ones
+deleted), staged files, the stored moments, and what names it elsewhere (see `traces`,
+`galleries`). What stays: the PCA models and the classifiers' weights, in which one image is a share
+of a mean; the present PCA is marked, and the next run fits a new one. Kept besides: a salted hash
+of the path, so that later runs leave the image out, and a line of the audit log that says how many
+rows went, not whose. Where no path matches, nothing is deleted at all.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import secrets
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from functools import partial
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from orchard.store import models, tables, traces
-from orchard.store.damage import noticing
+from orchard.storage import one_line
+from orchard.store import galleries, models, tables, traces
+from orchard.store.known import UNREADABLE, Found, Unknown, forms, look_up
 from orchard.store.output import Output
 from orchard.store.runs import new_run_id
+from orchard.store.suppression import Suppression
 
-SUPPRESSED = "erasure/suppressed.json"
 AUDIT = "erasure/audit.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """rows: how many left each table. classifier_rows: how many left the files of classifiers.
-    suppressed: paths that later runs leave out, in all."""
+    """What an erasure did.
+
+    n_images: how many images it was about. rows: how many left each table. classifier_rows: how
+    many left the galleries of classifiers. begun_before: rows that earlier tries, which did not
+    come to their end, had set out to erase. remaining: a sentence for each thing that could not be
+    read or cleaned: run it again once that is mended. kept_out: unknown paths that are kept out
+    now. suppressed: paths that later runs leave out, in all.
+    """
 
     when: str
+    n_images: int
     rows: dict[str, int]
     classifier_rows: int
+    begun_before: dict[str, int]
+    remaining: tuple[str, ...]
     suppressed: int
+    unknown: tuple[Unknown, ...] = ()
+    erased_before: tuple[str, ...] = ()
+    kept_out: int = 0
+
+    def audited(self) -> dict[str, object]:
+        """What the log may say: nothing that names an image."""
+        return {
+            "when": self.when,
+            "images": self.n_images,
+            "rows": self.rows,
+            "classifier_rows": self.classifier_rows,
+            **({"begun_before": self.begun_before} if self.begun_before else {}),
+            "remaining": list(self.remaining),
+            "suppressed": self.suppressed,
+        }
 
 
-@dataclass(frozen=True, slots=True)
-class Suppression:
-    """Paths that no run may read again, as salted SHA-256 hashes."""
-
-    salt: str
-    hashes: frozenset[str]
-
-    @classmethod
-    def load(cls, output: Output) -> Suppression:
-        if SUPPRESSED not in output.paths("erasure"):
-            return cls(secrets.token_hex(16), frozenset())
-        stored = output.get_json(SUPPRESSED)
-        with noticing(output.root, SUPPRESSED):
-            return cls(stored["salt"], frozenset(stored["hashes"]))
-
-    def save(self, output: Output) -> None:
-        output.put_json(SUPPRESSED, {"salt": self.salt, "hashes": sorted(self.hashes)})
-
-    def digest(self, path: str) -> str:
-        return hashlib.sha256(f"{self.salt}\n{path}".encode()).hexdigest()
-
-    def adding(self, paths: Iterable[str]) -> Suppression:
-        return Suppression(self.salt, self.hashes | {self.digest(path) for path in paths})
-
-    def allowed(self, paths: list[str]) -> pa.Array:
-        """A mask of the paths that may be read."""
-        if not self.hashes:
-            return pa.repeat(True, len(paths))
-        return pa.array([self.digest(path) not in self.hashes for path in paths], pa.bool_())
+def preview(output: Output, paths: Iterable[str], prefixes: Iterable[str] = ()) -> Found:
+    """What `erase` would be about; writes nothing. Raises TableError."""
+    return look_up(output, paths, prefixes, Suppression.load(output))
 
 
-def erase(output: Output, paths: Iterable[str], prefixes: Iterable[str] = ()) -> Erasure:
+def erase(
+    output: Output, paths: Iterable[str], prefixes: Iterable[str] = (), *, keep_out: bool = False
+) -> Erasure:
     """Erase the images of the given paths, and of all known paths that begin with a prefix.
 
-    Suppressed before anything is deleted, so that an erasure that is cut short leaves no image to
-    come back; run it again to finish it. Raises TableError.
+    keep_out: paths that the result does not know are kept out of later runs too. Suppressed before
+    anything is deleted, so that an erasure that is cut short leaves no image to come back; run it
+    again to finish it. What is damaged is passed over and named in `remaining`. Raises TableError
+    where nothing can be erased safely; nothing is deleted then.
+    """
+    prefixes = tuple(prefixes)
+    with output.lock():
+        before = Suppression.load(output)
+        found = look_up(output, paths, prefixes, before)
+        strangers = tuple(u for u in found.unknown if not u.is_prefix) if keep_out else ()
+        kept = before.adding(form for u in strangers for form in forms(u.given))
+        unknown = tuple(u for u in found.unknown if u not in strangers)
+        if found.leaves:
+            done = _Deletion(output, found, prefixes).run(kept)
+        else:
+            if strangers:
+                kept.save(output)
+            rows = dict.fromkeys(tables.SCHEMAS, 0)
+            done = Erasure(_now(), 0, rows, 0, {}, found.problems, len(kept.hashes))
+    return replace(
+        done, unknown=unknown, erased_before=found.erased_before, kept_out=len(strangers)
+    )
+
+
+def readmit(output: Output, paths: Iterable[str]) -> tuple[str, ...]:
+    """Let later runs read images again that were kept out; the paths that were not kept out.
+
+    Raises TableError.
     """
     with output.lock():
-        wanted = _known_paths(output, tuple(prefixes)) | set(paths)
-        suppression = Suppression.load(output).adding(wanted)
-        suppression.save(output)
-        models.forget_moments(output)
-        tables.discard_staged(output)
-        leaving = pa.array(sorted(wanted), pa.string())
+        suppression = Suppression.load(output)
+        kept_out, others = [], []
+        for path in dict.fromkeys(paths):
+            known = [form for form in forms(path) if suppression.holds(form)]
+            kept_out += [path] if path in known else known
+            others += [] if known else [path]
+        if kept_out:
+            suppression.without(kept_out).save(output)
+    return tuple(others)
+
+
+@dataclass(slots=True)
+class _Deletion:
+    """An erasure under way."""
+
+    output: Output
+    found: Found
+    prefixes: tuple[str, ...]
+    rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(tables.SCHEMAS, 0))
+    classifier_rows: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    def run(self, before: Suppression) -> Erasure:
+        """Delete all that can be, whatever cannot be read; the audit line comes in any case."""
+        texts = {*self.found.paths, *self.found.resumed, *self.prefixes}
+        begun_before = before.begun(texts)
+        aim = {table: self.found.rows[table] for table in tables.SCHEMAS}
+        suppression = before.adding(self.found.paths)
+        suppression.beginning(texts, aim).save(self.output)
+        self.problems += self.found.problems
+        n_suppressed, is_cut_short = len(suppression.hashes), True
+        try:
+            self._delete()
+            is_cut_short = False
+        finally:
+            if is_cut_short:
+                self.problems.append("cut short")
+            remaining = tuple(dict.fromkeys(self.problems))
+            done = Erasure(
+                _now(), len(self.found.paths), self.rows, self.classifier_rows, begun_before,
+                remaining, n_suppressed,
+            )  # fmt: skip
+            _audit(self.output, done)
+        if not remaining:
+            suppression.finishing(texts).save(self.output)
+        return done
+
+    def _delete(self) -> None:
+        leaving = pa.array(sorted(self.found.paths), pa.string())
+        self._carry_on("the stored moments", partial(models.forget_moments, self.output))
+        self._carry_on("what was staged", partial(tables.discard_staged, self.output))
         run_id = new_run_id()
-        rows = {}
         for table in tables.SCHEMAS:
-            before = tables.count(output, table)
-            tables.commit(output, run_id, table, [], superseded=leaving)
-            rows[table] = before - tables.count(output, table)
-        tables.sweep(output)
-        classifier_rows = traces.erase_traces(output, wanted)
-        if rows["features"]:
-            models.mark_erased(output, rows["features"])
-        when = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        done = Erasure(when, rows, classifier_rows, len(suppression.hashes))
-        _audit(output, done)
-    return done
+            self._carry_on(f"{table}/", partial(self._empty, table, run_id, leaving))
+        self._carry_on("old files of the tables", partial(tables.sweep, self.output))
+        self._carry_on("reports and exports", partial(traces.delete_made_anew, self.output))
+        self._carry_on("galleries", partial(self._forget, leaving))
+        traces.strike_out(self.output, self.found.documents, self.found.paths, self.problems)
+        if n := self.rows.get("features", 0):
+            self._carry_on("the mark of the PCA", partial(models.mark_erased, self.output, n))
 
+    def _empty(self, table: str, run_id: str, leaving: pa.Array) -> None:
+        if not self.found.rows[table]:
+            return
+        before = tables.count(self.output, table)
+        tables.commit(self.output, run_id, table, [], superseded=leaving)
+        self.rows[table] = before - tables.count(self.output, table)
 
-def _known_paths(output: Output, prefixes: tuple[str, ...]) -> set[str]:
-    if not prefixes:
-        return set()
-    found: set[str] = set()
-    for table in tables.SCHEMAS:
-        column = tables.read(output, table, ["path"])["path"]
-        for prefix in prefixes:
-            found.update(column.filter(pc.starts_with(column, prefix)).to_pylist())
-    for prefix in prefixes:
-        found |= traces.classifier_paths(output, prefix)
-    return found
+    def _forget(self, leaving: pa.Array) -> None:
+        self.classifier_rows = galleries.forget(self.output, leaving, self.problems)
+
+    def _carry_on(self, what: str, step: Callable[[], object]) -> None:
+        try:
+            step()
+        except UNREADABLE as error:
+            place = f"{what} of {self.output.root}"
+            self.problems.append(f"{place} may still hold the images: {one_line(error)}")
 
 
 def _audit(output: Output, done: Erasure) -> None:
     earlier = bytes(output.get(AUDIT)) if AUDIT in output.paths("erasure") else b""
-    output.put(AUDIT, earlier + json.dumps(asdict(done)).encode() + b"\n")
+    if earlier and not earlier.endswith(b"\n"):  # its last line was cut off
+        earlier += b"\n"
+    output.put(AUDIT, earlier + json.dumps(done.audited()).encode() + b"\n")
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchard.errors import TableError
+from orchard.storage import one_line
 from orchard.store.damage import damaged, noticing
 from orchard.store.output import Output
 
@@ -53,23 +54,58 @@ def digest(output: Output, folder: str) -> str:
         return str(stored["sha256"])
 
 
-def forget(output: Output, paths: pa.Array) -> int:
+def paths(output: Output, problems: list[str]) -> list[pa.ChunkedArray]:
+    """The images of every gallery; a sentence for each that is damaged."""
+    found = []
+    for folder in _folders(output):
+        rows, problem = _readable(output, folder)
+        problems += filter(None, [problem])
+        if rows is not None:
+            found.append(rows["path"])
+    return found
+
+
+def forget(output: Output, leaving: pa.Array, problems: list[str]) -> int:
     """Take images out of every gallery; how many rows went.
 
-    A damaged gallery, which nothing answers from, is deleted whole.
+    A damaged gallery, which nothing answers from, is deleted whole where it holds one of them or
+    cannot be read; a sentence for each.
     """
     gone = 0
-    for path in output.paths(CLASSIFIERS):
-        if not path.endswith("/gallery.parquet"):
-            continue
-        folder = path.rpartition("/")[0]
-        try:
-            rows = get(output, folder)
-        except TableError:
-            output.delete([path])
-            continue
-        kept = rows.filter(pc.invert(pc.is_in(rows["path"], value_set=paths)))
-        if kept.num_rows < rows.num_rows:
-            put(output, folder, kept)
-            gone += rows.num_rows - kept.num_rows
+    for folder in _folders(output):
+        gone += _forget(output, folder, leaving, problems)
     return gone
+
+
+def _forget(output: Output, folder: str, leaving: pa.Array, problems: list[str]) -> int:
+    rows, problem = _readable(output, folder)
+    problems += filter(None, [problem])
+    kept = None if rows is None else rows.filter(pc.invert(pc.is_in(rows["path"], leaving)))
+    gone = 0 if rows is None or kept is None else rows.num_rows - kept.num_rows
+    try:
+        if problem and (kept is None or gone):
+            output.delete([f"{folder}/gallery.parquet"])
+        elif kept is not None and gone:
+            put(output, folder, kept)
+    except TableError as error:
+        problems.append(f"{output.uri(folder)} may still hold the images: {one_line(error)}")
+        return 0
+    return gone
+
+
+def _folders(output: Output) -> list[str]:
+    files = output.paths(CLASSIFIERS)
+    return [path.rpartition("/")[0] for path in files if path.endswith("/gallery.parquet")]
+
+
+def _readable(output: Output, folder: str) -> tuple[pa.Table | None, str | None]:
+    """A gallery's rows, those of a damaged one as far as they can be read, and what is wrong."""
+    try:
+        return get(output, folder), None
+    except (TableError, OSError, ValueError, KeyError, pa.ArrowException) as error:
+        problem = one_line(error)
+    try:
+        data = pa.BufferReader(output.get(f"{folder}/gallery.parquet"))
+        return pq.read_table(data, columns=SCHEMA.names).cast(SCHEMA), problem
+    except (TableError, OSError, ValueError, KeyError, pa.ArrowException):
+        return None, problem

@@ -8,7 +8,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from orchard.errors import TableError
-from orchard.images.confines import Confines, absolute, trusted
+from orchard.images.confines import Confines, trusted
+from orchard.images.source import absolute
 from orchard.storage import is_remote
 from orchard.store.output import Output
 

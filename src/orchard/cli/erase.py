@@ -1,0 +1,239 @@
+"""`orchard erase` and `orchard readmit`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchard.cli.command import Command, existing_result, storage_options
+from orchard.cli.path_list import read_paths
+from orchard.errors import ConfigError, PathsUnknown, TableError
+
+if TYPE_CHECKING:
+    from orchard.store.erase import Erasure
+    from orchard.store.known import Found, Unknown
+    from orchard.store.output import Output
+
+
+@click.command("erase", cls=Command, short_help="Erase images from a result for good.")
+@click.argument("output", metavar="OUTPUT")
+@click.option("--path", "paths", multiple=True, help="An image's path, as in the tables.")
+@click.option("--prefix", "prefixes", multiple=True, help="All images whose path begins so.")
+@click.option(
+    "--from-file", type=click.File("rb"), metavar="FILE", help="Paths, one a line; - reads them."
+)
+@click.option(
+    "--contribution",
+    "codes",
+    multiple=True,
+    metavar="CODE",
+    help="An image that was left on the page of `orchard serve`.",
+)
+@click.option("--keep-out", is_flag=True, help="Keep paths out that no run has seen yet, too.")
+@click.option("--dry-run", is_flag=True, help="Say what would go, table by table; write nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask. Without a terminal nothing is asked.")
+@storage_options
+def erase_command(
+    output: str,
+    paths: tuple[str, ...],
+    prefixes: tuple[str, ...],
+    from_file: Any,
+    codes: tuple[str, ...],
+    keep_out: bool,
+    dry_run: bool,
+    yes: bool,
+    endpoint_url: str | None,
+    region: str | None,
+) -> None:
+    """Erase images from every table of OUTPUT, and keep them out of later runs.
+
+    The files that held their rows are rewritten and deleted, with their old versions where a bucket
+    keeps such; the report and exports are deleted, and the images leave the galleries of trained
+    classifiers. The PCA that was fitted on them stays until the next run fits another. A salted
+    hash of each path is kept, and a line in erasure/audit.jsonl that says how many rows went.
+    --contribution deletes one image that somebody left on the page of `orchard serve`.
+
+    A path is meant exactly, in any Unicode form. One that matches nothing is named, with the
+    nearest that is known, and the exit code is 11; the others are erased. Where none matches,
+    nothing is deleted. What is damaged is passed over and named, and the exit code is 5: mend it,
+    and run the same command again. `orchard readmit` takes a path back in.
+    """
+    wanted = [*paths, *read_paths(from_file)]
+    if not all((*paths, *prefixes)):
+        raise ConfigError("--path or --prefix '': expected a path, or how one begins")
+    if not wanted and not prefixes and not codes:
+        raise ConfigError("nothing to erase: give --path, --prefix, --from-file or --contribution")
+    given = _codes(codes)
+    place = existing_result(output, endpoint_url, region)
+    if dry_run or _is_asked(yes):
+        found = _preview(place, wanted, prefixes, given)
+        if dry_run:
+            if found:
+                _conclude_preview(place, found, keep_out)
+            return
+        if (given or (found and found.leaves)) and not click.confirm("Erase for good?", err=True):
+            raise ConfigError("nothing was erased; --yes does not ask")
+    done = _erase_images(place, wanted, prefixes, keep_out) if wanted or prefixes else None
+    missing = _erase_contributions(place, given)
+    for code in missing:
+        click.echo(f"{code}: no image is kept under this code", err=True)
+    if done:
+        _conclude(place, done.remaining, done.unknown)
+    if missing:
+        raise TableError(f"{place.root} keeps no image under the code {', '.join(missing)}")
+
+
+@click.command("readmit", cls=Command, short_help="Let a run read erased images again.")
+@click.argument("output", metavar="OUTPUT")
+@click.option("--path", "paths", multiple=True, help="A path that was erased, as it was.")
+@click.option(
+    "--from-file", type=click.File("rb"), metavar="FILE", help="Paths, one a line; - reads them."
+)
+@storage_options
+def readmit_command(
+    output: str,
+    paths: tuple[str, ...],
+    from_file: Any,
+    endpoint_url: str | None,
+    region: str | None,
+) -> None:
+    """Take back that paths are kept out of OUTPUT: later runs read those images again.
+
+    What was erased does not come back by this; the next `orchard run` reads the image where it
+    lies. Only hashes of the paths are kept, so each must be given in full. The exit code is 11
+    where one was not kept out.
+    """
+    from orchard.store.erase import readmit
+
+    wanted = [*paths, *read_paths(from_file)]
+    if not all(wanted) or not wanted:
+        raise ConfigError("nothing to readmit: give --path or --from-file")
+    others = readmit(existing_result(output, endpoint_url, region), wanted)
+    n = len(dict.fromkeys(wanted)) - len(others)
+    click.echo(f"{n} {_paths(n)} may be read again by the next run")
+    for path in others:
+        click.echo(f"{path!r}: is not kept out", err=True)
+    if others:
+        raise PathsUnknown(
+            f"{len(others)} of {n + len(others)} paths were not kept out of {output}"
+        )
+
+
+def _conclude_preview(place: Output, found: Found, keep_out: bool) -> None:
+    """What an erasure would leave undone; a prefix of nothing cannot be kept out."""
+    undone = tuple(u for u in found.unknown if u.is_prefix or not keep_out)
+    if n := len(found.unknown) - len(undone):
+        click.echo(f"{n} {_paths(n)} of no known image would be kept out")
+    _conclude(place, found.problems, undone)
+
+
+def _is_asked(yes: bool) -> bool:
+    return not yes and sys.stdin.isatty()
+
+
+def _preview(
+    place: Output, paths: list[str], prefixes: tuple[str, ...], codes: list[str]
+) -> Found | None:
+    """Say what would go; writes nothing."""
+    from orchard.store.erase import preview
+
+    for code in codes:
+        click.echo(f"contribution {code} would be deleted")
+    if not paths and not prefixes:
+        return None
+    found = preview(place, paths, prefixes)
+    n = len(found.paths)
+    click.echo(f"{n} {_images(n)} would be erased" + (":" if found.leaves else ""))
+    if found.leaves:
+        for name, count in found.rows.items():
+            click.echo(f"  {name}: {count:,}")
+        click.echo("  whole: reports, exports, the stored moments, what is staged")
+    if found.resumed:
+        click.echo("an earlier erasure of them did not come to its end; this one finishes it")
+    return found
+
+
+def _erase_images(
+    place: Output, paths: list[str], prefixes: tuple[str, ...], keep_out: bool
+) -> Erasure:
+    """Erase, and say what went."""
+    from orchard.storage import delete_old_versions
+    from orchard.store.erase import erase
+
+    done = erase(place, paths, prefixes, keep_out=keep_out)
+    rows = ", ".join(f"{count} of {table}" for table, count in done.rows.items())
+    click.echo(f"rows erased: {rows}; {done.suppressed} paths are kept out of later runs")
+    if done.erased_before:
+        n = len(done.erased_before)
+        click.echo(f"{n} {_paths(n)} erased before: kept out already, nothing more to delete")
+    if done.begun_before:
+        began = ", ".join(f"{count} of {table}" for table, count in done.begun_before.items())
+        click.echo(f"earlier tries, which did not come to their end, began with: {began}")
+    if done.kept_out:
+        click.echo(f"kept out, too: {done.kept_out} {_paths(done.kept_out)} of no known image")
+    if not (done.n_images or done.begun_before):
+        click.echo("nothing was deleted")
+        return done
+    if place.root.startswith("s3://"):
+        n_versions = delete_old_versions(place.root, place.storage)
+        click.echo(f"{n_versions} old versions deleted from the bucket")
+    click.echo("run `orchard run` again to fit a PCA and draw a report without them")
+    if done.classifier_rows:
+        click.echo(
+            f"{done.classifier_rows} rows left the galleries of classifiers, which were trained on "
+            "them: train those again"
+        )
+    return done
+
+
+def _conclude(place: Output, problems: tuple[str, ...], unknown: tuple[Unknown, ...]) -> None:
+    """Name what was not erased. Raises TableError or PathsUnknown where there is any."""
+    for missing in unknown:
+        click.echo(str(missing), err=True)
+    for problem in problems:
+        click.echo(problem, err=True)
+    not_found = f"{len(unknown)} of the paths and prefixes matched nothing" if unknown else ""
+    if problems:
+        rest = f", and {not_found}" if unknown else ""
+        raise TableError(
+            f"{len(problems)} things in {place.root} could not be read or cleaned{rest}; mend or "
+            "delete them, then run the same command again"
+        )
+    if unknown:
+        raise PathsUnknown(
+            f"{not_found} in {place.root}; write them as in the tables, or add --keep-out for "
+            "images that no run has seen"
+        )
+
+
+def _codes(written: tuple[str, ...]) -> list[str]:
+    from orchard.store.contributions import parse_code
+
+    codes = {text: parse_code(text) for text in written}
+    for text, code in codes.items():
+        if code is None:
+            raise ConfigError(f"--contribution {text}: expected a code such as 7K3M-Q9XW-2RPD-H5VA")
+    return [code for code in codes.values() if code]
+
+
+def _erase_contributions(place: Output, codes: list[str]) -> list[str]:
+    """Delete images that people gave; the codes under which there was none."""
+    from orchard.store import contributions
+
+    missing = []
+    for code in codes:
+        if contributions.erase(place, code):
+            click.echo(f"erased: {code}")
+        else:
+            missing.append(code)
+    return missing
+
+
+def _images(n: int) -> str:
+    return "image" if n == 1 else "images"
+
+
+def _paths(n: int) -> str:
+    return "path" if n == 1 else "paths"

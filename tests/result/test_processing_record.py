@@ -1,0 +1,61 @@
+"""The processing record names every place where a result holds something of people."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from orchard.errors import TableError
+from orchard.records import COMPONENTS, FEATURES
+from orchard.result.processing_record import Statement, record
+from orchard.store import contributions, galleries, tables
+from orchard.store.output import Output
+
+PATH = "/photos/me.jpg"
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Output:
+    """A result of one image and a network that gives three numbers of it."""
+    made = Output.at(tmp_path / "out")
+    row = dict.fromkeys(FEATURES.names) | {"path": PATH, "features": [0.5, 0.25, 1.0]}
+    rows = pa.Table.from_pylist([row], FEATURES)
+    tables.commit(made, "r", "features", [tables.stage(made, "r", "features", "0", rows)])
+    run = {"started": "2026", "sources": ["/home/x/photos"], "config": {"sources": ["photos"]}}
+    made.put_json("runs/r.json", run)
+    return made
+
+
+def test_it_says_how_many_numbers_this_network_gives(output: Output) -> None:
+    found = record(output, Statement(), {}).stored["features"]
+    assert "and 3 numbers from which" in found
+
+
+def test_it_names_thumbnails_galleries_and_contributions_where_they_are(output: Output) -> None:
+    stored = record(output, Statement(), {}).stored
+    assert not {"report", "classifiers", "contributions"} & set(stored)
+    output.put("report/index.html", b"a map")
+    row = {"path": PATH, "label": None, "components": [1.0]}
+    gallery = pa.Table.from_pylist([row], COMPONENTS.remove(3))
+    rows = gallery.rename_columns(galleries.SCHEMA.names).cast(galleries.SCHEMA)
+    galleries.put(output, "models/classifier/one", rows)
+    contributions.add(output, b"jpeg", keep_days=9)
+    made = record(output, Statement(), {})
+    assert made.stored["report"].startswith("thumbnails")
+    assert made.stored["classifiers"].startswith("1: path, label and numbers")
+    assert made.stored["contributions"].startswith("1 images that people gave")
+    assert "--contribution CODE" in made.erasure["contributions"]
+
+
+def test_sources_are_named_in_full(output: Output) -> None:
+    assert record(output, Statement(), {}).sources == ["/home/x/photos"]
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", json.dumps({"started": "x"})])
+def test_a_damaged_run_is_one_sentence(output: Output, damage: str) -> None:
+    output.put("runs/cut.json", damage.encode())
+    with pytest.raises(TableError, match=r"cut\.json is no record of a run"):
+        record(output, Statement(), {})
