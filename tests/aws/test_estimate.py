@@ -179,7 +179,7 @@ def test_the_table_is_dated_and_names_its_exchange_rate() -> None:
     assert set(table["regions"]) == set(REGIONS)
 
 
-# Refreshed from AWS' price list: as moto has none, by botocore's stubs.
+# Refreshed from AWS's price list: as moto has none, by botocore's stubs.
 
 
 def product(attributes: dict[str, str], usd: str) -> str:

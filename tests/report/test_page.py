@@ -311,7 +311,7 @@ def test_thumbnails_can_be_left_out(reported: orchard.Result, tmp_path: Path) ->
     assert build(output, with_thumbnails=False).n_thumbnails == 0
     page = bytes(output.get("report/index.html")).decode()
     assert "data:image/webp" not in page
-    assert "Without thumbnails, as asked." in shown_text(page, "en")
+    assert "Made without thumbnails, as requested." in shown_text(page, "en")
 
 
 def test_erasing_an_image_takes_the_report_with_its_thumbnails_away(

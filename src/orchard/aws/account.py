@@ -85,7 +85,7 @@ def in_one_line() -> Iterator[None]:
         raise ConfigError(f"no AWS credentials found; {LOGIN}") from error
     except (aws.TokenRetrievalError, aws.SSOError, aws.CredentialRetrievalError) as error:
         raise ConfigError(
-            f"AWS credentials have run out ({_first_line(error)}); {LOGIN}"
+            f"AWS credentials have expired ({_first_line(error)}); {LOGIN}"
         ) from error
     except aws.ProfileNotFound as error:
         raise ConfigError(f"AWS_PROFILE: {_first_line(error)}; expected one of ~/.aws") from error
@@ -111,7 +111,7 @@ def _refusal(error: Any) -> OrchardError:
         return ConfigError(f"these AWS credentials may not {call}: {message or code}")
     if any(word in code for word in _THROTTLED):
         return OrchardError(
-            f"AWS asks for patience ({code} on {call}); the same command goes on from there"
+            f"AWS is throttling requests ({code} on {call}); run the same command to continue"
         )
     return OrchardError(f"AWS refuses {call} ({code}): {message}")
 
