@@ -98,7 +98,7 @@ def in_one_line() -> Iterator[None]:
 
 
 def code_of(error: Exception) -> str:
-    """AWS' short name of what went wrong; empty where it has none."""
+    """AWS's short name of what went wrong; empty where it has none."""
     return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
 
 
