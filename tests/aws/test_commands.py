@@ -92,7 +92,11 @@ def test_before_up_a_command_says_what_is_missing(
     [
         ("ExpiredToken", "late", "AWS does not accept the credentials (ExpiredToken)"),
         ("AccessDenied", "You may not", "these AWS credentials may not StopApplication: You may"),
-        ("ThrottlingException", "Rate exceeded", "AWS asks for patience (ThrottlingException on"),
+        (
+            "ThrottlingException",
+            "Rate exceeded",
+            "AWS is throttling requests (ThrottlingException on",
+        ),
         ("ValidationException", "bad", "AWS refuses StopApplication (ValidationException): bad"),
     ],
 )

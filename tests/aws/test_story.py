@@ -82,7 +82,7 @@ def test_run_tells_the_whole_story(
         "Spark 3.5.",
         "embedding: 40/40 images",
         "GB hours",
-        "expected were",
+        "estimated: ",
         f"Result: s3://{BUCKET}/results/result",
     ]
     positions = [shown.output.index(text) for text in story]
