@@ -21,12 +21,12 @@ LICENCE = "Apache-2.0"
 ATTRIBUTION = {
     "fruit": "Fruits-360, Mihai Oltean, CC BY-SA 4.0",
     "scenes": "Grocery Store Dataset, Marcus Klasson, MIT",
-    "teacher": "MobileNetV2 of Keras, ImageNet; its outputs alone were used, Apache-2.0",
+    "teacher": "MobileNetV2 of Keras, ImageNet; only its outputs were used, Apache-2.0",
 }
 LIMITS = (
-    "Trained on photos of fruit and vegetables alone; other subjects are not its trade.",
-    "Varieties that it was not taught get features all the same: measure first.",
-    "The photos of shops are of one country's shops, some 2,000 photos.",
+    "Trained only on photos of fruit and vegetables; it is not meant for other subjects.",
+    "It also gives features for varieties that it has not learnt: measure before you rely on them.",
+    "The some 2,000 photos of shops come from the shops of one country.",
     "Settings were changed once after figures of an earlier training were known (longer, smaller "
     "batches, more of the teacher); no network was chosen among several by its figures.",
 )
@@ -114,8 +114,8 @@ def _origin(before: list[dict[str, Any]]) -> list[str]:
     if not before:
         return []
     return [
-        "\nIt went on from the network of an earlier training, and so did that, back to one from "
-        "random initial values. The last before it first:\n",
+        "\nIt continued from the network of an earlier training, which did the same, back to one "
+        "from random initial values. The most recent comes first:\n",
         *(
             f"- {run['images']:,} pictures in {run['steps']:,} steps, seed {run['seed']}, protocol "
             f"`{run['protocol']}`, sha256 `{run['sha256'][:16]}…`"
@@ -126,10 +126,11 @@ def _origin(before: list[dict[str, Any]]) -> list[str]:
 
 def _whose(measured: dict[str, Any]) -> str:
     if measured["same_as_shipped"]:
-        return "Of this network.\n"
+        return "These are of this network.\n"
     return (
-        f"Of another network, trained by protocol `{measured['protocol']}`, which did not see what "
-        "it is asked about. This one has seen all of it, so its own figures would say nothing.\n"
+        f"These are of another network, trained by protocol `{measured['protocol']}`, which did "
+        "not see the test photos. This one has seen all of them, so its own figures would say "
+        "nothing.\n"
     )
 
 

@@ -1,7 +1,7 @@
 """Everything that speed is held against, side by side on this machine; writes RESULTS.md.
 
     make bench                                     rendered fruit, the embedded network
-    make bench PHOTOS=folder WEIGHTS=file.h5       your photos, Keras' weights
+    make bench PHOTOS=folder WEIGHTS=file.h5       your photos, Keras's weights
     make bench SECTIONS="peers loop" PHOTOS=...    these sections alone; the page keeps the others
     python benchmarks/bench.py --help
 

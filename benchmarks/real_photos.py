@@ -2,7 +2,7 @@
 
     python benchmarks/real_photos.py FRUITS GROCERY WEIGHTS
 
-FRUITS: the Test part of Fruits-360; GROCERY: another folder of photos; WEIGHTS: Keras' ImageNet
+FRUITS: the Test part of Fruits-360; GROCERY: another folder of photos; WEIGHTS: Keras's ImageNet
 file or the name of a model. Every figure there comes from the records of these runs.
 """
 

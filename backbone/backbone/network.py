@@ -1,8 +1,8 @@
 """MobileNetV2 1.0 in PyTorch, built from the same table as the graph that the package runs.
 
-`orchard.model.mobilenet_v2.architecture` names every layer, so what is learnt here has Keras' names
-and shapes and goes through the package's own builder to ONNX. Initial values are random: no weight
-of another network is read anywhere in this module.
+`orchard.model.mobilenet_v2.architecture` names every layer, so what is learnt here has Keras's
+names and shapes and goes through the package's own builder to ONNX. Initial values are
+random: no weight of another network is read anywhere in this module.
 """
 
 from __future__ import annotations

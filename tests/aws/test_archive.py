@@ -18,8 +18,7 @@ def test_a_python_without_pip_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(OrchardError) as raised:
         package.build()
     assert str(raised.value) == (
-        f"the archive is put together by pip, which {python} has not; "
-        "`python -m ensurepip` installs it"
+        f"pip builds the archive, and {python} has no pip; `python -m ensurepip` installs it"
     )
     assert not list((tmp_path / "cache").rglob("*.zip"))
 

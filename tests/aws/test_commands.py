@@ -92,7 +92,11 @@ def test_before_up_a_command_says_what_is_missing(
     [
         ("ExpiredToken", "late", "AWS does not accept the credentials (ExpiredToken)"),
         ("AccessDenied", "You may not", "these AWS credentials may not StopApplication: You may"),
-        ("ThrottlingException", "Rate exceeded", "AWS asks for patience (ThrottlingException on"),
+        (
+            "ThrottlingException",
+            "Rate exceeded",
+            "AWS is throttling requests (ThrottlingException on",
+        ),
         ("ValidationException", "bad", "AWS refuses StopApplication (ValidationException): bad"),
     ],
 )
@@ -374,7 +378,7 @@ def test_a_clone_is_as_its_model(cluster: Cluster, photos: Path) -> None:
     assert second.config == first.config
     assert second.cluster != first.cluster
     assert launches.load(cluster.account, cluster.bucket, first.cluster) == first
-    with pytest.raises(ConfigError, match=f"j-x: no such launch; the newest are {first.id}"):
+    with pytest.raises(ConfigError, match=f"j-x: there is no such launch.*{first.id}"):
         launches.load(cluster.account, cluster.bucket, "j-x")
 
 

@@ -179,7 +179,7 @@ def test_the_table_is_dated_and_names_its_exchange_rate() -> None:
     assert set(table["regions"]) == set(REGIONS)
 
 
-# Refreshed from AWS' price list: as moto has none, by botocore's stubs.
+# Refreshed from AWS's price list: as moto has none, by botocore's stubs.
 
 
 def product(attributes: dict[str, str], usd: str) -> str:
@@ -251,7 +251,7 @@ def test_a_slot_is_timed_on_the_images_themselves(photos: Any) -> None:
         *("--measure", "--weights", "fruit"),
     )
     assert shown.exit_code == 0
-    assert "images/s a slot (measured)" in " ".join(shown.stdout.split())
+    assert "images/s per slot (measured)" in " ".join(shown.stdout.split())
 
 
 def test_sources_of_prices_are_shown() -> None:

@@ -175,8 +175,8 @@ def test_what_was_before_up_is_told_by_down_and_not_loosened(ec2_cluster: Cluste
     heard: list[str] = []
     assert teardown.remove_all(ec2_cluster.account, "orchard", heard.append) == []
     last = heard[-1]
-    assert "goes on refusing clusters open to the world, since others may rely on it" in last
-    words = shlex.split(last.partition("as it was before Orchard: ")[2])
+    assert "still refuses clusters that are open to the world, since others may rely on it" in last
+    words = shlex.split(last.partition("to restore the earlier setting: ")[2])
     assert words[:3] == ["aws", "emr", "put-block-public-access-configuration"]
     assert json.loads(words[4]) == {"BlockPublicAccessConfiguration": usual}
     found = emr.get_block_public_access_configuration()["BlockPublicAccessConfiguration"]
@@ -196,7 +196,7 @@ def test_an_interrupted_down_has_told_what_was_before(
     monkeypatch.setattr(ec2_cluster.account.client("cloudformation"), "delete_stack", interrupted)
     with pytest.raises(KeyboardInterrupt):
         teardown.remove_all(ec2_cluster.account, "orchard", heard.append)
-    assert "as it was before Orchard: aws emr put-block" in heard[-1]
+    assert "to restore the earlier setting: aws emr put-block" in heard[-1]
 
 
 def test_a_running_cluster_keeps_its_certificates(ec2_cluster: Cluster) -> None:
@@ -326,7 +326,7 @@ def test_what_is_fetched_stays_in_its_folder(cluster: Cluster, tmp_path: Path) -
     cluster.deploy()
     s3 = cluster.account.client("s3")
     s3.put_object(Bucket=BUCKET, Key="results/r/report/../../../evil", Body=b"")
-    with pytest.raises(ConfigError, match="leads out of"):
+    with pytest.raises(ConfigError, match="points outside"):
         sync.fetch(cluster.account, BUCKET, "results/r/report/", tmp_path / "report")
     assert not list(tmp_path.glob("**/evil"))
 

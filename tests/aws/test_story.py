@@ -46,7 +46,7 @@ def server(monkeypatch: pytest.MonkeyPatch, spark: Any) -> Iterator[None]:
 
 @pytest.fixture
 def executed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """In place of AWS' machines: a job is executed here when it is first looked at."""
+    """In place of AWS's machines: a job is executed here when it is first looked at."""
     codes: list[int] = []
     look = Serverless.look
 
@@ -78,11 +78,11 @@ def test_run_tells_the_whole_story(
         "stack orchard: making it",
         "images: 40 of 40 to s3://",
         "upload: 40/40 images",
-        "Ctrl-C stops only watching",
+        "Ctrl-C stops only the watching",
         "Spark 3.5.",
         "embedding: 40/40 images",
         "GB hours",
-        "expected were",
+        "estimated: ",
         f"Result: s3://{BUCKET}/results/result",
     ]
     positions = [shown.output.index(text) for text in story]

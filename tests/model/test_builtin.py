@@ -65,7 +65,7 @@ def test_another_file_in_its_place_is_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(
         builtin, "_read", lambda suffix: read(suffix) + (b"\0" if suffix == "onnx" else b"")
     )
-    with pytest.raises(WeightsError, match=r"sha256 \w{64}, expected \w{64}; install Orchard anew"):
+    with pytest.raises(WeightsError, match=r"sha256 \w{64}, expected \w{64}; reinstall Orchard"):
         load_model("fruit")
 
 

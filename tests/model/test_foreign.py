@@ -140,13 +140,13 @@ def test_where_the_size_comes_from(tmp_path: Path) -> None:
     assert load_model(free).size == 96
     fixed = save(tmp_path, network(["N", 3, 8, 8]))
     assert load_model(fixed, 8).size == 8
-    with pytest.raises(ConfigError, match="--size 64: this network takes 8 alone"):
+    with pytest.raises(ConfigError, match="--size 64: this network takes only 8"):
         load_model(fixed, 64)
 
 
 def test_a_layout_that_the_graph_leaves_open(tmp_path: Path) -> None:
     graph = network(["N", "a", "b", "c"])
-    with pytest.raises(WeightsError, match="tells not which dimension is the colours"):
+    with pytest.raises(WeightsError, match="does not show which dimension holds the colours"):
         load_model(save(tmp_path, graph), 8)
     model = load_model(save(tmp_path, graph, {"layout": "NCHW"}), 8)
     np.testing.assert_allclose(Embedder(model)(PIXELS), expected(PIXELS), atol=1e-5)

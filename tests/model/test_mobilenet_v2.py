@@ -1,4 +1,4 @@
-"""The graph against a plain NumPy MobileNetV2, written from the paper's table and Keras' layers."""
+"""The graph against a plain NumPy MobileNetV2, from the paper's table and Keras's layers."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _pytorch_padding(conv: object, side: int) -> tuple[int, int]:
 def test_weights_are_those_of_the_paper() -> None:
     sizes = [int(np.prod(shape)) for shape in weight_shapes().values()]
     assert len(sizes) == 52 * 5
-    assert sum(sizes) == 2_257_984  # Keras' count_params() of include_top=False
+    assert sum(sizes) == 2_257_984  # Keras's count_params() of include_top=False
 
 
 def test_the_graph_is_valid_and_of_an_old_opset(weights: Weights) -> None:

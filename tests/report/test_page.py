@@ -126,8 +126,8 @@ def test_the_counts_close_and_every_error_has_its_reason(page: str) -> None:
     assert (
         f"Embedded in this run {N_IMAGES} Already there 0 Errors 3 Listed {N_IMAGES + 3}" in words
     )
-    assert "✓ The counts close" in words
-    for reason in ("Cut short truncated 1", "Not an image not_an_image 1", "Empty file empty 1"):
+    assert "✓ The counts add up" in words
+    for reason in ("Truncated truncated 1", "Not an image not_an_image 1", "Empty file empty 1"):
         assert reason in words
 
 
@@ -311,7 +311,7 @@ def test_thumbnails_can_be_left_out(reported: orchard.Result, tmp_path: Path) ->
     assert build(output, with_thumbnails=False).n_thumbnails == 0
     page = bytes(output.get("report/index.html")).decode()
     assert "data:image/webp" not in page
-    assert "Without thumbnails, as asked." in shown_text(page, "en")
+    assert "Made without thumbnails, as requested." in shown_text(page, "en")
 
 
 def test_erasing_an_image_takes_the_report_with_its_thumbnails_away(

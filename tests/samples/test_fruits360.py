@@ -209,7 +209,7 @@ def test_two_fetches_into_one_directory_do_not_mix(home: Path, tmp_path: Path) -
     descriptor = os.open(tmp_path / "f", os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:
-        with pytest.raises(SourceError, match="another fetch is at work here"):
+        with pytest.raises(SourceError, match="another download is running here"):
             fetch_fruits360(tmp_path / "f", remote=url(home))
     finally:
         os.close(descriptor)

@@ -85,7 +85,7 @@ def in_one_line() -> Iterator[None]:
         raise ConfigError(f"no AWS credentials found; {LOGIN}") from error
     except (aws.TokenRetrievalError, aws.SSOError, aws.CredentialRetrievalError) as error:
         raise ConfigError(
-            f"AWS credentials have run out ({_first_line(error)}); {LOGIN}"
+            f"AWS credentials have expired ({_first_line(error)}); {LOGIN}"
         ) from error
     except aws.ProfileNotFound as error:
         raise ConfigError(f"AWS_PROFILE: {_first_line(error)}; expected one of ~/.aws") from error
@@ -98,7 +98,7 @@ def in_one_line() -> Iterator[None]:
 
 
 def code_of(error: Exception) -> str:
-    """AWS' short name of what went wrong; empty where it has none."""
+    """AWS's short name of what went wrong; empty where it has none."""
     return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
 
 
@@ -111,7 +111,7 @@ def _refusal(error: Any) -> OrchardError:
         return ConfigError(f"these AWS credentials may not {call}: {message or code}")
     if any(word in code for word in _THROTTLED):
         return OrchardError(
-            f"AWS asks for patience ({code} on {call}); the same command goes on from there"
+            f"AWS is throttling requests ({code} on {call}); run the same command to continue"
         )
     return OrchardError(f"AWS refuses {call} ({code}): {message}")
 

@@ -25,7 +25,7 @@ def follow(
     reporter: Reporter,
     pause: Callable[[float], None] = time.sleep,
 ) -> tuple[State, dict[str, Any]]:
-    """Wait until a job has ended; its last state, and what it told (see `orchard.aws.job`).
+    """Wait until a job has ended; its last state, and what it reported (see `orchard.aws.job`).
 
     Ctrl-C ends the watching and not the job, which ends by itself.
     """
@@ -47,7 +47,7 @@ def follow(
 
 
 def progress_of(account: Account, launch: Launch) -> dict[str, Any]:
-    """What a job has told so far; nothing where it has not begun."""
+    """What a job has reported so far; empty if it has not begun."""
     if launch.url is None:
         return {}
     s3 = account.client("s3")

@@ -46,7 +46,7 @@ def describe(config: RunConfig) -> dict[str, Any]:
 def execute(url: str) -> int:
     """Do the run whose description lies in the folder `url`; its exit code.
 
-    Its progress, its warnings and how it ended are told in the same folder.
+    Its progress, its warnings and how it ended are written to the same folder.
     """
     place = Output.at(url, Storage())
     description = place.get_json(DESCRIPTION)
@@ -82,7 +82,7 @@ def _fetch_weights(place: Output, weights: dict[str, str]) -> str:
 
 
 class DistantReporter(Reporter):
-    """Writes what it is told to standard error, as ever, and into a folder that others read."""
+    """Writes its messages to standard error, as usual, and into a folder that others read."""
 
     def __init__(self, place: Output) -> None:
         super().__init__(Console(stderr=True, force_terminal=False, width=120))
@@ -135,5 +135,5 @@ class DistantReporter(Reporter):
                 self._told = time.monotonic()
                 try:
                     self._place.put_json(PROGRESS, self.state)
-                except OrchardError as error:  # a run goes on where nobody can be told
+                except OrchardError as error:  # a run continues if its progress cannot be written
                     self.console.print(f"warning: {error}", markup=False)

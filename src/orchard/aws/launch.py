@@ -65,8 +65,8 @@ def load(account: Account, bucket: str, wanted: str | None = None) -> Launch:
         return found
     newest = ids(account, bucket)[-5:]
     if not newest:
-        raise OrchardError(f"nothing was started from s3://{bucket} yet")
-    raise ConfigError(f"{wanted}: no such launch; the newest are {', '.join(newest)}")
+        raise OrchardError(f"nothing has been started from s3://{bucket} yet")
+    raise ConfigError(f"{wanted}: there is no such launch; the newest are {', '.join(newest)}")
 
 
 def find(account: Account, bucket: str, wanted: str | None = None) -> Launch | None:

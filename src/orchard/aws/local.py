@@ -23,7 +23,7 @@ def measure_folders(sources: tuple[str, ...], region: str) -> tuple[int, int]:
 
 
 def measure_rate(sources: tuple[str, ...], weights: str) -> float:
-    """Images a second of one slot, by timing some of them here, as `orchard run --dry-run` does."""
+    """Images/s of one slot, by timing some of them here, as `orchard run --dry-run` does."""
     config = RunConfig(sources=sources, output="unused", weights=weights)
     images = list_images(sources, storage=config.storage).images
     model = load_model(weights)

@@ -20,7 +20,7 @@ def install(cluster: Cluster, backend: Backend, run: RunConfig, code: str) -> st
     Raises ConfigError on EC2: a cluster would have to be kept for it.
     """
     if not cluster.config.is_serverless:
-        raise ConfigError("--on-upload: runs on --backend serverless, which waits at no cost")
+        raise ConfigError("--on-upload: needs --backend serverless, which waits at no cost")
     url, _ = cluster.prepare(replace(run, exclude=(*run.exclude, READY)), JOB)
     application = backend.up()
     _, _, request = backend.request(url, code, application, alone=False)

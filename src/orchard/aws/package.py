@@ -106,7 +106,7 @@ def _install(pins: list[str], folder: Path, architecture: str, python: str) -> N
     if done.returncode:
         if "No module named pip" in done.stderr:
             raise OrchardError(
-                f"the archive is put together by pip, which {_PIP[0]} has not; "
+                f"pip builds the archive, and {_PIP[0]} has no pip; "
                 "`python -m ensurepip` installs it"
             )
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]

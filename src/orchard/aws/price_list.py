@@ -1,4 +1,4 @@
-"""AWS' price list (the Pricing API) and Spot market, as rows of the price table."""
+"""AWS's price list (the Pricing API) and Spot market, as rows of the price table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SPOT_DAYS = 7
 
 
 def refresh(account: Account, region: str, instance_type: str) -> Prices:
-    """Ask AWS' price list and Spot market about a region, and keep the answers in the cache.
+    """Ask AWS's price list and Spot market about a region, and keep the answers in the cache.
 
     Rows that AWS gives no answer for stay as they were, with their source.
     """
@@ -28,9 +28,9 @@ def refresh(account: Account, region: str, instance_type: str) -> Prices:
 
 
 def _ask(account: Account, table: dict[str, Any], region: str, instance_type: str) -> None:
-    """Put AWS' figures for an instance type and for EMR Serverless into the table's region."""
+    """Put AWS's figures for an instance type and for EMR Serverless into the table's region."""
     pricing, here = account.client("pricing"), table["regions"][region]
-    source = f"AWS' price list, {date.today().isoformat()}"
+    source = f"AWS's price list, {date.today().isoformat()}"
     for found in _products(
         pricing,
         "AmazonEC2",
@@ -80,7 +80,7 @@ def _hourly(product: dict[str, Any]) -> float:
 
 
 def _serverless(rows: dict[str, Any], product: dict[str, Any], source: str) -> None:
-    """A vCPU's or a GB's hour, told by its usage type: EUW3-EMR-SERVERLESS-ARM-vCPUHours."""
+    """A vCPU's or a GB's hour, identified by its usage type: EUW3-EMR-SERVERLESS-ARM-vCPUHours."""
     usage = product["product"]["attributes"].get("usagetype", "").lower()
     if "serverless" not in usage:
         return

@@ -1,7 +1,7 @@
 """EMR's refusal of clusters that are open to the world: one setting for an account's whole region.
 
 `up` tightens it and `down` does not loosen it again: by then other clusters there, of another stack
-or of other people, may rely on it. What it was is kept in the bucket, and told when that goes.
+or of other people, may rely on it. The earlier setting is kept in the bucket, and shown at the end.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def reminder(account: Account, bucket: str) -> str | None:
         account.region,
     )
     return (
-        f"EMR in {account.region} goes on refusing clusters open to the world, since others may "
-        f"rely on it; as it was before Orchard: {undo}"
+        f"EMR in {account.region} still refuses clusters that are open to the world, since others "
+        f"may rely on it; to restore the earlier setting: {undo}"
     )
 
 

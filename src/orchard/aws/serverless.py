@@ -42,7 +42,7 @@ class Serverless:
             return found
         raise OrchardError(
             f"no EMR Serverless application {self.config.name} in {self.account.region}; "
-            "`orchard cluster up` makes it"
+            "`orchard cluster up` creates it"
         )
 
     def request(self, url: str, code: str, cluster: str, *, alone: bool) -> tuple[str, str, Any]:

@@ -18,7 +18,7 @@ Pause = Callable[[float], None]
 
 _LOOK_SECONDS = 5.0
 
-# A stack that failed to be made can only be removed and made anew.
+# A stack whose creation failed can only be removed and created again.
 _STILLBORN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
 _BEGUN = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
 _BUDGET_REGIONS = ("eu-central-1", "eu-west-1", "eu-west-3")  # cfn-lint's table of types
@@ -48,7 +48,7 @@ def budget_name(account: Account, name: str) -> str:
 
 
 def bucket_name(account: Account, name: str) -> str:
-    """The stack's bucket; it can be told without asking, so that it is found after its stack."""
+    """The stack's bucket; named after the account, so that it is found when its stack is gone."""
     return f"{name}-{account.number}-{account.region}"
 
 
@@ -122,7 +122,7 @@ def outputs(account: Account, stack: str) -> dict[str, str]:
     found = describe(account.client("cloudformation"), stack)
     if found is None:
         raise OrchardError(
-            f"no stack {stack} in {account.region}; `orchard cluster up` makes it, "
+            f"no stack {stack} in {account.region}; `orchard cluster up` creates it, "
             "`orchard cluster list --all-regions` looks for others"
         )
     return {item["OutputKey"]: item["OutputValue"] for item in found.get("Outputs", ())}

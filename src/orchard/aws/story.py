@@ -21,7 +21,7 @@ FETCHED = ("report/", "runs/", "explained_variance.csv")
 def tell(
     cluster: Cluster, run: RunConfig, rate: float | None, confirm: Callable[[str], None]
 ) -> Launch:
-    """Do it all; raises OrchardError where the run failed. Whatever happens, the cluster ends."""
+    """Do it all; raises OrchardError if the run failed. The cluster ends in any case."""
     console = cluster.reporter.console
     sources = cluster.check_places(run)
     uploads = cluster.plan_upload(run)
@@ -34,14 +34,16 @@ def tell(
     code = cluster.upload_code()
     cluster.upload_images(uploads)
     made = cluster.submit(backend, run, code, alone=True, expected=expected)
-    cluster.reporter.say(f"{made.id}: job {made.job} on {made.cluster}; Ctrl-C stops only watching")
+    cluster.reporter.say(
+        f"{made.id}: job {made.job} on {made.cluster}; Ctrl-C stops only the watching"
+    )
     state, _ = follow(cluster.account, backend, made, cluster.reporter)
     if not cluster.config.is_serverless:
         cluster.reporter.say(f"ending cluster {made.cluster}")
         backend.stop(made)
     console.print(bill_table("used", backend.used(made), expected.eur_per_usd))
     low, high = expected.total_eur
-    cluster.reporter.say(f"expected were {low:.2f} to {high:.2f} EUR; AWS' own bill lags by hours")
+    cluster.reporter.say(f"estimated: {low:.2f} to {high:.2f} EUR; AWS's own bill lags by hours")
     if state.phase != SUCCEEDED:
         raise OrchardError(
             f"{made.id}: {state.name}{f': {state.detail}' if state.detail else ''}; "

@@ -100,7 +100,7 @@ def fetch(account: Account, bucket: str, prefix: str, folder: Path) -> list[Path
         for item in page.get("Contents", ()):
             target = (folder / item["Key"][len(prefix) :]).resolve()
             if not target.is_relative_to(folder.resolve()):
-                raise ConfigError(f"s3://{bucket}/{item['Key']}: a key that leads out of {folder}")
+                raise ConfigError(f"s3://{bucket}/{item['Key']}: this key points outside {folder}")
             target.parent.mkdir(parents=True, exist_ok=True)
             s3.download_file(bucket, item["Key"], str(target))
             written.append(target)

@@ -1,4 +1,4 @@
-"""Taking everything away: emptied, removed, and looked at again. Run it again, and it goes on."""
+"""Tear-down: empty, remove, check again. Run it again, and it continues."""
 
 from __future__ import annotations
 

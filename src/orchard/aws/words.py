@@ -21,14 +21,14 @@ def estimate_tables(
     )
     yield bill_table(f"estimate, prices of {found.prices_date}", found.items, found.eur_per_usd)
     low, high = found.minutes
-    how = "measured" if work.is_measured else "as docs/results.md; --rate tells your own"
+    how = "measured" if work.is_measured else "as in docs/results.md; give your own with --rate"
     yield (
-        f"Time: {low:.0f} to {high:.0f} minutes, from {work.images_per_second:.0f} images/s a slot "
-        f"({how})."
+        f"Time: {low:.0f} to {high:.0f} minutes, from {work.images_per_second:.0f} images/s per "
+        f"slot ({how})."
     )
     yield (
-        f"At most {found.worst_eur:.2f} EUR: {found.hourly * found.eur_per_usd:.2f} EUR an hour at "
-        f"full size on demand, ended after {found.longest_minutes:.0f} minutes, and storage; "
+        f"At most {found.worst_eur:.2f} EUR: {found.hourly * found.eur_per_usd:.2f} EUR per hour "
+        f"at full size on demand, stopped after {found.longest_minutes:.0f} minutes, and storage; "
         f"--max-cost {config.max_cost:g}."
     )
 

@@ -128,4 +128,4 @@ def head_from(arrays: Mapping[str, NDArray[np.generic]]) -> Head:
         width = int(own.pop("width")[0])
         return ForestHead(**own, width=width)  # type: ignore[arg-type]
     except (KeyError, TypeError) as error:
-        raise ClassifierError(f"a classifier's arrays are not those of a head: {error}") from None
+        raise ClassifierError(f"the classifier's arrays are not those of a head: {error}") from None

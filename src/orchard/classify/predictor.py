@@ -37,10 +37,10 @@ class Guess:
 class Prediction:
     """What is known of one image.
 
-    answer: "sure" where the best species is to be told, "not_sure" where it is a guess only,
-    "not_a_fruit" where the image is like nothing that was trained on. species, varieties: the most
-    probable, best first; the answer is about the species. varieties is empty where the classifier
-    knows species only. nearest: known images, nearest first. seconds: "decode", "network" and
+    answer: "sure" if the best species is the answer, "not_sure" if it is only a guess,
+    "not_a_fruit" if the image resembles nothing in the training images. species, varieties: the
+    most probable, best first; the answer is about the species. varieties is empty if the classifier
+    knows only species. nearest: known images, nearest first. seconds: "decode", "network" and
     "answer", wall time. failure: why the image could not be read; all else is then empty and the
     answer "not_sure".
     """

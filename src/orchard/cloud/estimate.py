@@ -1,6 +1,6 @@
 """What a run on AWS would take and cost, as a range with its items, and the most it could cost.
 
-The time follows from one figure that can be measured anywhere: how many images a second one task
+The time follows from one figure that can be measured anywhere: how many images per second one task
 slot embeds. `orchard run --dry-run` times it on the images themselves; where nobody did, it is that
 of docs/results.md for images of 100 x 100 pixels.
 """

@@ -1,4 +1,4 @@
-"""What AWS charges, by region, in USD without taxes: a dated table, refreshed from AWS' price list.
+"""What AWS charges, by region, in USD without taxes: a dated table that AWS can refresh.
 
 The table of the package is `prices.json`; each of its rows says where the figure was found. One
 that was refreshed lies in the cache, beside the weights, and is used from then on.

@@ -47,9 +47,9 @@ class ClusterConfig:
     - architecture: of EMR Serverless; on EC2 the instance type's.
     - instance_type: of every node. core: nodes bought on demand. task: nodes on Spot, or on demand
       where there is no Spot or `spot` is false.
-    - max_cost: EUR; nothing is started whose price by the hour times its longest time exceeds it.
+    - max_cost: EUR; nothing is started whose hourly price times its longest time exceeds it.
     - eur_per_usd: the exchange rate; that of the price table where it is None.
-    - timeout: minutes after which it is ended whatever it does, from AWS' side.
+    - timeout: minutes after which AWS ends it, whatever it does.
     - idle: seconds without work after which a cluster ends.
     - ssh_cidr: one address as /32, from which port 22 is open; nobody's by default.
     - notebooks: JupyterHub on the cluster. email: whom AWS Budgets writes to.

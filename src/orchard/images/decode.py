@@ -114,7 +114,7 @@ def decode(
     applied, broken EXIF and colour profiles are ignored, transparency is blended over white,
     16-bit grey is divided by 257 (65535 = 255 · 257). Resizing is Pillow's bicubic on the full
     decode, to a square, so that for an ordinary photo the result equals, bit for bit,
-    `Image.open(f).convert("RGB").resize((size, size))`, as Keras' users prepare images;
+    `Image.open(f).convert("RGB").resize((size, size))`, as Keras's users prepare images;
     TensorFlow's own resize differs and was not taken. views: of `orchard.images.views`, each of the
     one decoded image.
 

@@ -71,7 +71,7 @@ class Selection:
         )
 
     def admits(self, relative: str) -> bool:
-        """Whether a file counts; a folder, told by its last "/", is only ever excluded."""
+        """Whether a file counts; a folder, recognised by its last "/", is only ever excluded."""
         is_file = not relative.endswith("/")
         if is_file and self.include and not any(_matches(relative, g) for g in self.include):
             return False

@@ -44,7 +44,7 @@ def builtin_weights() -> tuple[Weights, str]:
     if sha256 != card()["file"]["sha256"]:
         raise WeightsError(
             f"--weights {NAME}: {NAME}.onnx of the installation has sha256 {sha256}, expected "
-            f"{card()['file']['sha256']}; install Orchard anew"
+            f"{card()['file']['sha256']}; reinstall Orchard"
         )
     graph = onnx.load_from_string(content).graph
     return {

@@ -87,8 +87,8 @@ def _inline(graph: onnx.ModelProto, folder: Path) -> list[Path]:
         file = (folder / location).resolve()
         if not location or Path(location).is_absolute() or folder.resolve() not in file.parents:
             raise WeightsError(
-                f"tensor {tensor.name!r} is kept in {location!r}, expected a file in the folder of "
-                "the network or below"
+                f"tensor {tensor.name!r} is stored in {location!r}, expected a file in the "
+                "folder of the network or below"
             )
         external_data_helper.load_external_data_for_tensor(tensor, str(folder))
         tensor.data_location = TensorProto.DEFAULT
@@ -149,8 +149,8 @@ def _layout(dims: list[int | None], settings: Settings) -> Layout:
             return sure[0]
         if candidates:
             raise WeightsError(
-                f"input of {_shape(dims)} tells not which dimension is the colours; state it as "
-                '"layout" in the file\'s .json'
+                f"input of {_shape(dims)} does not show which dimension holds the colours; state "
+                'it as "layout" in the file\'s .json'
             )
     raise WeightsError(
         f"input of {_shape(dims)}, expected (N, size, size, 3) or (N, 3, size, size)"
@@ -165,7 +165,7 @@ def _side(sides: list[int | None], settings: Settings, size: int | None) -> int:
         return size or int(settings.get("size", DEFAULT_SIZE))
     (side,) = fixed
     if size not in (None, side):
-        raise ConfigError(f"--size {size}: this network takes {side} alone; leave --size out")
+        raise ConfigError(f"--size {size}: this network takes only {side}; leave --size out")
     return side
 
 
@@ -183,8 +183,8 @@ def _probe(graph: onnx.ModelProto, spec: InputSpec, side: int) -> int:
     if shape not in ((n, dim), (n, dim, 1, 1), (n, 1, 1, dim)) or output.dtype != np.float32:
         raise WeightsError(
             f"output of {getattr(output, 'dtype', type(output).__name__)} {shape} for {n} images, "
-            f"expected a vector each: float32 ({n}, d); cut the network after its global pooling, "
-            'or name the tensor that comes out of it as "output" in the file\'s .json'
+            f"expected one vector per image: float32 ({n}, d); cut the network after its global "
+            'pooling, or name its output tensor as "output" in the file\'s .json'
         )
     if dim == 0 or not np.isfinite(output).all():
         raise WeightsError("its features of a black image are none, NaN or infinite")

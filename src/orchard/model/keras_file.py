@@ -1,8 +1,8 @@
-"""Keras' HDF5 weights of MobileNetV2, read with distrust.
+"""Keras's HDF5 weights of MobileNetV2, read with distrust.
 
 Layout: the root's attribute `layer_names`, in topological order; for each a group whose attribute
-`weight_names` lists its datasets. As Keras' own `load_weights` does, layers are told by their place
-in that order: older files name them otherwise (`mobl0_conv_0_expand`).
+`weight_names` lists its datasets. As in Keras's `load_weights`, layers are identified by
+their place in that order: older files use other names (`mobl0_conv_0_expand`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from orchard.errors import WeightsError
 from orchard.model.mobilenet_v2 import Weights, weight_shapes
 
 MAX_BYTES = 64 << 20  # the official file has 9.4 million
-MAX_NAMES = 1000  # layers in a file; Keras' MobileNetV2 has 155
+MAX_NAMES = 1000  # layers in a file; Keras's MobileNetV2 has 155
 
 
 def read_keras(path: Path) -> tuple[Weights, str]:
@@ -76,7 +76,7 @@ def _datasets(root: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
 
 def _names(group: h5py.Group, attribute: str) -> list[str]:
     if attribute not in group.attrs:
-        raise WeightsError(f"{group.name} has no attribute {attribute}; expected Keras' layout")
+        raise WeightsError(f"{group.name} has no attribute {attribute}; expected Keras's layout")
     if np.prod(group.attrs.get_id(attribute).shape) > MAX_NAMES:
         raise WeightsError(f"{group.name} lists more than {MAX_NAMES} in {attribute}")
     return [n.decode() if isinstance(n, bytes) else str(n) for n in group.attrs[attribute]]

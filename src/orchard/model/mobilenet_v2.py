@@ -1,4 +1,4 @@
-"""MobileNetV2, width 1.0, without its classifier: Keras' weights → an ONNX graph.
+"""MobileNetV2, width 1.0, without its classifier: Keras's weights → an ONNX graph.
 
 Architecture: Sandler et al. 2018, "MobileNetV2: Inverted Residuals and Linear Bottlenecks",
 table 2, with the layer names, the paddings and the batch normalisation of Keras'
@@ -23,7 +23,7 @@ Weights = Mapping[str, NDArray[np.float32]]
 
 DIM = 1280
 NORMALISATION = "x / 127.5 - 1"
-BN_EPSILON = 1e-3  # Keras' MobileNetV2, not the 1e-5 of the paper's authors
+BN_EPSILON = 1e-3  # Keras's MobileNetV2, not the 1e-5 of the paper's authors
 OPSET, IR_VERSION = 13, 7  # of ONNX 1.8, end of 2020: new graphs gain nothing from later ones
 
 # Rows of table 2: expansion, output channels, repeats, stride of the first.
@@ -59,7 +59,7 @@ class ConvBN:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Name → shape of its five weights, in Keras' order."""
+        """Name → shape of its five weights, in Keras's order."""
         norms = ("gamma", "beta", "moving_mean", "moving_variance")
         return {f"{self.name}/kernel": self.kernel} | {
             f"{self.norm}/{norm}": (self.channels,) for norm in norms
@@ -80,7 +80,7 @@ def architecture() -> tuple[Block, ...]:
 
 
 def weight_shapes() -> dict[str, tuple[int, ...]]:
-    """Name → shape of every weight, in Keras' topological order."""
+    """Name → shape of every weight, in Keras's topological order."""
     shapes: dict[str, tuple[int, ...]] = {}
     for block in architecture():
         for conv in block.convs:
@@ -89,7 +89,7 @@ def weight_shapes() -> dict[str, tuple[int, ...]]:
 
 
 def build(weights: Weights, size: int) -> onnx.ModelProto:
-    """The network from Keras' weights, which `weight_shapes` names; see `assemble`."""
+    """The network from Keras's weights, which `weight_shapes` names; see `assemble`."""
     folded: dict[str, NDArray[np.float32]] = {}
     for block in architecture():
         for conv in block.convs:

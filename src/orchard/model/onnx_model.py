@@ -117,6 +117,6 @@ class Model:
             return cls(onnx=data, input=InputSpec(**spec), **fields)
         except Exception as error:  # protobuf's DecodeError is of no stable type
             raise WeightsError(
-                f"{len(data):,} bytes that are no model of Orchard's ({error or 'no metadata'}); "
+                f"{len(data):,} bytes that are not an Orchard model ({error or 'no metadata'}); "
                 "make one with load_model"
             ) from None

@@ -41,7 +41,7 @@ CARDS = {
     for card in (
         Card(
             name="imagenet",
-            summary="MobileNetV2, width 1.0, trained on ImageNet by Keras' authors",
+            summary="MobileNetV2, width 1.0, trained on ImageNet by Keras's authors",
             licence="Apache-2.0",
             # keras/src/applications/mobilenet_v2.py, BASE_WEIGHT_PATH
             source=f"https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/{_KERAS_FILE}",

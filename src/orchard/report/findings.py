@@ -67,7 +67,7 @@ def find(
     images = Images.read(output)
     card = models.current_pca(output)
     if card is None or not len(images):
-        raise TableError(f"{output.root} holds no components; expected the OUTPUT of a run")
+        raise TableError(f"{output.root} has no components; expected the OUTPUT of a run")
     pca, _ = models.load_pca(output, card.pca_id)
     points = stratified(images.codes, MAX_POINTS)
     paths = images.paths(points)

@@ -16,7 +16,7 @@ from orchard.store.output import Output
 from orchard.store.rows import RowIndex
 
 MAX_POINTS = 25_000  # on the map: what a phone draws fluently and 15 MB hold with thumbnails
-MAX_LABELS = 500  # told apart by colour and listed; the rest are one class, "other"
+MAX_LABELS = 500  # distinguished by colour and listed; the rest are one class, "other"
 OTHER = "\u0000other"  # never a folder's name
 META = ["path", "label", "size", "width", "height", "sha256"]
 

@@ -3,8 +3,8 @@
 git is the downloader because it is the one interface of that home that resumes and checks: the
 commit names the hash of every file. One class is fetched at a time, and what a class needs is
 asked for in one request. The repository, without any picture in it, stays in DIR/.fruits360.git;
-what lies in DIR is compared with it by hash on every call, so an interrupted fetch goes on where it
-stopped and a damaged file is fetched anew.
+what lies in DIR is compared with it by hash on every call, so an interrupted fetch continues where
+it stopped and a damaged file is fetched again.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _claimed(directory: Path) -> Iterator[None]:
         ours = (directory / _GIT_DIR).is_dir()
         if not ours and any(directory.iterdir()):
             raise SourceError(
-                f"{directory}: expected an empty directory, or one that an earlier fetch began; "
+                f"{directory}: expected an empty directory, or one from an earlier download; "
                 "choose another"
             )
         descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
@@ -106,7 +106,7 @@ def _lock(descriptor: int, directory: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         raise SourceError(
-            f"{directory}: {error.strerror}: another fetch is at work here; wait for it, or choose "
+            f"{directory}: {error.strerror}: another download is running here; wait, or choose "
             "another directory"
         ) from None
 

@@ -121,9 +121,9 @@ class Repository:
             # asks for all missing files of the folder in one request
             self._git("read-tree", "--reset", "-u", tree.object_id, work_tree=path)
             if self._differing(path):
-                raise SourceError(f"{path}: files change while they are fetched; {self.way_out}")
+                raise SourceError(f"{path}: files change while they are downloaded; {self.way_out}")
         for pack in self._packs() - before:
-            pack.unlink()  # the pictures are in the folder; git may miss what it can fetch anew
+            pack.unlink()  # the pictures are in the folder; git may lack what it can fetch again
         return wrong
 
     def _differing(self, path: Path) -> int:

@@ -185,7 +185,7 @@ def _write(path: Path, encoded: bytes, present: bool) -> bool:
         if MARK not in found[:1024]:
             raise SourceError(
                 f"{path}: expected nothing, or an image that Orchard rendered; this is another "
-                "file, and is left as it is: choose an empty directory"
+                "file, and was left unchanged: choose an empty directory"
             )
     partial = path.with_name(f".{path.name}.part")
     try:

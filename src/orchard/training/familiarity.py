@@ -50,7 +50,7 @@ def choose(
     """The likeness that all but FALSE_ALARMS of fruit have that the projection has not seen.
 
     features: (n, d), a sample of the training's; species: (n,); made: (m, d), of pictures without
-    fruit. Projections are fitted anew without a part of the images, then without part of the
+    fruit. Projections are refitted without a part of the images, then without part of the
     species: those that a projection was fitted on look more familiar than they should.
     """
     rng = np.random.default_rng(seed)

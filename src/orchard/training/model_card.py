@@ -32,7 +32,7 @@ def model_card(card: Card, metrics: dict[str, Any]) -> str:
         "",
         "Honest: images of one object are never on both sides. Naive: at random. The setting was "
         "chosen on the same folds, which flatters it by less than the folds differ. Per class: "
-        "`metrics.json`; who is taken for whom: `confusion.parquet`.",
+        "`metrics.json`; what is confused: `confusion.parquet`.",
         "",
         "## When it does not answer",
         "",

@@ -1,4 +1,4 @@
-"""Made pictures without fruit, to see that they are told from fruit: none is a photo.
+"""Synthetic pictures without fruit, to check that they are not taken for fruit: none is a photo.
 
 Noise, flat colours, soft blobs, stripes, clouds and what looks like a printed page from afar. They
 stand in for what people point a phone at, and are easier to tell than that: say so where a figure

@@ -56,7 +56,7 @@ def read(output: Output, config: TrainConfig, log: RunLog) -> Iterator[Data]:
     or the network is another than the features were made with."""
     card = models.current_pca(output)
     if card is None:
-        raise TableError(f"{output.root} holds no components; expected the OUTPUT of a run")
+        raise TableError(f"{output.root} has no components; expected the OUTPUT of a run")
     pca, _ = models.load_pca(output, card.pca_id)
     space = Space.of(pca)
     with log.stage("load model"):
@@ -106,7 +106,7 @@ def _recorded_weights(output: Output, fingerprint: str) -> str:
         record = runs.read(output, path)
         if record.get("fingerprint") == fingerprint:
             return str(record["config"]["weights"])
-    raise ClassifierError(f"{output.root} has no record of its run: give --weights")
+    raise ClassifierError(f"{output.root} has no run record: give --weights")
 
 
 def _labelled(
@@ -118,7 +118,7 @@ def _labelled(
     rows = pa.concat_tables(parts)
     if set(pc.unique(rows["pca_id"]).to_pylist()) != {card.pca_id}:
         raise TableError(
-            f"{output.root}: the components are of several PCAs; run `orchard run` again with "
+            f"{output.root}: the components come from several PCAs; run `orchard run` again with "
             "--pca refit"
         )
     labelled = pc.is_valid(rows["label"])

@@ -47,7 +47,7 @@ class LocalTrainer:
 class Samples:
     """n labelled images. paths: (n,). y: (n,) class numbers. classes: their names, sorted.
 
-    species: of each class; the class' own name where the taxonomy does not know it. objects: (n,),
+    species: of each class; the class's own name where the taxonomy does not know it. objects: (n,),
     equal for images of one object.
     """
 

@@ -14,7 +14,7 @@ from orchard.training.samples import LocalTrainer, Samples, Trainer, held_out, s
 from orchard.training.splits import Folds
 
 ROWS = 6000  # that the grid is tried on: enough to rank, and a minute at most
-CLEARLY = 0.005  # of top-1: settings nearer to the best than this are told apart by log loss
+CLEARLY = 0.005  # of top-1: between settings nearer to the best than this, log loss decides
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Who trains and who is held out: by object, at random, and by species.
+"""What trains and what is held out: by object, at random, and by species.
 
 Pictures of one object (frames of a turntable, a burst of a phone) are near copies of each other. A
 random split puts some on each side and measures memory; an honest one keeps each object on one
@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"[\W_]*\d+\W*$")
 def object_of(
     path: str, pattern: re.Pattern[str] | None = None, *, whole_folder: bool = False
 ) -> str:
-    """What an image is of, told from its path.
+    """The object that an image shows, derived from its path.
 
     pattern: its first group, or its whole match; the path itself where it does not match. Without
     one: for names as Fruits-360 has them (`r2_12_100.jpg`) the folder and the axis of rotation

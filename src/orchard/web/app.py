@@ -87,7 +87,7 @@ async def thumbnail(request: Request) -> Response:
         work = partial(services.thumbnails.make, name)
         jpeg, _ = await services.thumbnail_pool.run(work, request.receive)
     if jpeg is None:
-        raise Problem(404, "not_found", "This image cannot be reached any more.")
+        raise Problem(404, "not_found", "This image can no longer be reached.")
     return Response(
         jpeg, media_type="image/jpeg", headers={"cache-control": "private, max-age=3600"}
     )
@@ -121,7 +121,7 @@ async def health(request: Request) -> Response:
 async def ready(request: Request) -> Response:
     services = _services(request)
     if not services.is_ready:
-        raise Problem(503, "not_ready", "This server is on its way out.", retry_after=1)
+        raise Problem(503, "not_ready", "This server is shutting down.", retry_after=1)
     card = services.predictor.card
     content = {
         "status": "ready",
@@ -176,7 +176,7 @@ async def _image(request: Request) -> AsyncIterator[bytes]:
     services = _services(request)
     config = services.config
     if request.headers.get("sec-fetch-site") == "cross-site":
-        raise Problem(403, "cross_site", "Another site's page may not send images here.")
+        raise Problem(403, "cross_site", "Pages of other sites cannot send images here.")
     services.rate.take(request.client.host if request.client else None)
     with services.uploads.one() as upload:
         yield await read_image(
@@ -186,14 +186,14 @@ async def _image(request: Request) -> AsyncIterator[bytes]:
 
 def _must_take_contributions(services: Services) -> None:
     if not services.config.contributions:
-        raise Problem(404, "not_found", "This server keeps no images.")
+        raise Problem(404, "not_found", "This server does not store images.")
 
 
 def _species_id(request: Request, name: str) -> str | None:
     value = request.query_params.get(name)
     known = _services(request).predictor.species
     if value is not None and value not in known:
-        raise Problem(400, "no_such_species", f"{name}: expected the id of a species it can tell.")
+        raise Problem(400, "no_such_species", f"{name}: expected the id of a known species.")
     return value
 
 

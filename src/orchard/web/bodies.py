@@ -40,7 +40,7 @@ async def read_image(request: Request, upload: Upload, *, max_bytes: int, second
                 return await _file_of_form(request, body, max_bytes)
             return b"".join([chunk async for chunk in body])
     except TimeoutError:
-        raise Problem(408, "too_slow", f"The image took more than {seconds:g} s to come.") from None
+        raise Problem(408, "too_slow", f"The image took over {seconds:g} s to arrive.") from None
 
 
 async def _limited(request: Request, upload: Upload, most: int) -> AsyncGenerator[bytes, None]:

@@ -28,7 +28,7 @@ def give(
         raise unreadable(jpeg)
     with _writing():
         if len(contributions.codes(services.output)) >= config.max_contributions:
-            raise Problem(503, "full", "No more images are kept now; thank you all the same.")
+            raise Problem(503, "full", "No more images are stored for now; thank you all the same.")
         return contributions.add(
             services.output,
             jpeg,
@@ -39,7 +39,7 @@ def give(
 
 
 def undo(services: Services, given: Contribution) -> None:
-    """Erase an image whose code could not be told to the one who gave it."""
+    """Erase an image whose code could not be sent to the person who gave it."""
     contributions.erase(services.output, given.code)
 
 
@@ -50,7 +50,7 @@ def take_back(services: Services, code: str) -> None:
     with _writing():
         erased = parsed is not None and contributions.erase(services.output, parsed)
     if not erased:
-        raise Problem(404, "no_such_code", "No image is kept under this code.")
+        raise Problem(404, "no_such_code", "No image is stored under this code.")
 
 
 @contextmanager
@@ -61,4 +61,4 @@ def _writing() -> Iterator[None]:
     except TableError as error:
         fields = {"error": type(error.__cause__ or error).__name__}
         _log.error("contributions cannot be written", extra={"fields": fields})
-        raise Problem(503, "not_now", "This is not possible at present; try again later.") from None
+        raise Problem(503, "not_now", "This is not possible right now; try again later.") from None

@@ -41,7 +41,7 @@ class Rate:
             raise Problem(
                 429,
                 "too_many_requests",
-                f"More than {self.per_minute} images a minute; wait {wait} s.",
+                f"More than {self.per_minute} images per minute; wait {wait} s.",
                 retry_after=wait,
             )
 
@@ -84,7 +84,7 @@ class Uploads:
     def one(self) -> Iterator[Upload]:
         """Raises Problem 503 where there are too many."""
         if self.n >= self.most:
-            raise busy("Too many images are on their way here; try again in a moment.")
+            raise busy("Too many images are being uploaded; try again in a moment.")
         upload = Upload(self)
         self.n += 1
         try:
@@ -106,4 +106,4 @@ class Upload:
         self.n_bytes += n_bytes
         self.among.n_bytes += n_bytes
         if self.among.n_bytes > self.among.most_bytes:
-            raise busy("The images on their way here are too large together; try again.")
+            raise busy("The images being uploaded are too large together; try again in a moment.")

@@ -13,7 +13,7 @@ QUALITY = 88
 
 
 def as_jpeg(data: bytes, side: int, max_pixels: int) -> bytes | Failure:
-    """Decode, and write it anew; its longer side is at most `side` pixels.
+    """Decode and re-encode it; its longer side is at most `side` pixels.
 
     `decode` reads nothing of EXIF but the orientation, and applies it.
     """

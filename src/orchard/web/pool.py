@@ -1,4 +1,4 @@
-"""A bounded pool: so many images are answered at once, so many wait, the next is told to come back.
+"""A bounded pool: so many images are answered at once, so many wait, the next is turned away.
 
 Decoding and the network hold no interpreter lock, so threads use every core; each runs the network
 on one thread, since two images at once on two cores are twice as many answers as one on both.

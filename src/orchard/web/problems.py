@@ -1,4 +1,4 @@
-"""What goes wrong, told as RFC 9457 problem details: a status, a code for programs, a sentence."""
+"""What goes wrong, as RFC 9457 problem details: a status, a code for programs, a sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One uvicorn process on one socket, until it is told to stop."""
+"""One uvicorn process on one socket, until it is stopped."""
 
 from __future__ import annotations
 

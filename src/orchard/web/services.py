@@ -39,10 +39,10 @@ class Services:
         self.thumbnail_pool.close()
 
     def refresh(self) -> None:
-        """Load the classifier anew where another was trained, or an image erased from this one.
+        """Reload the classifier if another was trained, or an image erased from this one.
 
         Raises ClassifierError or TableError, also while files are being written; what was loaded
-        then goes on answering.
+        then keeps answering.
         """
         if stamp(self.output, self.config.classifier) != self._stamp:
             self._load()

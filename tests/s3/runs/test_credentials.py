@@ -1,4 +1,4 @@
-"""Keys come from AWS' standard chain, in the driver and in the workers, and end up nowhere."""
+"""Keys come from AWS's standard chain, in the driver and in the workers, and end up nowhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-// The page opens without a network: its own files are fetched anew each time, and kept for then.
+// The page opens without a network: its own files are fetched each time and kept for that.
 // Nothing of the API is ever kept: no photo, no answer.
 const SHELL = "orchard-shell";
 const FILES = ["/", "/privacy", "/app.js", "/show.js", "/texts.js", "/improve.js", "/style.css", "/en.json", "/fr.json", "/icon.svg", "/icon-192.png", "/manifest.webmanifest"];

@@ -14,7 +14,7 @@ function remembered(key, value) {
   try { // a browser may forbid storage to pages opened from a disk
     if (value === undefined) return localStorage.getItem(key);
     localStorage.setItem(key, value);
-  } catch { /* then each visit begins anew */ }
+  } catch { /* then each visit starts afresh */ }
   return null;
 }
 
