@@ -17,6 +17,9 @@ error in this sense: it is a row of the errors table (see `orchard.records.Failu
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class OrchardError(Exception):
     """Base of all errors that a user can act on."""
@@ -58,3 +61,20 @@ class ResultsDiffer(OrchardError):
 
 class ClassifierError(OrchardError):
     exit_code = 10
+
+
+@contextmanager
+def needs(extra: str, what: str) -> Iterator[None]:
+    """Around imports of libraries that the plain install leaves out.
+
+    extra: the name under [project.optional-dependencies]. what: the command or setting that needs
+    it, as the user wrote it. Raises ConfigError, which names both, if a library is missing.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "orchard":
+            raise
+        raise ConfigError(
+            f"{what} needs {error.name}: pip install 'orchard-images[{extra}]'"
+        ) from None
