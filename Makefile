@@ -170,6 +170,7 @@ $(TRAINING)/installed: backbone/requirements.txt
 lint: $(DEVELOPING)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python .ci/biome.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/reference.py --check
@@ -180,6 +181,7 @@ docs: $(DEVELOPING)
 	$(BIN)/python docs/reference.py
 	$(BIN)/python docs/navigation.py
 	$(BIN)/zensical build --strict --clean
+	rm -f site/*.py
 	@echo "the site is in site/index.html; \`$(BIN)/zensical serve\` shows it with its search"
 
 bench: $(DEVELOPING) .venv-bench/notebook_chain/installed .venv-bench/peers/installed
