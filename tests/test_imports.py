@@ -55,6 +55,7 @@ def test_the_public_names_are_these() -> None:
         "start_spark",
     ]
     assert all(getattr(orchard, name) is not None for name in orchard.__all__)
+    assert dir(orchard) == sorted(orchard.__all__)
     with pytest.raises(AttributeError, match="module 'orchard' has no attribute 'walk'"):
         _ = orchard.walk
 

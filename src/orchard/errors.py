@@ -19,6 +19,9 @@ error in this sense: it is a row of the errors table (see `orchard.records.Failu
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class OrchardError(Exception):
     """Base of all errors that a user can act on."""
@@ -68,3 +71,20 @@ class ClassifierError(OrchardError):
 
 class PathsUnknown(OrchardError):
     exit_code = 11
+
+
+@contextmanager
+def needs(extra: str, what: str) -> Iterator[None]:
+    """Around imports of libraries that the plain install leaves out.
+
+    extra: the name under [project.optional-dependencies]. what: the command or setting that needs
+    it, as the user wrote it. Raises ConfigError, which names both, if a library is missing.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "orchard":
+            raise
+        raise ConfigError(
+            f"{what} needs {error.name}: pip install 'orchard-images[{extra}]'"
+        ) from None

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from orchard.cloud.regions import check_region
-from orchard.errors import ConfigError, OrchardError
+from orchard.errors import ConfigError, OrchardError, needs
 
 ATTEMPTS = 8  # of a call that AWS throttles or that fails on the way, with growing pauses
 PRICING_REGION = "eu-central-1"  # the price list has few endpoints; this one is in the EU
@@ -59,7 +59,8 @@ class Account:
 
     @cached_property
     def _session(self) -> Any:
-        import boto3
+        with needs("aws", "orchard cluster"):
+            import boto3
 
         return boto3.Session()
 
@@ -68,7 +69,8 @@ def region_of_environment() -> str | None:
     """What AWS_REGION, AWS_DEFAULT_REGION or the profile says."""
     import os
 
-    import boto3
+    with needs("aws", "orchard cluster"):
+        import boto3
 
     return os.environ.get("AWS_REGION") or boto3.Session().region_name
 
@@ -76,8 +78,9 @@ def region_of_environment() -> str | None:
 @contextmanager
 def in_one_line() -> Iterator[None]:
     """Turn what boto3 raises into an OrchardError that says what to do."""
-    from boto3.exceptions import Boto3Error
-    from botocore import exceptions as aws
+    with needs("aws", "orchard cluster"):
+        from boto3.exceptions import Boto3Error
+        from botocore import exceptions as aws
 
     try:
         yield

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchard.cloud.settings import PYTHON
-from orchard.errors import OrchardError
+from orchard.errors import OrchardError, needs
 from orchard.model.weights import cache_dir
 
 if TYPE_CHECKING:
@@ -59,9 +59,13 @@ def build(architecture: str = "x86_64", python: str = PYTHON) -> Path:
 
 
 def requirements(architecture: str, python: str = PYTHON) -> list[str]:
-    """`name==version` of all that Orchard needs on the cluster, as installed here, sorted."""
-    from packaging.requirements import Requirement
-    from packaging.utils import canonicalize_name
+    """`name==version` of all that Orchard needs on the cluster, as installed here, sorted.
+
+    That is the plain install and the extra `s3`: a cluster reads and writes a bucket.
+    """
+    with needs("aws", "orchard cluster"):
+        from packaging.requirements import Requirement
+        from packaging.utils import canonicalize_name
 
     environment = {
         "python_version": python,
@@ -75,7 +79,13 @@ def requirements(architecture: str, python: str = PYTHON) -> list[str]:
         "extra": "",
     }
     pins: dict[str, str] = {}
-    wanted = [Requirement(text) for text in metadata.requires(DISTRIBUTION) or ()]
+    wanted = [
+        requirement
+        for requirement in map(Requirement, metadata.requires(DISTRIBUTION) or ())
+        if requirement.marker is None or requirement.marker.evaluate(environment | {"extra": "s3"})
+    ]
+    for requirement in wanted:  # its own extras are settled
+        requirement.marker = None
     while wanted:
         requirement = wanted.pop()
         name = canonicalize_name(requirement.name)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from orchard.cli.command import Command, source_option, storage_options
-from orchard.errors import ConfigError
+from orchard.errors import needs
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -96,13 +96,9 @@ def serve_command(output: str, quiet: bool, **options: Any) -> None:
     """
     for variable in _ONE_THREAD:  # read when NumPy is first imported: a worker is one thread
         os.environ.setdefault(variable, "1")
-    try:
+    with needs("serve", "orchard serve"):
         from orchard.web.server import address, listen, serve
         from orchard.web.services import Services
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"orchard serve needs {error.name}: pip install 'orchard-images[serve]'"
-        ) from None
     from orchard.web.settings import ServeConfig
 
     config = ServeConfig(output=output, **options)

@@ -25,7 +25,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, GenericError, NotFoundError
 from obstore.store import ObjectStore, from_url
 
-from orchard.errors import ConfigError, OrchardError, SourceError
+from orchard.errors import ConfigError, OrchardError, SourceError, needs
 from orchard.storage import s3_listing
 from orchard.storage.s3_listing import Object, list_bucket
 
@@ -252,7 +252,8 @@ def _found_credentials() -> Any:
 
 @contextmanager
 def _readable_settings() -> Iterator[None]:
-    from botocore.exceptions import BotoCoreError
+    with needs("s3", "an s3:// address"):
+        from botocore.exceptions import BotoCoreError
 
     try:
         yield
@@ -263,8 +264,9 @@ def _readable_settings() -> Iterator[None]:
 
 
 def _s3_client(storage: Storage) -> Any:
-    from botocore import UNSIGNED
-    from botocore.config import Config
+    with needs("s3", "an s3:// address"):
+        from botocore import UNSIGNED
+        from botocore.config import Config
 
     options = {
         "retries": {"mode": "standard", "total_max_attempts": ATTEMPTS},
@@ -284,7 +286,8 @@ def _s3_client(storage: Storage) -> Any:
 
 @lru_cache(maxsize=1)
 def _session_of(process: int) -> Any:
-    import boto3
+    with needs("s3", "an s3:// address"):
+        import boto3
 
     with _readable_settings():
         return boto3.Session()

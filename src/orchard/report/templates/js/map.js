@@ -112,7 +112,7 @@ function projector() {
     const scale = 2 ** view.zoom, [x, y] = view.target;
     return (i) => [(from[3 * i] - x) * scale + width / 2, (from[3 * i + 1] - y) * scale + height / 2, 0];
   }
-  const viewport = deck && deck.getViewports()[0];
+  const viewport = deck?.getViewports()[0];
   if (!viewport) return () => [-1e6, -1e6, 0];
   return (i) => viewport.project([from[3 * i], from[3 * i + 1], from[3 * i + 2]]);
 }

@@ -96,7 +96,7 @@ const overlay = (() => {
   function shortened(text) { return text.length > 28 ? `${text.slice(0, 27)}…` : text; }
 
   function axisNames() {
-    const viewport = deck && deck.getViewports()[0];
+    const viewport = deck?.getViewports()[0];
     if (!viewport) return;
     context.font = "600 12px ui-sans-serif, system-ui, sans-serif";
     context.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--soft");
