@@ -143,4 +143,3 @@ class Model:
 
     def copy(self) -> Model:
         return deepcopy(self)
-
