@@ -26,7 +26,8 @@ TABLES = ("features", "errors", "gone", "components")
 POINTS = (
     *(f"{when} commit {table}" for table in TABLES for when in ("before", "after")),
     *(f"after move {table}" for table in TABLES),
-    *(f"{when} put {place}" for place in ("models", "runs", "erasure") for when in ("before", "after")),
+    *(f"before put {place}" for place in ("models", "runs", "erasure")),
+    *(f"after put {place}" for place in ("models", "runs", "erasure")),
     "before delete features", "after delete features", "after create _orchard.json",
     "before delete _staging", "before put explained_variance.csv", "after put report",
 )  # fmt: skip
@@ -57,9 +58,7 @@ class Death:
 def dying(death: Death) -> Iterator[Death]:
     """The block's commands meet their death where `death` says."""
     patches = [patch.object(DeltaTable, "create_write_transaction", _commit(death))]
-    for name in CHANGES:
-        if hasattr(Output, name):
-            patches.append(patch.object(Output, name, _change(death, name)))
+    patches += [patch.object(Output, name, _change(death, name)) for name in CHANGES]
     for one in patches:
         one.start()
     try:
