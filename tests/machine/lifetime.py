@@ -202,10 +202,8 @@ class Lifetime(RuleBasedStateMachine):
     def readmit(self, which: int) -> None:
         paths = self.model.suppressed or {self.place.path("photos/apple/nobody.png")}
         path = self._pick(paths, which)
-        if not self.model.has_features:
-            expected = 5
-        else:
-            expected = 0 if path in self.model.suppressed else 11
+        known = 0 if path in self.model.suppressed else 11
+        expected = known if self.model.has_features else 5
         self._step("readmit")
         self._call(expected, "readmit", "--path", path)
         if expected == 0:

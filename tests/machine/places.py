@@ -45,7 +45,7 @@ class Disk:
 
     def move(self, name: str, target: str) -> None:
         Path(self.path(target)).parent.mkdir(parents=True, exist_ok=True)
-        os.replace(self.path(name), self.path(target))
+        Path(self.path(name)).replace(self.path(target))
 
     def delete(self, name: str) -> None:
         Path(self.path(name)).unlink()
