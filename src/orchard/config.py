@@ -86,6 +86,11 @@ class RunConfig:
                 "holds a percent escape, a backslash, a control character or bytes that are not "
                 "UTF-8; choose another"
             )
+        if is_remote(self.output) and re.search(r"[#?]", self.output_root):
+            raise ConfigError(
+                f"OUTPUT {self.output_root!r}: a URL ends at # or ?, so Delta tables cannot live "
+                "there; choose another"
+            )
         if self.size is not None and not MIN_SIZE <= self.size <= MAX_SIZE:
             raise ConfigError(
                 f"--size {self.size}: expected a whole number of pixels from {MIN_SIZE} to "

@@ -5,6 +5,7 @@
     ├── SourceError             3   there is nothing to read, or it cannot be reached
     ├── WeightsError            4   the network's weights are missing or not what they should be
     ├── TableError              5   OUTPUT cannot be read, written or mixed with this run
+    │   └── DamagedError        5   a file of OUTPUT is not as it was stored
     ├── ReductionError          6   the features admit no such PCA
     ├── TooManyErrors           7   more images failed than --max-errors allows
     ├── CountsError             8   listed ≠ embedded + already there + errors
@@ -38,6 +39,10 @@ class WeightsError(OrchardError):
 
 class TableError(OrchardError):
     exit_code = 5
+
+
+class DamagedError(TableError):
+    pass
 
 
 class ReductionError(OrchardError):

@@ -4,10 +4,12 @@ Arrow columns."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from enum import Enum
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 
@@ -40,13 +42,23 @@ class Failure:
     detail: str = ""
 
 
+# What every reader takes: Spark reads no earlier time without being told which calendar it is of,
+# Python's own knows no later one.
+EARLIEST = int(datetime(1900, 1, 1, tzinfo=timezone.utc).timestamp()) * 1_000_000
+LATEST = int(datetime(9999, 12, 31, tzinfo=timezone.utc).timestamp()) * 1_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a listing says of an image. modified: microseconds since 1970, UTC."""
+    """What a listing says of an image. modified: microseconds since 1970, UTC, brought into the
+    years 1900 to 9999: a file's time may be any number."""
 
     size: int
     modified: int
     etag: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "modified", min(max(self.modified, EARLIEST), LATEST))
 
 
 LISTING = pa.schema(
@@ -80,10 +92,12 @@ ERRORS = pa.schema(
     ]
 )
 
-GONE = pa.schema(
+GONE = FEATURES  # of images that are not at the source any more, as they were
+
+LABELS = pa.schema(
     [
         pa.field("path", pa.string(), nullable=False),
-        pa.field("run_id", pa.string()),
+        pa.field("label", pa.string()),
     ]
 )
 
@@ -95,6 +109,22 @@ COMPONENTS = pa.schema(
         pa.field("pca_id", pa.string()),
     ]
 )
+
+
+def with_labels(rows: pa.Table, labels: pa.Table) -> pa.Table:
+    """Rows of any table, those whose path is in `labels` (LABELS) with the label given there."""
+    at = pc.index_in(rows["path"], value_set=labels["path"])
+    label = pc.if_else(pc.is_valid(at), labels["label"].take(at), rows["label"])
+    return rows.set_column(rows.column_names.index("label"), LABELS.field("label"), label)
+
+
+def widened(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Rows with null in the columns that an older version did not write."""
+    columns = [
+        rows[field.name] if field.name in rows.column_names else pa.nulls(len(rows), field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
 
 
 def vectors_of(column: pa.ChunkedArray | pa.Array) -> NDArray[np.float32]:

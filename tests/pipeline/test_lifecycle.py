@@ -134,19 +134,6 @@ def test_a_changed_image_is_projected_anew_under_a_kept_pca(run, first, source, 
     assert sorted(plain["path"]) == again.components()["path"].to_pylist()
 
 
-def test_what_disappeared_is_marked_until_it_is_back(run, first, source, output):
-    lost = source / "plum/3.png"
-    data = lost.read_bytes()
-    lost.unlink()
-    counts = run(source, output.root).record["counts"]
-    assert (counts["gone"], counts["already_there"]) == (1, 39)
-    assert tables.read(output, "gone")["path"].to_pylist() == [str(lost)]
-    assert tables.count(output, "features") == 40, "its features stay"
-    lost.write_bytes(data)
-    assert run(source, output.root).record["counts"]["gone"] == 0
-    assert tables.read(output, "gone").num_rows == 0
-
-
 def test_what_a_run_does_not_look_at_is_not_gone(run, first, source, output):
     only = run(source / "plum", output.root)
     assert only.record["counts"]["gone"] == 0
@@ -179,16 +166,20 @@ def vectors_of_image(result, path: str) -> list[bytes]:
     return [row[start : start + 4].tobytes() for row, start in zip(rows, starts, strict=True)]
 
 
+CLASSIFIER = "models/classifier/0123456789abcdef"
+KILLED = "20260101T120000.000000Z-0000a1"  # the id of a run
+
+
 def add_classifier(result, person: str) -> Path:
     """What a classifier keeps of the images: a gallery to show the nearest, and words of some."""
-    folder = Path(result.output, "models/classifier/one")
+    folder = Path(result.output, CLASSIFIER)
     folder.mkdir(parents=True)
     gallery = result.components().select(["path", "label", "components"])
     rows = gallery.rename_columns(galleries.SCHEMA.names).cast(galleries.SCHEMA)
-    galleries.put(Output.at(result.output), "models/classifier/one", rows)
+    galleries.put(Output.at(result.output), CLASSIFIER, rows)
     (folder / "card.json").write_text(json.dumps({"worst": [person], "accuracy": 0.9}))
-    (folder / "errors.html").write_text(f"<p>{person}</p>")
-    (folder / "head.safetensors").write_bytes(b"weights")
+    (folder / "README.md").write_text(f"<p>{person}</p>")
+    (folder / "classifier.safetensors").write_bytes(b"weights")
     return folder
 
 
@@ -218,7 +209,7 @@ def test_erasure_leaves_no_trace_of_the_path_or_the_features(run, source, output
     assert not any(vector in left for vector in vectors)
     assert not Path(output.root, "report").exists()
     assert {path.name for path in classifier.iterdir()} == {
-        "gallery.parquet", "gallery.json", "card.json", "head.safetensors",
+        "gallery.parquet", "gallery.json", "card.json", "classifier.safetensors",
     }  # fmt: skip
     assert pq.read_table(classifier / "gallery.parquet").num_rows == 38
     assert json.loads((classifier / "card.json").read_text()) == {
@@ -323,9 +314,10 @@ def test_paths_to_erase_come_from_a_file_too(first, source, output, tmp_path):
 
 
 def test_vacuum_deletes_what_no_table_names(run, first, output):
-    Path(output.root, "features/orphan.parquet").write_bytes(b"left by a killed driver")
-    Path(output.root, "_staging/run/features").mkdir(parents=True)
-    Path(output.root, "_staging/run/features/part.parquet").write_bytes(b"x")
+    name = f"part-{KILLED}-000000-0123abcd.parquet"
+    Path(output.root, "features", name).write_bytes(b"left by a killed driver")
+    Path(output.root, f"_staging/{KILLED}/features").mkdir(parents=True)
+    Path(output.root, f"_staging/{KILLED}/features/{name}").write_bytes(b"x")
     done = CliRunner().invoke(main, ["vacuum", output.root])
     assert (done.exit_code, done.output) == (0, "2 files deleted\n")
     assert pd.read_parquet(f"{output.root}/features").shape[0] == 40

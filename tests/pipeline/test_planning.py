@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from orchard.config import RunConfig
 from orchard.images.source import Listing
 from orchard.pipeline import planning
-from orchard.pipeline.planning import KEY, Plan, adopt, cut, find_gone, make_plan
-from orchard.records import ERRORS, FEATURES, GONE, LISTING, Failure, Reason
+from orchard.pipeline.gone import find_gone
+from orchard.pipeline.labels import differing
+from orchard.pipeline.planning import KEY, Plan, adopt, cut, make_plan, set_labels
+from orchard.records import ERRORS, FEATURES, GONE, LABELS, LISTING, Failure, Reason
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
 
@@ -159,38 +161,118 @@ def test_what_can_be_listed_again_leaves_the_errors() -> None:
 def found_gone(
     *stored: str,
     listed: tuple[str, ...] = ("/in/a",),
+    went: tuple[str | dict[str, Any], ...] = (),
     marked: tuple[str, ...] = (),
+    failed_before: tuple[dict[str, Any], ...] = (),
     failures: tuple[str, ...] = (),
     **settings: Any,
 ) -> Plan:
+    """went: rows of the gone table. marked: what 0.1.0 kept there, whose rows are in features."""
     settings = {"sources": ("/in",), "output": "/out"} | settings
     unlisted = tuple((path, Failure(Reason.FORBIDDEN)) for path in failures)
     now = listing(*map(row, listed), failures=unlisted)
-    table = features(*map(row, stored))
-    rows = [{"path": path, "run_id": "r"} for path in marked]
-    plan = make_plan(now, table, errors())
-    return find_gone(
-        plan, now, table, pa.Table.from_pylist(rows, schema=GONE), RunConfig(**settings)
-    )
+    table, failed_rows = features(*map(row, stored)), errors(*failed_before)
+    rows = [(row(r) if isinstance(r, str) else r) | {"fingerprint": "f"} for r in went]
+    rows += [{"path": path, "run_id": "r"} for path in marked]
+    gone = pa.Table.from_pylist(rows, schema=GONE)
+    plan = make_plan(now, table, failed_rows, gone)
+    return find_gone(plan, now, table, failed_rows, gone, RunConfig(**settings))
+
+
+def leaving(plan: Plan) -> list[str]:
+    """Paths whose rows leave the gone table."""
+    return sorted([*plan.twice.to_pylist(), *plan.back.to_pylist()])
 
 
 def test_what_is_not_listed_any_more_is_gone() -> None:
     plan = found_gone("/in/a", "/in/b", "/in/c/d")
     assert plan.gone.to_pylist() == ["/in/b", "/in/c/d"]
-    assert (plan.n_gone, plan.n_unlisted, plan.counts()["gone"]) == (2, 2, 2)
+    assert (plan.n_gone, plan.n_unlisted) == (2, 0)
+    assert (plan.counts()["went"], plan.counts()["gone"]) == (2, 2)
     assert not plan.changes_nothing
 
 
 def test_what_is_known_to_be_gone_is_no_change() -> None:
-    plan = found_gone("/in/a", "/in/b", marked=("/in/b",))
-    assert (plan.gone.to_pylist(), plan.n_gone) == ([], 1)
+    plan = found_gone("/in/a", went=("/in/b",))
+    assert (plan.gone.to_pylist(), leaving(plan), plan.n_gone) == ([], [], 1)
     assert plan.changes_nothing
 
 
-def test_what_is_listed_again_returns() -> None:
-    plan = found_gone("/in/a", "/in/b", marked=("/in/a", "/in/b"))
-    assert plan.returned.to_pylist() == ["/in/a"]
+def test_what_is_listed_again_returns_without_being_embedded() -> None:
+    plan = found_gone(went=("/in/a", "/in/b"))
+    assert (plan.returned.to_pylist(), plan.back.to_pylist()) == (["/in/a"], ["/in/a"])
+    assert (plan.images.num_rows, plan.n_present, plan.n_gone) == (0, 1, 1)
     assert not plan.changes_nothing
+
+
+def test_what_is_listed_again_and_changed_is_embedded() -> None:
+    plan = found_gone(went=(row("/in/a", size=9),))
+    assert (plan.returned.to_pylist(), plan.back.to_pylist()) == ([], ["/in/a"])
+    assert (plan.images["path"].to_pylist(), plan.n_changed, plan.n_gone) == (["/in/a"], 1, 0)
+
+
+def test_a_row_in_both_tables_is_kept_where_the_features_are() -> None:
+    plan = found_gone("/in/a", "/in/b", "/x/c", went=("/in/a", "/in/b", "/x/c"))
+    assert plan.twice.to_pylist() == ["/in/a", "/in/b", "/x/c"]
+    assert (plan.returned.to_pylist(), plan.back.to_pylist()) == ([], [])
+    assert (plan.gone.to_pylist(), plan.n_gone, plan.n_unlisted) == (["/in/b"], 1, 1)
+
+
+def test_a_mark_of_0_1_0_becomes_a_row_whatever_this_run_looks_at() -> None:
+    plan = found_gone("/in/a", "/x/b", "/x/c", marked=("/in/a", "/x/b", "/erased"))
+    assert (plan.gone.to_pylist(), plan.n_gone) == (["/x/b"], 1)
+    assert leaving(plan) == ["/erased", "/in/a", "/x/b"]
+    assert plan.n_unlisted == 1, "of another source"
+
+
+def test_the_error_of_an_image_that_went_goes() -> None:
+    rows = (
+        failed("/in/b", Reason.EMPTY),
+        failed("/x/b", Reason.EMPTY),
+        failed("/in/a", Reason.EMPTY),
+    )
+    assert found_gone(failed_before=rows).recovered.to_pylist() == ["/in/b"]
+    assert found_gone(failed_before=rows, limit=1).recovered.to_pylist() == []
+
+
+def relabelled(*stored: dict[str, Any], **settings: Any) -> dict[str, str]:
+    config = RunConfig(**({"sources": ("/in",), "output": "/out"} | settings))
+    table = pa.Table.from_pylist(list(stored), schema=LABELS)
+    now = listing(row("/in/k/a", label="k"), row("/in/k/b", label=None))
+    found = differing(now, table, config)
+    assert found.schema == LABELS
+    return dict(zip(found["path"].to_pylist(), found["label"].to_pylist(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("stored", "settings", "expected"),
+    [
+        ({"path": "/in/k/a", "label": "k"}, {}, {}),
+        ({"path": "/in/k/a", "label": "old"}, {}, {"/in/k/a": "k"}),
+        ({"path": "/in/k/a", "label": None}, {}, {"/in/k/a": "k"}),
+        ({"path": "/in/k/b", "label": "old"}, {}, {"/in/k/b": None}),
+        ({"path": "/in/k/b", "label": None}, {}, {}),
+        ({"path": "/in/k/not listed", "label": "old"}, {}, {"/in/k/not listed": "k"}),
+        ({"path": "/in/k/not listed", "label": "k"}, {}, {}),
+        ({"path": "/in/k/not listed", "label": "old"}, {"limit": 2}, {"/in/k/not listed": "k"}),
+        ({"path": "/elsewhere/k/a", "label": "old"}, {}, {}),
+        ({"path": "/in/k/c.txt", "label": "old"}, {"exclude": ("*.txt",)}, {}),
+        ({"path": "/in/x/c", "label": "x"}, {"label": "none"}, {"/in/x/c": None}),
+        ({"path": "/in/x/c", "label": "x"}, {"label": "/in/(.)/"}, {}),
+    ],
+)
+def test_labels_are_held_against_what_the_settings_give(
+    stored: dict[str, Any], settings: dict[str, Any], expected: dict[str, str]
+) -> None:
+    assert relabelled(stored, **settings) == expected
+    assert relabelled(stored, stored, **settings) == expected, "once, in however many tables"
+
+
+def test_what_is_embedded_again_is_not_counted_as_relabelled() -> None:
+    plan = make_plan(listing(row("a", size=11), row("b")), features(row("a"), row("b")), errors())
+    labels = pa.table([["a", "b"], ["y", "y"]], schema=LABELS)
+    assert set_labels(plan, labels).n_relabelled == 1
+    assert set_labels(plan, LABELS.empty_table()).counts()["relabelled"] == 0
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from PIL import Image
 from orchard.cli import main
 from orchard.config import RunConfig
 from orchard.errors import OrchardError
+from orchard.images.confines import Confines
 from orchard.records import COMPONENTS, FEATURES, list_column
 from orchard.report import classes, embedding_2d, neighbours, summarise, thumbnails
 from orchard.report.colours import palette
@@ -195,10 +196,13 @@ def luminance(rgb: list[int]) -> float:
 def test_a_source_that_is_gone_is_told_from_images_that_changed(tmp_path: Path) -> None:
     paths = [str(tmp_path / f"{number}.png") for number in range(3)]
     rows = pa.table({"path": paths, "label": ["a"] * 3, "size": [1] * 3, "sha256": ["other"] * 3})
-    assert thumbnails.make(rows, np.arange(3), [], DEFAULT).missed == {"unreachable": 3}
+    confines = Confines((str(tmp_path),), str(tmp_path / "out"))
+    made = thumbnails.make(rows, np.arange(3), [], DEFAULT, confines)
+    assert made.missed == {"unreachable": 3}
     for path in paths:
         Image.new("RGB", (8, 8)).save(path)
-    assert thumbnails.make(rows, np.arange(3), [], DEFAULT).missed == {"changed": 3}
+    made = thumbnails.make(rows, np.arange(3), [], DEFAULT, confines)
+    assert made.missed == {"changed": 3}
 
 
 def test_counts_that_do_not_close_are_said_not_to() -> None:

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from orchard.cli import main
 from orchard.errors import ConfigError, TableError
 from orchard.records import COMPONENTS, FEATURES, vectors_of
-from orchard.result.export import export
+from orchard.result.export import MADE, export
 from orchard.store import tables
 from orchard.store.output import Output
 
@@ -30,7 +30,7 @@ def output(result: Path) -> Output:
 
 
 def names(written: list[Path], folder: Path) -> set[str]:
-    assert set(folder.iterdir()) == set(written), "and nothing else, no scratch folder"
+    assert set(folder.iterdir()) == {*written, folder / MADE}, "and no scratch folder"
     return {path.name for path in written}
 
 
@@ -132,6 +132,7 @@ def test_rows_come_in_order_from_files_that_are_not(
     result: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output = Output.at(tmp_path / "out")
+    shutil.copytree(result / "models", tmp_path / "out/models")
     rows = tables.read(Output.at(result), "components")
     shuffled = rows.take(np.random.default_rng(2).permutation(rows.num_rows))
     staged = [
@@ -139,7 +140,6 @@ def test_rows_come_in_order_from_files_that_are_not(
         for n in range(4)
     ]
     tables.commit(output, "r", "components", staged)
-    output.put("explained_variance.csv", b"")
     monkeypatch.setattr("orchard.store.rows.FILES_IN_MEMORY", 1)
     export(output, tmp_path / "export", "parquet")
     assert pq.read_table(tmp_path / "export/components.parquet") == rows.select(
@@ -161,7 +161,7 @@ def test_the_command_writes_beside_the_tables_or_where_told(output: Output, tmp_
     to = tmp_path / "to"
     done = CliRunner().invoke(main, ["export", output.root, "--format", "npy", "--to", str(to)])
     assert done.exit_code == 0
-    assert done.stdout.splitlines() == [str(path) for path in sorted(to.iterdir())]
+    assert done.stdout.splitlines() == [str(path) for path in sorted(to.glob("[!.]*"))]
     copy = shutil.copytree(output.root, tmp_path / "copy")
     done = CliRunner().invoke(main, ["export", str(copy)])
     assert done.exit_code == 0

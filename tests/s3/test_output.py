@@ -14,18 +14,20 @@ from orchard.store.output import Output
 
 def test_objects_are_put_in_one_request_each(bucket, proxy):
     output = bucket.output("a folder/out+1")
-    output.put("x/1.bin", b"1")
-    output.create("x/2.bin", b"2")
+    output.put("report/index.html", b"1")
+    output.create("report/drawn.json", b"2")
     assert [(r.method, r.key, r.headers.get("if-none-match")) for r in proxy.log] == [
-        ("PUT", "a folder/out+1/x/1.bin", None),
-        ("PUT", "a folder/out+1/x/2.bin", "*"),
+        ("PUT", "a folder/out+1/report/index.html", None),
+        ("PUT", "a folder/out+1/report/drawn.json", "*"),
     ]
-    assert bytes(output.get("x/2.bin")) == b"2"
-    output.move("x/1.bin", "y/1.bin")
-    assert output.paths("x") == ["x/2.bin"]
-    assert output.paths("") == ["x/2.bin", "y/1.bin"]
-    output.delete_folder("x")
-    assert set(bucket.contents()) == {"a folder/out+1/y/1.bin"}
+    assert bytes(output.get("report/drawn.json")) == b"2"
+    assert output.find("report/drawn.json") == b"2"
+    assert output.find("report/classifier.html") is None
+    output.move("report/index.html", "export/errors.csv")
+    assert output.paths("report") == ["report/drawn.json"]
+    assert output.paths("") == ["export/errors.csv", "report/drawn.json"]
+    output.delete_folder("report")
+    assert set(bucket.contents()) == {"a folder/out+1/export/errors.csv"}
 
 
 def test_an_object_that_is_there_is_not_created_again(bucket):
@@ -70,7 +72,8 @@ def test_what_workers_stage_is_one_conditional_put(bucket, proxy):
         ("create", ("x", b"")),
         ("get", ("x",)),
         ("paths", ("x",)),
-        ("delete", (["x"],)),
+        ("find", ("x",)),
+        ("delete", (["_lock"],)),
         ("delete_folder", ("x",)),
         ("move", ("x", "y")),
     ],

@@ -42,11 +42,11 @@ def test_a_source_that_may_not_be_listed(orchard, bucket, proxy, tmp_path, code)
 
 
 @pytest.mark.parametrize("code", DENIED)
-def test_an_output_that_may_not_be_written(orchard, bucket, proxy, photos, code):
+def test_an_output_that_is_refused(orchard, bucket, proxy, photos, code):
     proxy.inject = lambda request: DENIED[code]
     result = orchard(photos, bucket.url("out"))
     assert result.exit_code == 5
-    assert f"cannot write {bucket.url('out')}" in only_line(result)
+    assert f"cannot read {bucket.url('out')}" in only_line(result)
     assert code in only_line(result)
 
 
@@ -63,7 +63,8 @@ def test_a_bucket_that_does_not_exist(orchard, bucket, photos, tmp_path):
     assert (source.exit_code, "NoSuchBucket" in only_line(source)) == (3, True)
     output = orchard(photos, "s3://no-such-bucket-here/out")
     assert output.exit_code == 5
-    assert "cannot write s3://no-such-bucket-here/out" in only_line(output)
+    assert "cannot read s3://no-such-bucket-here/out" in only_line(output)
+    assert "no such bucket" in only_line(output)
 
 
 def test_a_folder_without_an_image_leaves_nothing(orchard, bucket):
@@ -80,7 +81,7 @@ def test_a_server_that_is_not_there(orchard, bucket, proxy, quick, tmp_path, pho
     assert "cannot list" in only_line(source)
     output = orchard(photos, bucket.url("out"))
     assert output.exit_code == 5
-    assert "cannot write" in only_line(output)
+    assert "cannot read" in only_line(output)
 
 
 def test_a_profile_that_does_not_exist(orchard, bucket, monkeypatch, tmp_path, photos):

@@ -46,6 +46,9 @@ def error_rows(paths: Iterable[str]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=ERRORS)
 
 
+R0, R1, R2, R3 = (f"2026010{day}T120000.000000Z-0000a{day}" for day in range(4))  # ids of runs
+
+
 def commit(output: Output, run_id: str, *parts: str, value: float = 1.0, **options: Any) -> None:
     """Stage one file of feature rows for each word, a letter a path, and commit them."""
     staged = [
@@ -80,29 +83,29 @@ def test_without_a_table_there_are_no_rows(output: Output) -> None:
 
 
 def test_staged_rows_are_seen_by_no_reader_until_they_are_committed(output: Output) -> None:
-    commit(output, "r1", "ab")
-    staged = [tables.stage(output, "r2", "features", "0", feature_rows("c"))]
+    commit(output, R1, "ab")
+    staged = [tables.stage(output, R2, "features", "0", feature_rows("c"))]
     assert plain(output) == paths(output) == ["a", "b"]
     assert tables.staged(output, "features") == [staged[0].path]
     assert tables.describe(output, staged[0].path) == staged[0]
-    tables.commit(output, "r2", "features", staged)
+    tables.commit(output, R2, "features", staged)
     assert plain(output) == paths(output) == ["a", "b", "c"]
     assert tables.staged(output, "features") == []
 
 
 def test_each_commit_is_one_version(output: Output) -> None:
-    commit(output, "r1", "ab", "cd")
+    commit(output, R1, "ab", "cd")
     first = tables.version(output, "features")
-    commit(output, "r2", "ef")
+    commit(output, R2, "ef")
     assert tables.version(output, "features") == first + 1
     assert paths(output) == list("abcdef")
     assert tables.count(output, "features") == 6
 
 
 def test_superseded_rows_leave_with_the_commit_that_brings_the_new_ones(output: Output) -> None:
-    commit(output, "r1", "abc", "de", "f")
+    commit(output, R1, "abc", "de", "f")
     first = tables.version(output, "features")
-    commit(output, "r2", "cxf", value=7, superseded="cf")
+    commit(output, R2, "cxf", value=7, superseded="cf")
     assert tables.version(output, "features") == first + 1
     assert plain(output) == paths(output) == list("abcdefx")
     values = {
@@ -114,41 +117,41 @@ def test_superseded_rows_leave_with_the_commit_that_brings_the_new_ones(output: 
 
 
 def test_overwriting_leaves_the_new_rows_only(output: Output) -> None:
-    commit(output, "r1", "abc", "de")
+    commit(output, R1, "abc", "de")
     first = tables.version(output, "features")
-    commit(output, "r2", "xy", overwrite=True)
+    commit(output, R2, "xy", overwrite=True)
     assert tables.version(output, "features") == first + 1
     assert plain(output) == paths(output) == ["x", "y"]
 
 
 def test_the_history_names_the_runs(output: Output) -> None:
-    commit(output, "r1", "a")
-    commit(output, "r2", "b", superseded="a")
+    commit(output, R1, "a")
+    commit(output, R2, "b", superseded="a")
     history = DeltaTable(f"{output.root}/features").history()
-    assert [entry.get("orchard.run_id") for entry in history][:2] == ["r2", "r1"]
+    assert [entry.get("orchard.run_id") for entry in history][:2] == [R2, R1]
 
 
 def test_committing_a_run_again_changes_nothing(output: Output) -> None:
-    commit(output, "r1", "ab")
-    commit(output, "r2", "c", superseded="a")
+    commit(output, R1, "ab")
+    commit(output, R2, "c", superseded="a")
     before = snapshot(output)
-    for run_id, options in (("r1", {}), ("r2", {"superseded": "b"}), ("r2", {"overwrite": True})):
+    for run_id, options in ((R1, {}), (R2, {"superseded": "b"}), (R2, {"overwrite": True})):
         commit(output, run_id, "xyz", **options)
         tables.discard_staged(output)
         assert snapshot(output) == before
 
 
 def test_nothing_to_commit_is_no_version(output: Output) -> None:
-    commit(output, "r1", "ab")
+    commit(output, R1, "ab")
     before = snapshot(output)
-    commit(output, "r2", superseded="xyz")
-    commit(output, "r3")
+    commit(output, R2, superseded="xyz")
+    commit(output, R3)
     assert snapshot(output) == before
 
 
 @pytest.mark.parametrize("table", tables.SCHEMAS)
 def test_an_empty_table_can_be_read(output: Output, table: str) -> None:
-    tables.commit(output, "r1", table, [])
+    tables.commit(output, R1, table, [])
     assert tables.count(output, table) == 0
     assert plain(output, table) == []
     assert pq.read_table(f"{output.root}/{table}").schema.equals(tables.SCHEMAS[table])
@@ -158,19 +161,19 @@ def test_an_empty_table_can_be_read(output: Output, table: str) -> None:
 
 @pytest.mark.parametrize("options", [{"superseded": pa.array(["a", "b"])}, {"overwrite": True}])
 def test_a_table_that_lost_its_last_row_can_be_read(output: Output, options: Any) -> None:
-    staged = [tables.stage(output, "r1", "errors", "0", error_rows("ab"))]
-    tables.commit(output, "r1", "errors", staged)
-    tables.commit(output, "r2", "errors", [], **options)
+    staged = [tables.stage(output, R1, "errors", "0", error_rows("ab"))]
+    tables.commit(output, R1, "errors", staged)
+    tables.commit(output, R2, "errors", [], **options)
     assert plain(output, "errors") == tables.read(output, "errors")["path"].to_pylist() == []
-    staged = [tables.stage(output, "r3", "errors", "0", error_rows("c"))]
-    tables.commit(output, "r3", "errors", staged)
+    staged = [tables.stage(output, R3, "errors", "0", error_rows("c"))]
+    tables.commit(output, R3, "errors", staged)
     assert plain(output, "errors") == ["c"]
 
 
 def test_files_of_killed_writers_are_swept(output: Output) -> None:
-    commit(output, "r1", "ab")
+    commit(output, R1, "ab")
     version = tables.version(output, "features")
-    orphan = Path(output.root, "features", "part-r0-000000-00000000.parquet")
+    orphan = Path(output.root, "features", f"part-{R0}-000000-00000000.parquet")
     pq.write_table(feature_rows("z"), orphan)
     assert plain(output) == ["a", "b", "z"]
     tables.sweep(output)
@@ -181,16 +184,16 @@ def test_files_of_killed_writers_are_swept(output: Output) -> None:
 def test_files_of_a_writer_killed_before_its_first_commit_are_swept_by_the_next(
     output: Output,
 ) -> None:
-    orphan = Path(output.root, "features", "part-r0-000000-00000000.parquet")
+    orphan = Path(output.root, "features", f"part-{R0}-000000-00000000.parquet")
     orphan.parent.mkdir(parents=True)
     pq.write_table(feature_rows("a"), orphan)
-    commit(output, "r1", "ab")
+    commit(output, R1, "ab")
     assert plain(output) == paths(output) == ["a", "b"]
 
 
 def test_what_is_staged_is_discarded_as_a_whole(output: Output) -> None:
-    commit(output, "r1", "a")
-    tables.stage(output, "r2", "features", "0", feature_rows("b"))
+    commit(output, R1, "a")
+    tables.stage(output, R2, "features", "0", feature_rows("b"))
     tables.discard_staged(output)
     assert not Path(output.root, "_staging").exists()
     assert paths(output) == ["a"]
@@ -200,10 +203,10 @@ def interrupted_by(output: Output, monkeypatch: pytest.MonkeyPatch, action: Any)
     """Let `action` happen when a commit has moved its files and not yet written the log."""
     add_action = tables._add_action
 
-    def then(file: TableFile) -> Any:
+    def then(file: TableFile, data_change: bool = True) -> Any:
         monkeypatch.setattr(tables, "_add_action", add_action)
         action()
-        return add_action(file)
+        return add_action(file, data_change)
 
     monkeypatch.setattr(tables, "_add_action", then)
 
@@ -211,12 +214,12 @@ def interrupted_by(output: Output, monkeypatch: pytest.MonkeyPatch, action: Any)
 def test_a_commit_that_meets_another_writer_leaves_that_ones_table(
     output: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commit(output, "r1", "ab")
+    commit(output, R1, "ab")
     theirs = feature_rows("xy").cast(tables.SCHEMAS["features"])
     location = f"{output.root}/features"
     interrupted_by(output, monkeypatch, lambda: write_deltalake(location, theirs, mode="overwrite"))
     with pytest.raises(TableError, match=r"^cannot commit to .*/features: .*run the same command"):
-        commit(output, "r2", "c", superseded="a")
+        commit(output, R2, "c", superseded="a")
     assert paths(output) == ["x", "y"]
     assert len(tables.staged(output, "features")) == 2, "the new row, and the kept one"
     tables.sweep(output)
@@ -228,7 +231,7 @@ def test_a_commit_that_is_interrupted_leaves_the_table_and_keeps_what_was_staged
     output: Output, monkeypatch: pytest.MonkeyPatch, before: tuple[str, ...]
 ) -> None:
     if before:
-        commit(output, "r1", *before)
+        commit(output, R1, *before)
 
     def parquet() -> list[str]:
         return [name for name in snapshot(output) if name.startswith("features/part")]
@@ -240,11 +243,11 @@ def test_a_commit_that_is_interrupted_leaves_the_table_and_keeps_what_was_staged
 
     interrupted_by(output, monkeypatch, interrupt)
     with pytest.raises(KeyboardInterrupt):
-        commit(output, "r2", "c", "d")
+        commit(output, R2, "c", "d")
     assert paths(output) == sorted("".join(before))
     assert parquet() == kept
     staged = [tables.describe(output, path) for path in tables.staged(output, "features")]
-    tables.commit(output, "r3", "features", staged)
+    tables.commit(output, R3, "features", staged)
     assert plain(output) == paths(output) == sorted([*"".join(before), "c", "d"])
 
 
@@ -254,8 +257,8 @@ def test_a_commit_that_is_interrupted_leaves_the_table_and_keeps_what_was_staged
 )
 def test_the_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
     output = Output.at(tmp_path / name / "out")
-    commit(output, "r1", "ab")
-    commit(output, "r2", "bc", superseded="b")
+    commit(output, R1, "ab")
+    commit(output, R2, "bc", superseded="b")
     assert plain(output) == paths(output) == ["a", "b", "c"]
     assert [p.name for p in tmp_path.iterdir()] == [name], "and no other folder is made"
 
@@ -263,7 +266,7 @@ def test_the_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
 def test_rows_are_read_in_the_order_of_their_paths_with_the_columns_asked_for(
     output: Output,
 ) -> None:
-    commit(output, "r1", "db", "ca")
+    commit(output, R1, "db", "ca")
     assert paths(output) == list("abcd")
     assert tables.read(output, "features", ["label", "size"]).column_names == ["label", "size"]
     files = tables.files(output, "features")

@@ -194,11 +194,14 @@ def test_names_are_escaped_on_the_page(run: Any, photos: Path, tmp_path: Path) -
 
 
 def test_a_page_without_sources_says_so(trained_copy: Path, rendered: Path) -> None:
+    from orchard.images.confines import Confines
     from orchard.storage import DEFAULT
     from orchard.training.mistakes import thumbnail
 
-    assert thumbnail(str(min(rendered.glob("*/*.jpg"))), DEFAULT).startswith("data:image/jpeg;")
-    assert thumbnail("/nowhere.jpg", DEFAULT) is None
+    image, here = str(min(rendered.glob("*/*.jpg"))), Confines((str(rendered),), "/out")
+    assert thumbnail(image, DEFAULT, here).startswith("data:image/jpeg;")
+    assert thumbnail(f"{rendered}/nowhere.jpg", DEFAULT, here) is None
+    assert thumbnail(image, DEFAULT, Confines(("/elsewhere",), "/out")) is None
 
 
 def test_a_picture_of_nothing_is_no_fruit(rendered_result: Path, trained: Trained) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -25,13 +26,15 @@ from safetensors.numpy import load, save
 from orchard.classify.gallery import Gallery
 from orchard.classify.heads import Head, head_from
 from orchard.classify.space import Space
-from orchard.errors import ClassifierError, TableError
+from orchard.errors import ClassifierError, DamagedError, TableError
 from orchard.model.onnx_model import Model
 from orchard.store import galleries
+from orchard.store.damage import noticing
 from orchard.store.galleries import CLASSIFIERS as FOLDER
 from orchard.store.output import Output
 
 FORMAT = 1
+_ID = re.compile(r"[0-9a-f]{16}")
 _CURRENT = f"{FOLDER}/current.json"
 
 
@@ -130,7 +133,10 @@ def load_classifier(output: Output, classifier_id: str | None = None) -> Classif
 def stamp(output: Output, classifier_id: str | None = None) -> tuple[str, str]:
     """Another wherever `load_classifier` would load something else. Raises as it does."""
     chosen = classifier_id or current_id(output)
-    return chosen, galleries.digest(output, f"{FOLDER}/{chosen}")
+    try:
+        return chosen, galleries.digest(output, f"{FOLDER}/{chosen}")
+    except DamagedError as error:
+        raise ClassifierError(str(error)) from None
 
 
 def current_id(output: Output) -> str:
@@ -139,7 +145,15 @@ def current_id(output: Output) -> str:
         raise ClassifierError(
             f"{output.root} holds no classifier; train one: orchard train {output.root}"
         )
-    return str(output.get_json(_CURRENT)["classifier_id"])
+    try:
+        stored = output.get_json(_CURRENT)
+        with noticing(output.root, _CURRENT):
+            found = str(stored["classifier_id"])
+            if not _ID.fullmatch(found):
+                raise ValueError(f"{found!r} is no classifier's id")
+            return found
+    except DamagedError as error:
+        raise ClassifierError(str(error)) from None
 
 
 def classifier_ids(output: Output) -> list[str]:
@@ -157,6 +171,9 @@ def _load_card(output: Output, folder: str, classifier_id: str) -> Card:
         )
     try:
         fields = output.get_json(f"{folder}/card.json")
+    except TableError as error:
+        raise ClassifierError(str(error)) from None
+    try:
         fields |= {name: tuple(fields[name]) for name in ("classes", "species")}
         card = Card(**fields)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -191,9 +208,10 @@ def _unpacked(data: bytes) -> tuple[Head, Space]:
 def _load_gallery(output: Output, folder: str, card: Card) -> Gallery:
     try:
         rows = galleries.get(output, folder)
+        with noticing(output.root, f"{folder}/gallery.parquet"):
+            return Gallery.from_table(rows, card.n_components)
     except TableError as error:
         raise ClassifierError(str(error)) from None
-    return Gallery.from_table(rows, card.n_components)
 
 
 def _damaged(output: Output, folder: str, name: str) -> ClassifierError:

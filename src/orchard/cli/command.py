@@ -44,6 +44,18 @@ def storage_options(command: Any) -> Any:
     return command
 
 
+def source_option(command: Any) -> Any:
+    """--source, of every command that shows images of a result that may be somebody else's."""
+    return click.option(
+        "--source",
+        "sources",
+        multiple=True,
+        metavar="SOURCE",
+        help="Read images, for thumbnails, below this folder or URL only. Default: below the "
+        "sources that the result's runs record, but not / nor addresses of the web.",
+    )(command)
+
+
 class ResultFolder(click.Path):
     """A folder that exists, or the URL of one, which is looked for later."""
 
@@ -58,10 +70,11 @@ def existing_result(output: str, endpoint_url: str | None, region: str | None) -
     """An OUTPUT that holds a result."""
     from orchard.errors import TableError
     from orchard.storage import Storage
-    from orchard.store import tables
+    from orchard.store import ownership, tables
     from orchard.store.output import Output
 
     place = Output.at(output, Storage(endpoint_url, region))
+    ownership.require(place)
     if tables.version(place, "features") < 0:
         raise TableError(f"{output} holds no features; expected the OUTPUT of a run")
     return place

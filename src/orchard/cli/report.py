@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from orchard.cli.command import Command, existing_result, storage_options
+from orchard.cli.command import Command, existing_result, source_option, storage_options
 
 
 @click.command("report", cls=Command, short_help="Make a result's report again.")
@@ -15,9 +15,14 @@ from orchard.cli.command import Command, existing_result, storage_options
     show_default=True,
     help="Show the images, read from their source again where it can be reached.",
 )
+@source_option
 @storage_options
 def report_command(
-    output: str, thumbnails: bool, endpoint_url: str | None, region: str | None
+    output: str,
+    thumbnails: bool,
+    sources: tuple[str, ...],
+    endpoint_url: str | None,
+    region: str | None,
 ) -> None:
     """Make OUTPUT/report/index.html from the tables: a page to open in a browser.
 
@@ -34,8 +39,10 @@ def report_command(
     """
     from orchard.progress import Reporter
     from orchard.report.build import build
+    from orchard.store.recorded_sources import confines
 
     place = existing_result(output, endpoint_url, region)
-    built = build(place, with_thumbnails=thumbnails, say=Reporter().say)
+    allowed = confines(place, sources)
+    built = build(place, with_thumbnails=thumbnails, confines=allowed, say=Reporter().say)
     click.echo(f"{built.n_points:,} points, {built.n_thumbnails:,} thumbnails")
     click.echo(f"Report: {place.uri(built.path)} ({built.n_bytes / 1e6:.1f} MB)")

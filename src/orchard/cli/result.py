@@ -70,23 +70,28 @@ def compare_command(
 )
 @click.option("--to", metavar="DIR", help="Where to; default OUTPUT/export, of a bucket ./export.")
 @click.option("--features", is_flag=True, help="The 1280 features as well as the components.")
+@click.option("--force", is_flag=True, help="Replace files in DIR that no export made.")
 @storage_options
 def export_command(
     output: str,
     file_format: str,
     to: str | None,
     features: bool,
+    force: bool,
     endpoint_url: str | None,
     region: str | None,
 ) -> None:
-    """Write a result as single files: components with path and label, variances, errors."""
+    """Write a result as single files: components with path and label, variances, errors.
+
+    Files of an earlier export are replaced; others are not, unless --force says so.
+    """
     from orchard.result.export import export
     from orchard.storage import Storage
     from orchard.store.output import Output
 
     place = Output.at(output, Storage(endpoint_url, region))
     folder = Path(to or (Path(output) / "export" if place.is_local else "export"))
-    for path in export(place, folder, file_format, features=features):
+    for path in export(place, folder, file_format, features=features, force=force):
         click.echo(path)
 
 

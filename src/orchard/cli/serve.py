@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from orchard.cli.command import Command, storage_options
+from orchard.cli.command import Command, source_option, storage_options
 from orchard.errors import ConfigError
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -60,7 +60,14 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     is_flag=True,
     help="Believe X-Forwarded-For and -Proto from a proxy on this machine.",
 )
+@click.option(
+    "--thumbnails/--no-thumbnails",
+    default=True,
+    show_default=True,
+    help="Show known images with an answer, read from their source.",
+)
 @click.option("--quiet", is_flag=True, help="No log line for each request.")
+@source_option
 @storage_options
 def serve_command(output: str, quiet: bool, **options: Any) -> None:
     """Serve the classifier in OUTPUT: a page for phones, and an HTTP API.
@@ -100,6 +107,12 @@ def serve_command(output: str, quiet: bool, **options: Any) -> None:
 
     config = ServeConfig(output=output, **options)
     services = Services(config)
+    if services.n_outside:
+        click.echo(
+            f"{services.n_outside:,} known images lie outside the sources that the result's runs "
+            "record and are not shown; --source says where they may be read",
+            err=True,
+        )
     with listen(config) as listening:
         click.echo(f"Serving on {address(config, listening)} (Ctrl-C ends it)")
         serve(config, services, listening, quiet=quiet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from typing import Any
 
@@ -26,6 +27,7 @@ def tables_of(result: Result) -> Iterable[Table | str]:
     if "pca" in record:
         yield _reduction(record["pca"])
     yield _time(record)
+    yield from (_doubles(found, result.output) for found in record.get("doubles", ()))
     if "report" in record:
         yield f"Report: {result.output}/{record['report']['path']}"
     if record["model"]["notice"]:
@@ -58,11 +60,26 @@ def _counts(record: dict[str, Any]) -> Table:
         ("of them new", counts["new"]),
         ("of them changed", counts["changed"]),
         ("of them failed before, tried again", counts["retried"]),
-        ("disappeared from the source", counts["gone"]),
     ]
-    if counts["suppressed"]:
-        rows.append(("erased before, left out", counts["suppressed"]))
+    for name, count in (
+        ("of them back from gone/", counts["returned"]),
+        ("under another label than before", counts["relabelled"]),
+        ("went from the source, now in gone/", counts["went"]),
+        ("in gone/ in all", counts["gone"]),
+        ("erased before, left out", counts["suppressed"]),
+    ):
+        if count:
+            rows.append((name, count))
     return _rows("images", rows)
+
+
+def _doubles(found: dict[str, Any], output: str) -> str:
+    one, other = found["folders"]
+    said = f"There twice: {found['n_images']:,} images, below {one} and below {other}."
+    if found["spare"] is None:
+        return f"{said} Neither holds only those: look at them before you erase either."
+    prefix = shlex.quote(f"{found['spare']}/")
+    return f"{said} To keep one: orchard erase {shlex.quote(output)} --prefix {prefix}"
 
 
 def _reduction(pca: dict[str, Any]) -> Table:

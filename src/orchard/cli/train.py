@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from orchard.cli.command import Command, existing_result, show, storage_options
+from orchard.cli.command import Command, existing_result, show, source_option, storage_options
 
 
 @click.command("train", cls=Command, short_help="Train a classifier on the components.")
@@ -69,6 +69,7 @@ from orchard.cli.command import Command, existing_result, show, storage_options
     metavar="URL",
     help="Where Spark runs, if it is used.",
 )
+@source_option
 @storage_options
 @click.option("--quiet", is_flag=True, help="Show warnings only.")
 def train_command(output: str, quiet: bool, **options: Any) -> None:

@@ -12,11 +12,19 @@ from pathlib import Path
 
 from orchard.errors import SourceError
 from orchard.records import Failure, Found, Reason
+from orchard.storage.results import MARKER
+
+_SIGNS = frozenset({MARKER, "features"})
+
+
+def absolute(path: str) -> str:
+    """The same place from every folder; Path.resolve would follow links."""
+    return os.path.abspath(os.path.expanduser(path))
 
 
 def expand(source: str) -> list[str]:
     """The files and folders that a path or a glob pattern names. Raises SourceError."""
-    path = os.path.abspath(os.path.expanduser(source))  # Path.resolve would follow links
+    path = absolute(source)
     if os.path.lexists(path):
         return [path]
     matches = sorted(glob.glob(path, recursive=True)) if glob.has_magic(path) else []
@@ -27,7 +35,7 @@ def expand(source: str) -> list[str]:
 
 def namer(source: str) -> Callable[[str], Iterator[str]]:
     """What a path is called below each folder that a source, a path or a glob pattern, can name."""
-    whole = os.path.abspath(os.path.expanduser(source))
+    whole = absolute(source)
     is_pattern = glob.has_magic(whole) and not os.path.lexists(whole)
     wanted = [part for part in whole.split("/") if part]
 
@@ -50,10 +58,13 @@ def _names(parts: list[str], pattern: list[str]) -> bool:
     return head and _names(parts[1:], pattern[1:])
 
 
-def walk(base: str, skip: str | None) -> Iterator[tuple[str, str, Found | Failure]]:
+def walk(
+    base: str, skip: str | None, is_result: Callable[[str], bool] = lambda _: False
+) -> Iterator[tuple[str, str, Found | Failure]]:
     """(path, path relative to the source, what was found) for every visible file below `base`.
 
-    Of folders only those that cannot be listed; their relative path ends in "/".
+    Of folders only those that cannot be listed; their relative path ends in "/". Nothing below
+    `skip`, or below a folder with the signs of a result that `is_result` finds to be one.
     """
     skipped = _identity(skip)
     pending: list[tuple[str, frozenset[tuple[int, int]]]] = [(base, frozenset())]
@@ -68,14 +79,13 @@ def walk(base: str, skip: str | None) -> Iterator[tuple[str, str, Found | Failur
                 continue
             relative += "/"
             identity = (found.st_dev, found.st_ino)
-            if identity in ancestors or identity == skipped:
+            if identity in ancestors or identity == skipped or _is_linked_into(path, skip):
                 continue
             with os.scandir(path) as entries:
-                pending.extend(
-                    (entry.path, ancestors | {identity})
-                    for entry in entries
-                    if not entry.name.startswith(".")
-                )
+                names = [entry.name for entry in entries if not entry.name.startswith(".")]
+            if not _SIGNS.isdisjoint(names) and is_result(path):
+                continue
+            pending.extend((f"{path.rstrip('/')}/{name}", ancestors | {identity}) for name in names)
         except OSError as error:
             yield path, relative, _failure(error)
 
@@ -100,6 +110,13 @@ def read(path: str, *, max_bytes: int) -> bytes | Failure:
         return _failure(error)
     finally:
         os.close(descriptor)
+
+
+def _is_linked_into(path: str, folder: str | None) -> bool:
+    """Whether a folder is a link to somewhere below another."""
+    if folder is None or not os.path.islink(path):
+        return False
+    return os.path.realpath(path).startswith(f"{os.path.realpath(folder).rstrip('/')}/")
 
 
 def _identity(folder: str | None) -> tuple[int, int] | None:

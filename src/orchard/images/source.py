@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from orchard.config import RunConfig
 from orchard.errors import SourceError
 from orchard.images import local, objects
+from orchard.images.results import Results
 from orchard.records import LISTING, Failure, Found, Reason
 from orchard.storage import DEFAULT, Storage, is_remote
 
@@ -36,10 +37,12 @@ MAX_PATH_BYTES = 2**31 - 1  # what offsets of Arrow's strings can tell apart
 @dataclass(frozen=True, slots=True)
 class Listing:
     """images: LISTING rows in the order of their paths' bytes. failures: (path, Failure) of what
-    could not be listed: a folder without permission, a name that is not UTF-8."""
+    could not be listed: a folder without permission, a name that is not UTF-8. left_out: results
+    of Orchard that lie among the images."""
 
     images: pa.Table
     failures: tuple[tuple[str, Failure], ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def n_listed(self) -> int:
@@ -114,22 +117,25 @@ def list_images(
     selection = selection or Selection()
     rows = _Rows()
     failures: dict[str, Failure] = {}
+    results = Results(storage or DEFAULT)
     for source in sources:
-        for path, relative, found in _walk(source, selection, storage or DEFAULT):
+        for path, relative, found in _walk(source, selection, storage or DEFAULT, results):
             if not selection.admits(relative):
                 continue
             if isinstance(found, Failure):
                 failures[os.fsencode(path).decode("utf-8", "backslashreplace")] = found
             else:
                 rows.add(path, selection.label_of(path), found)
-    images = rows.table()
+    images = results.without(rows.table())
+    results.refuse(sources)
+    failures = {path: found for path, found in failures.items() if not results.holds(path)}
     if not images.num_rows and not failures:
         raise SourceError(f"no image in {', '.join(sources)}{_why_none(selection)}")
     kept = tuple(sorted(failures.items()))
     if selection.limit is not None:
         images = images.slice(0, selection.limit)
         kept = kept[: selection.limit - images.num_rows]
-    return Listing(images, kept)
+    return Listing(images, kept, tuple(sorted(results.found)))
 
 
 def read(
@@ -220,13 +226,15 @@ class _Rows:
 
 
 def _walk(
-    source: str, selection: Selection, storage: Storage
+    source: str, selection: Selection, storage: Storage, results: Results
 ) -> Iterator[tuple[str, str, Found | Failure]]:
     if is_remote(source):
-        yield from objects.walk(source, storage, selection.skip)
+        for path, relative, found in objects.walk(source, storage, selection.skip):
+            results.see(path)
+            yield path, relative, found
         return
     for base in local.expand(source):
-        yield from local.walk(base, selection.skip)
+        yield from local.walk(base, selection.skip, results.is_at)
 
 
 def _matches(relative: str, pattern: str) -> bool:

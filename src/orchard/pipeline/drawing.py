@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from orchard.errors import DamagedError
 from orchard.model import Model
 from orchard.pipeline.state import Run
 from orchard.reduction import PCA
-from orchard.store import models, tables
+from orchard.store import models, recorded_sources, tables
 
 VARIANCE_PICTURE = "report/explained_variance.png"
 DRAWN = "report/drawn.json"  # written last
@@ -15,8 +16,12 @@ DRAWN = "report/drawn.json"  # written last
 
 def is_current(run: Run) -> bool:
     """Whether the report is there and of the present components: a kill may come in between."""
-    known = DRAWN in run.output.paths("report")
-    return known and run.output.get_json(DRAWN) == _components(run)
+    if DRAWN not in run.output.paths("report"):
+        return False
+    try:
+        return bool(run.output.get_json(DRAWN) == _components(run))
+    except DamagedError:
+        return False
 
 
 def draw(run: Run, pca: PCA, model: Model) -> None:
@@ -36,7 +41,8 @@ def _report(run: Run) -> None:
     try:
         from orchard.report.build import build
 
-        built = build(run.output, run.log.record, say=run.reporter.say)
+        confines = recorded_sources.confines(run.output, record=run.log.record)
+        built = build(run.output, run.log.record, say=run.reporter.say, confines=confines)
     except Exception as error:
         run.reporter.warn(
             f"no report: {type(error).__name__}: {error}; the tables are whole, "

@@ -10,9 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchard.config import RunConfig
-from orchard.images.source import Listing, Selection
-from orchard.records import Failure, Reason
+from orchard.images.source import Listing
+from orchard.records import GONE, LABELS, Failure, Reason
 
 KEY = ["path", "size", "modified", "etag"]
 
@@ -29,18 +28,27 @@ def _no_paths() -> pa.Array:
     return pa.array([], pa.string())
 
 
+def _no_labels() -> pa.Table:
+    return LABELS.empty_table()
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a run has to do.
 
     images: LISTING rows to embed. n_new, n_changed, n_retried: what the images found to be done
     are; n_adopted of them an interrupted run has embedded, in the files `adopted`. n_present:
-    images unchanged in the features table. n_known_errors: images that failed before and, being
-    unchanged, would again. n_unlisted: features whose image is not in this listing; those that it
-    should hold are gone: `gone` newly so, `returned` not any more, n_gone in all. unlistable: paths
-    that are not in the errors table yet. superseded: paths whose older rows must go. recovered:
-    paths of the errors table that could not be listed and can be now, or that a run embedded and
-    was killed before it could take them out.
+    images whose features are there and unchanged; those of `returned` are in the gone table, and
+    move back. n_known_errors: images that failed before and, being unchanged, would again.
+    n_unlisted: features whose image is not in this listing, and which stay. unlistable: paths that
+    are not in the errors table yet. superseded: paths whose older rows must go. recovered: paths of
+    the errors table that could not be listed and can be now, that went from the source, or that a
+    run embedded and was killed before it could take them out.
+
+    gone: features that move to the gone table, which then holds n_gone. twice: paths whose row in
+    the gone table is stale, their features being in the features table. back: other paths that
+    leave the gone table. labels: LABELS of rows whose label is another one now; n_relabelled of
+    them stay as they are otherwise.
     """
 
     n_listed: int
@@ -58,18 +66,21 @@ class Plan:
     n_adopted: int = 0
     gone: pa.Array = field(default_factory=_no_paths)
     returned: pa.Array = field(default_factory=_no_paths)
+    twice: pa.Array = field(default_factory=_no_paths)
+    back: pa.Array = field(default_factory=_no_paths)
     n_gone: int = 0
+    labels: pa.Table = field(default_factory=_no_labels)
+    n_relabelled: int = 0
 
     @property
     def changes_nothing(self) -> bool:
-        return not (
-            self.images.num_rows
-            or self.unlistable
-            or len(self.recovered)
-            or self.adopted
-            or len(self.gone)
-            or len(self.returned)
-        )
+        return self.changes_labels_only and not self.n_relabelled
+
+    @property
+    def changes_labels_only(self) -> bool:
+        """Whether every row stays where it is, and none comes."""
+        moved = (self.recovered, self.gone, self.returned, self.twice, self.back)
+        return not (self.images.num_rows or self.unlistable or self.adopted or any(map(len, moved)))
 
     def counts(self) -> dict[str, int]:
         return {
@@ -80,23 +91,35 @@ class Plan:
             "adopted": self.n_adopted,
             "already_there": self.n_present,
             "known_errors": self.n_known_errors,
+            "returned": len(self.returned),
+            "relabelled": self.n_relabelled,
+            "went": len(self.gone),
             "gone": self.n_gone,
         }
 
 
 def make_plan(
-    listing: Listing, features: pa.Table, errors: pa.Table, *, retry_errors: bool = False
+    listing: Listing,
+    features: pa.Table,
+    errors: pa.Table,
+    gone: pa.Table | None = None,
+    *,
+    retry_errors: bool = False,
 ) -> Plan:
     """Compare a listing with the tables by path, and by etag or, without one, size and time.
 
-    features, errors: those tables' KEY columns, errors with `reason`. retry_errors: try all again
-    that failed, not only those whose reason can pass.
+    features, errors, gone: those tables' KEY columns, errors with `reason`. What is in both
+    features and gone is taken from features. retry_errors: try all again that failed, not only
+    those whose reason can pass.
     """
     images = listing.images
-    known, unchanged = _compare(images, features)
+    in_features, same_features = _compare(images, features)
+    went, same_as_went = _compare(images, GONE.empty_table() if gone is None else gone)
+    returned = pc.and_not(same_as_went, in_features)
+    known, unchanged = pc.or_(in_features, went), pc.or_(same_features, returned)
     failed, failed_unchanged = _compare(images, errors)
     reasons = errors["reason"].take(pc.index_in(images["path"], value_set=errors["path"]))
-    passing = _array(pc.fill_null(pc.is_in(reasons, value_set=_PASSING), False))
+    passing = array(pc.fill_null(pc.is_in(reasons, value_set=_PASSING), False))
     failing = pc.and_not(failed_unchanged, unchanged)
     retried = pc.and_(failing, pc.or_(passing, pa.scalar(retry_errors)))
     stuck = pc.and_not(failing, retried)
@@ -119,41 +142,21 @@ def make_plan(
         n_known_errors=_count(stuck) + len(listing.failures) - len(unlistable),
         n_unlisted=_count(pc.invert(pc.is_in(features["path"], value_set=images["path"]))),
         unlistable=unlistable,
-        superseded=_array(images["path"].filter(pc.or_(changed, retried))),
+        superseded=array(images["path"].filter(pc.or_(changed, retried))),
         recovered=pa.concat_arrays(
             [
                 _recovered(listing, errors),
-                _array(images["path"].filter(pc.and_(unchanged, failed))),
+                array(images["path"].filter(pc.and_(unchanged, failed))),
             ]
         ).unique(),
+        returned=array(images["path"].filter(returned)),
     )
 
 
-def find_gone(
-    plan: Plan, listing: Listing, features: pa.Table, marked: pa.Table, config: RunConfig
-) -> Plan:
-    """Compare the features with what this run's settings would list.
-
-    marked: the gone table. A feature below another source, or left out by a glob, is not gone; nor
-    is any where --limit cuts the listing short, or below a folder that cannot be listed.
-    """
-    listed = pa.chunked_array([*listing.images["path"].chunks], pa.string())
-    unlisted = features["path"].filter(pc.invert(pc.is_in(features["path"], value_set=listed)))
-    unseen = tuple(path for path, _ in listing.failures)
-    expected = Selection.of(config).expects(config.sources)
-    missing = {
-        path
-        for path in (unlisted.to_pylist() if config.limit is None else ())
-        if expected(path) and not any(path == u or path.startswith(f"{u}/") for u in unseen)
-    }
-    known = set(marked["path"].to_pylist())
-    returned = known & set(listed.filter(pc.is_in(listed, value_set=marked["path"])).to_pylist())
-    return replace(
-        plan,
-        gone=pa.array(sorted(missing - known), pa.string()),
-        returned=pa.array(sorted(returned), pa.string()),
-        n_gone=len(missing),
-    )
+def set_labels(plan: Plan, labels: pa.Table) -> Plan:
+    """The same plan, with the labels that are to be changed."""
+    again = pc.is_in(labels["path"], value_set=strings(plan.images["path"]))
+    return replace(plan, labels=labels, n_relabelled=labels.num_rows - _count(again))
 
 
 def adopt(plan: Plan, staged: Iterable[tuple[str, pa.Table]]) -> Plan:
@@ -214,11 +217,17 @@ def _compare(images: pa.Table, table: pa.Table) -> tuple[pa.Array, pa.Array]:
     )
     same = pc.fill_null(pc.coalesce(same_etag, same_file), False)
     known = pc.is_valid(position)
-    return _array(known), _array(pc.and_(known, same))
+    return array(known), array(pc.and_(known, same))
 
 
-def _array(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+def array(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """A column in one piece."""
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def strings(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """A column of strings in one piece, of the type that Arrow looks others up in."""
+    return array(column).cast(pa.string())
 
 
 def _count(mask: pa.Array | pa.ChunkedArray) -> int:

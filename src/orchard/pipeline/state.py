@@ -6,12 +6,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
+import pyarrow as pa
+
 from orchard.config import RunConfig
+from orchard.images.confines import absolute
 from orchard.progress import Reporter
 from orchard.result import Result
-from orchard.store import tables
+from orchard.store import ownership, recorded_sources, tables
 from orchard.store.output import Output
 from orchard.store.runs import RunLog
+from orchard.store.tables import Rewritten
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a run's commit of the features did to rows that were there: which files it rewrote,
+    and the labels (LABELS) that it changed."""
+
+    rewritten: tuple[Rewritten, ...]
+    labels: pa.Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +39,9 @@ class Run:
     @classmethod
     def of(cls, config: RunConfig, reporter: Reporter | None) -> Run:
         output = Output.at(config.output, config.storage)
-        return cls(config, output, RunLog(asdict(config)), reporter or Reporter())
+        log = RunLog(asdict(config))
+        log.record[recorded_sources.FIELD] = [absolute(source) for source in config.sources]
+        return cls(config, output, log, reporter or Reporter())
 
     @contextmanager
     def holding_output(self) -> Iterator[None]:
@@ -34,7 +49,10 @@ class Run:
         if self.config.dry_run:
             yield
             return
-        with self.output.lock():
+        with ownership.claim(self.output):
+            if not self.config.replace:
+                for table in tables.SCHEMAS:
+                    tables.check(self.output, table)
             tables.sweep(self.output)
             yield
             tables.discard_staged(self.output)

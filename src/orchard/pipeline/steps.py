@@ -6,27 +6,29 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from orchard.embedding.extraction import listing_errors
 from orchard.embedding.fingerprint import Embedding
-from orchard.errors import CountsError, OrchardError, TooManyErrors
+from orchard.errors import CountsError, DamagedError, OrchardError, TooManyErrors
 from orchard.images.source import Listing
 from orchard.machine import available_cores, own_peak_memory, peak_memory
 from orchard.model import Model
-from orchard.pipeline import fitting
-from orchard.pipeline.planning import KEY, Plan, adopt, cut, find_gone, make_plan
-from orchard.pipeline.state import Run
+from orchard.pipeline import doubles, drawing, fitting, gone, labels
+from orchard.pipeline.gone import find_gone
+from orchard.pipeline.planning import KEY, Plan, adopt, cut, make_plan, set_labels
+from orchard.pipeline.state import Committed, Run
 from orchard.pipeline.timing import Estimate
-from orchard.records import ERRORS, FEATURES, GONE
+from orchard.records import ERRORS, FEATURES, GONE, LABELS, with_labels
 from orchard.result import Result
 from orchard.store import models, tables
 from orchard.store.erase import Suppression
-from orchard.store.tables import TableFile
+from orchard.store.tables import Rewritten, TableFile
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -38,11 +40,17 @@ def plan(run: Run, listing: Listing, model: Model, embedding: Embedding) -> Plan
     """What is to be embedded, less what OUTPUT holds or an interrupted run left staged."""
     if model.notice:
         run.reporter.warn(model.notice)
-    features, errors = _known_rows(run, embedding)
+    known = _known_rows(run, embedding)
     listing, n_suppressed = _without_erased(run, listing)
-    made = make_plan(listing, features, errors, retry_errors=run.config.retry_errors)
-    made = find_gone(made, listing, features, tables.read(run.output, "gone"), run.config)
-    made = adopt(made, _staged_keys(run, embedding))
+    config = run.config
+    made = make_plan(
+        listing, known.features, known.errors, known.gone, retry_errors=config.retry_errors
+    )
+    made = find_gone(made, listing, known.features, known.errors, known.gone, config)
+    staged = list(_staged_keys(run, embedding))
+    rows = pa.concat_tables([known.labelled, *(keys.select(LABELS.names) for _, keys in staged)])
+    made = set_labels(made, labels.differing(listing, rows, config))
+    made = adopt(made, staged)
     run.log.record |= {
         "model": {"name": model.name, "notice": model.notice, **embedding.fields},
         "fingerprint": embedding.fingerprint,
@@ -61,7 +69,26 @@ def estimate(run: Run, plan: Plan, model: Model) -> Result:
 
 def is_up_to_date(run: Run, plan: Plan) -> bool:
     """Whether the tables already are what this run would make them."""
-    return plan.changes_nothing and not run.config.replace and fitting.is_current(run)
+    return plan.changes_nothing and _is_fitted(run) and drawing.is_current(run)
+
+
+def only_relabels(run: Run, plan: Plan) -> bool:
+    """Whether the tables differ in labels at most from what this run would make them, which needs
+    no Spark; nor does a report that is missing."""
+    return plan.changes_labels_only and _is_fitted(run) and fitting.is_projected(run)
+
+
+def relabel(run: Run, plan: Plan, model: Model, embedding: Embedding) -> Result:
+    """Change the labels, and draw the report that shows them."""
+    run.log.record["counts"] |= {"embedded": 0, "errors": 0}
+    pca, card = fitting.stored(run)
+    if plan.n_relabelled:
+        with run.log.stage("commit"):
+            committed = commit(run, plan, [], embedding)
+            fitting.project(run, None, pca, card, committed)
+    with run.log.stage("report"):
+        drawing.draw(run, pca, model)
+    return run.finish()
 
 
 @contextmanager
@@ -142,12 +169,11 @@ def embed(
     return reports
 
 
-def commit(run: Run, plan: Plan, reports: list[EmbedReport], embedding: Embedding) -> None:
-    """Add the features and errors to their tables, and hold the counts against each other."""
+def commit(run: Run, plan: Plan, reports: list[EmbedReport], embedding: Embedding) -> Committed:
+    """Bring features, errors and gone up to date, and hold the counts against each other."""
     if run.config.replace or tables.count(run.output, "features") == 0:
         models.save_embedding(run.output, embedding.fingerprint, embedding.card())
-    adopted = [tables.describe(run.output, path) for path in plan.adopted]
-    features = adopted + [report.features for report in reports if report.features]
+    features = _adopted(run, plan) + [report.features for report in reports if report.features]
     errors = [report.errors for report in reports if report.errors]
     unlistable = listing_errors(plan.unlistable, run.log.run_id)
     if unlistable.num_rows:
@@ -158,49 +184,104 @@ def commit(run: Run, plan: Plan, reports: list[EmbedReport], embedding: Embeddin
         raise CountsError(
             f"the counts do not close: {run.log.record['counts']}; nothing is written"
         )
-    reasons = pa.concat_arrays(
-        [plan.superseded, plan.recovered, unlistable["path"].combine_chunks()]
-    )
-    for table, files, superseded in (
-        ("features", features, plan.superseded),
-        ("errors", errors, reasons),
-        ("gone", _gone_rows(run, plan), plan.returned),
-    ):
-        tables.commit(
-            run.output,
-            run.log.run_id,
-            table,
-            files,
-            superseded=superseded,
-            overwrite=run.config.replace,
-        )
+    committed = _commit_tables(run, plan, features, errors, unlistable["path"].combine_chunks())
     expected = n_features + plan.n_present + plan.n_unlisted
     if (n_rows := tables.count(run.output, "features")) != expected:
         raise CountsError(f"features/ holds {n_rows} rows; expected {expected}")
+    gone.check(run, plan)
     if n_rows == 0:
+        _empty_components(run)
         raise TooManyErrors(
             f"all {plan.n_listed} images failed; the table {run.output.uri('errors')} says why for "
             "each"
         )
+    if features or len(plan.returned):
+        doubles.note(run)
+    return committed
 
 
-def _gone_rows(run: Run, plan: Plan) -> list[TableFile]:
-    if not len(plan.gone):
-        return []
-    ids = pa.repeat(pa.scalar(run.log.run_id), len(plan.gone))
-    rows = pa.table([plan.gone, ids], schema=GONE)
-    return [tables.stage(run.output, run.log.run_id, "gone", "listing", rows)]
+def _commit_tables(
+    run: Run, plan: Plan, features: list[TableFile], errors: list[TableFile], unlistable: pa.Array
+) -> Committed:
+    """Each table in a transaction of its own: a row is in another before it leaves the one."""
+
+    def put(
+        table: str, files: list[TableFile], superseded: list[pa.Array], step: str = ""
+    ) -> list[Rewritten]:
+        return tables.commit(
+            run.output,
+            run.log.run_id,
+            table,
+            files,
+            superseded=pa.concat_arrays(superseded),
+            labels=plan.labels,
+            overwrite=run.config.replace,
+            step=step,
+        )
+
+    came_back = gone.stage_returned(run, plan)
+    put("gone", gone.stage_gone(run, plan), [plan.twice])
+    rewritten = put("features", features + came_back, [plan.superseded, plan.gone])
+    put("errors", errors, [plan.superseded, plan.recovered, unlistable])
+    if len(plan.back):
+        put("gone", [], [plan.back], step="back")
+    models.follow_moments(run.output, rewritten)
+    return Committed(tuple(rewritten), plan.labels)
 
 
-def _known_rows(run: Run, embedding: Embedding) -> tuple[pa.Table, pa.Table]:
-    """Keys of the features and errors that OUTPUT holds; none where they are to be replaced."""
+def _adopted(run: Run, plan: Plan) -> list[TableFile]:
+    """The files of an interrupted run, with the labels of this one."""
+    found = []
+    for number, path in enumerate(plan.adopted):
+        paths = tables.read_file(run.output, path, ["path"])["path"]
+        if pc.any(pc.is_in(paths, value_set=plan.labels["path"])).as_py():
+            rows = with_labels(tables.read_file(run.output, path), plan.labels)
+            task = f"adopted{number:05d}"
+            found.append(tables.stage(run.output, run.log.run_id, "features", task, rows))
+        else:
+            found.append(tables.describe(run.output, path))
+    return found
+
+
+def _empty_components(run: Run) -> None:
+    """Without features there are none: nothing is left that a PCA could be of."""
+    if tables.count(run.output, "components"):
+        tables.commit(run.output, run.log.run_id, "components", [], overwrite=True)
+
+
+def _is_fitted(run: Run) -> bool:
+    return not run.config.replace and fitting.is_current(run)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What OUTPUT holds: KEY and label of each table, errors with `reason`, the others with
+    `fingerprint`."""
+
+    features: pa.Table
+    errors: pa.Table
+    gone: pa.Table
+
+    @property
+    def labelled(self) -> pa.Table:
+        """path and label of every row that has one to be held against the listing's."""
+        sized = self.errors.filter(pc.is_valid(self.errors["size"]))  # the rest was never listed
+        full = self.gone.filter(pc.is_valid(self.gone["fingerprint"]))
+        return pa.concat_tables([t.select(LABELS.names) for t in (self.features, sized, full)])
+
+
+def _known_rows(run: Run, embedding: Embedding) -> _Known:
+    """What OUTPUT holds; nothing where it is to be replaced."""
     if run.config.replace:
-        return FEATURES.empty_table(), ERRORS.empty_table()
-    features = tables.read(run.output, "features", [*KEY, "fingerprint"])
-    if features.num_rows:
-        stored = models.load_embedding(run.output, features["fingerprint"][0].as_py())
+        return _Known(FEATURES.empty_table(), ERRORS.empty_table(), GONE.empty_table())
+    columns = [*KEY, "label"]
+    features = tables.read(run.output, "features", [*columns, "fingerprint"])
+    went = tables.read(run.output, "gone", [*columns, "fingerprint"])
+    fingerprints = pc.unique(pa.concat_tables([features, went])["fingerprint"]).drop_null()
+    if len(fingerprints):
+        stored = models.load_embedding(run.output, fingerprints[0].as_py())
         embedding.check(stored, run.output.root)
-    return features, tables.read(run.output, "errors", [*KEY, "reason"])
+    return _Known(features, tables.read(run.output, "errors", [*columns, "reason"]), went)
 
 
 def _without_erased(run: Run, listing: Listing) -> tuple[Listing, int]:
@@ -219,7 +300,11 @@ def _without_erased(run: Run, listing: Listing) -> tuple[Listing, int]:
 def _staged_keys(run: Run, embedding: Embedding) -> Iterator[tuple[str, pa.Table]]:
     """Feature files that no run committed, of this fingerprint."""
     for path in tables.staged(run.output, "features"):
-        rows = tables.read_file(run.output, path, [*KEY, "fingerprint"])
+        try:
+            rows = tables.read_file(run.output, path, [*KEY, "label", "fingerprint"])
+            tables.describe(run.output, path)
+        except DamagedError:  # embedded again, and deleted with all that no run adopts
+            continue
         if set(rows["fingerprint"].to_pylist()) == {embedding.fingerprint}:
             yield path, rows
 

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from orchard.images.confines import Confines
 from orchard.report.findings import find
 from orchard.report.page import render
 from orchard.storage import Storage
-from orchard.store import runs
+from orchard.store import recorded_sources, runs
 from orchard.store.output import Output
 
 PAGE = "report/index.html"
@@ -31,14 +32,17 @@ def build(
     *,
     with_thumbnails: bool = True,
     storage: Storage | None = None,
+    confines: Confines | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Built:
     """Write OUTPUT/report/index.html.
 
     record: of the run; the last one stored, if not given. storage: of the source, for thumbnails.
+    confines: where they may be read; default below what the result's runs record as sources.
     Raises TableError where OUTPUT holds no components.
     """
-    found = find(output, record or runs.last(output), with_thumbnails, storage, say)
+    allowed = confines or recorded_sources.confines(output)
+    found = find(output, record or runs.last(output), with_thumbnails, storage, allowed, say)
     page = render(found)
     output.put(PAGE, page)
     return Built(PAGE, len(found.points), found.thumbnails.n_shown, len(page))

@@ -16,6 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from orchard.errors import TableError
+from orchard.images.confines import Confines
 from orchard.report import classes, embedding_2d, neighbours, summarise, thumbnails
 from orchard.report.classes import Classes
 from orchard.report.cost import Costs, costs
@@ -59,6 +60,7 @@ def find(
     record: dict[str, Any],
     with_thumbnails: bool,
     storage: Storage | None,
+    confines: Confines,
     say: Callable[[str], None],
 ) -> Findings:
     """Compute what the report shows."""
@@ -84,8 +86,8 @@ def find(
         say("report: reading images for thumbnails")
         shown = _highlights(points, near, unusual, duplicates, described)
         place = storage or output.storage
-        pictures = thumbnails.make(images.rows, points, shown, place)
-        pictures.errors = thumbnails.of_errors(examples, place)
+        pictures = thumbnails.make(images.rows, points, shown, place, confines)
+        pictures.errors = thumbnails.of_errors(examples, place, confines)
     return Findings(
         record=record,
         images=images,

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from orchard.errors import SourceError
+from orchard.images.confines import Confines
 from orchard.images.decode import Pixels, decode
 from orchard.images.glimpse import glimpse
 from orchard.images.source import fetch
@@ -59,6 +60,7 @@ def make(
     points: NDArray[np.int64],
     highlights: Iterable[int],
     storage: Storage,
+    confines: Confines,
 ) -> Thumbnails:
     """Thumbnails of the points, as many as the caps admit, and larger ones of the highlights.
 
@@ -69,6 +71,12 @@ def make(
     made = Thumbnails(np.full(len(points), -1, np.int32))
     if n_left_out:
         made.missed["budget"] += n_left_out
+    inside = confines.mask(rows["path"].take(pa.array(wanted)).to_pylist())
+    if not inside.all():
+        made.missed["outside"] += int((~inside).sum())
+        wanted = wanted[inside]
+    if not len(wanted):
+        return made
     place_of = {int(row): place for place, row in enumerate(points)}
     probe = wanted[:: max(1, len(wanted) // _PROBE)]
     why: Counter[str] = Counter()
@@ -91,10 +99,11 @@ def make(
     return made
 
 
-def of_errors(rows: pa.Table, storage: Storage) -> dict[str, bytes]:
+def of_errors(rows: pa.Table, storage: Storage, confines: Confines) -> dict[str, bytes]:
     """WebP by path, of failed images of which something can be shown. rows: of the errors table."""
     listed = rows.select(LISTING.names)
     known = listed.filter(listed["size"].is_valid())
+    known = known.filter(pa.array(confines.mask(known["path"].to_pylist())))
     found: dict[str, bytes] = {}
     try:
         for path, data in zip(known["path"].to_pylist(), fetch(known, storage), strict=True):

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from orchard.errors import TableError
 from orchard.storage import DEFAULT, Storage
-from orchard.store import models, runs, tables
+from orchard.store import models, ownership, runs, tables
 from orchard.store.output import Output
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Result:
         Raises TableError where there is none.
         """
         found = Output.at(fspath(output), Storage(endpoint_url, region))
+        ownership.require(found)
         if tables.version(found, "features") < 0:
             raise TableError(f"{found.root}: no result of Orchard; expected the OUTPUT of a run")
         return cls(found.root, runs.last(found), found.storage)
@@ -60,6 +61,13 @@ class Result:
     def errors(self) -> pa.Table:
         """The images that have no features, and why."""
         return tables.read(self._output, "errors")
+
+    def gone(self) -> pa.Table:
+        """The features of images that are not at the source any more (columns as in `features`).
+
+        Nothing else is computed from them: they wait for their image to come back.
+        """
+        return tables.read(self._output, "gone")
 
     def nearest(self, image: str | PathLike[str] | bytes, k: int = 5) -> pa.Table:
         """The k images most like one, most like first; columns path, label, similarity.
@@ -108,8 +116,8 @@ class Result:
 
     def _repr_html_(self) -> str:
         """What notebooks show: where it is, what it holds, and what must be said of it."""
-        counts = {name: tables.count(self._output, name) for name in ("features", "errors")}
-        rows = [("images", f"{counts['features']:,}"), ("errors", f"{counts['errors']:,}")]
+        named = (("images", "features"), ("errors", "errors"), ("gone", "gone"))
+        rows = [(name, f"{tables.count(self._output, table):,}") for name, table in named]
         card = models.current_pca(self._output)
         if card is not None:
             pca = models.load_pca(self._output, card.pca_id)[0]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,20 +16,29 @@ import pyarrow.parquet as pq
 
 from orchard.errors import ConfigError, TableError
 from orchard.records import vectors_of
+from orchard.reduction import PCA
 from orchard.store import models, tables
+from orchard.store.names import EXPORTED
 from orchard.store.output import Output
 from orchard.store.rows import RowIndex
 
 _KEYS = ("path", "label")
+OWN = "export"  # below OUTPUT: whatever has an export's name there is one
+MADE = ".orchard-export.json"  # elsewhere: the names of the files that exports made
 
 
-def export(output: Output, folder: Path, file_format: str, *, features: bool = False) -> list[Path]:
+def export(
+    output: Output, folder: Path, file_format: str, *, features: bool = False, force: bool = False
+) -> list[Path]:
     """Write components (and, if asked, features), the variances and the errors; the files written.
 
     csv: `components.csv` has path, label and a column a component, pc_1 to pc_k; features likewise
     f_1 to f_1280. npy: `components.npy` is (n, k) float32, its rows those of `paths.csv`. parquet:
-    one file with a list column. Each file appears whole or not at all. Raises TableError where
-    there is no result, or `folder` cannot be written.
+    one file with a list column. Each file appears whole or not at all.
+
+    A file that is there is replaced if an export made it, so if it lies in OUTPUT/export or is one
+    that MADE beside it lists; `force` replaces any. Raises TableError where there is no result,
+    another's file is in the way, or `folder` cannot be written.
     """
     writers = {"csv": _csv, "npy": _npy, "parquet": _parquet}
     if file_format not in writers:
@@ -34,6 +46,8 @@ def export(output: Output, folder: Path, file_format: str, *, features: bool = F
     if not tables.files(output, "components"):
         raise TableError(f"{output.root} holds no components; expected the OUTPUT of a run")
     try:
+        if _is_own(output, folder):
+            output.refuse_links(OWN)
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as scratch:
             for table, prefix in (("components", "pc_"), ("features", "f_"))[: 1 + features]:
@@ -41,12 +55,49 @@ def export(output: Output, folder: Path, file_format: str, *, features: bool = F
             errors = tables.read(output, "errors")
             pa.csv.write_csv(errors, Path(scratch) / "errors.csv")
             variances = Path(scratch) / models.VARIANCE_CSV
-            variances.write_bytes(output.get(models.VARIANCE_CSV))
+            variances.write_bytes(models.variance_csv(_pca(output)))
             files = sorted(Path(scratch).iterdir())
+            known = _made(output, folder)
+            if not force:
+                _refuse_others(folder, [file.name for file in files], known)
+            if not _is_own(output, folder):
+                names = sorted(known | {file.name for file in files})
+                (folder / MADE).write_text(json.dumps(names) + "\n", encoding="utf-8")
             return [Path(shutil.move(file, folder / file.name)) for file in files]
     except OSError as error:
         reason = error.strerror or error
         raise TableError(f"cannot write {folder}: {reason}; choose another folder") from error
+
+
+def _pca(output: Output) -> PCA:
+    card = models.current_pca(output)
+    if card is None:
+        raise TableError(f"{output.root} holds no components; expected the OUTPUT of a run")
+    return models.load_pca(output, card.pca_id)[0]
+
+
+def _is_own(output: Output, folder: Path) -> bool:
+    return output.is_local and folder.absolute() == Path(output.root, OWN)
+
+
+def _made(output: Output, folder: Path) -> set[str]:
+    """The names in a folder that are those of earlier exports."""
+    if _is_own(output, folder):
+        return {file.name for file in folder.iterdir() if re.fullmatch(EXPORTED, file.name)}
+    try:
+        found = json.loads((folder / MADE).read_text(encoding="utf-8"))
+        return {name for name in found if isinstance(name, str)}
+    except (OSError, ValueError, TypeError):
+        return set()
+
+
+def _refuse_others(folder: Path, names: list[str], known: set[str]) -> None:
+    for name in names:
+        if name not in known and os.path.lexists(folder / name):
+            raise TableError(
+                f"{folder / name} is there, and no export made it: give another folder, or --force "
+                "to replace it"
+            )
 
 
 def _csv(rows: RowIndex, column: str, prefix: str, folder: Path) -> None:

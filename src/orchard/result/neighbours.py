@@ -64,6 +64,8 @@ def _components(
     if isinstance(content, Failure):
         raise _unreadable(image, content)
     stored = models.load_embedding(output, card.fingerprint)
+    if "config" not in record:
+        raise TableError(f"{output.root} has no record of its run, which says what network it used")
     model, scaled = network_of(stored, record["config"]["weights"])
     Embedding.of(model, scaled=scaled).check(stored, output.root)
     pixels = decode(content, model.size, scaled=scaled, views=model.views)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from orchard.store import tables
+from orchard.store import runs, tables
 from orchard.store.erase import AUDIT, Suppression
 from orchard.store.output import Output
 
@@ -53,12 +53,13 @@ class ProcessingRecord:
 
 def record(output: Output, statement: Statement, place: dict[str, Any]) -> ProcessingRecord:
     """The record of a result, also stored in it. Raises TableError where there is none."""
-    runs = [output.get_json(path) for path in output.paths("runs") if path.endswith(".json")]
-    started = sorted(run["started"] for run in runs)
+    kept = [path for path in output.paths("runs") if path.endswith(".json")]
+    records = [runs.read(output, path) for path in kept]
+    started = sorted(run["started"] for run in records)
     made = ProcessingRecord(
         made=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         statement=statement,
-        sources=sorted({source for run in runs for source in run["config"]["sources"]}),
+        sources=sorted({source for run in records for source in run["config"]["sources"]}),
         images=tables.count(output, "features"),
         failed=tables.count(output, "errors"),
         erased=len(Suppression.load(output).hashes),
@@ -84,7 +85,7 @@ def _stored(output: Output) -> dict[str, str]:
         "1280 numbers from which a likeness of it can be guessed",
         "components": "path, label and fewer such numbers",
         "errors": "path, label, size and what was wrong",
-        "gone": "path of images that disappeared from the source",
+        "gone": "the same as in features, of images that went from their source",
         "models": "means, scales and components over all images; one image is a share of them",
         "runs": "settings, counts, times and versions of each run",
     }

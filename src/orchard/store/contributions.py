@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 
-from orchard.errors import TableError
+from orchard.errors import DamagedError, TableError
+from orchard.store.damage import noticing
 from orchard.store.output import Output
 
 FOLDER = "contributions"
@@ -97,11 +98,15 @@ def _codes(paths: Iterable[str]) -> list[str]:
 def _kept_until(output: Output, code: str, there: set[str]) -> str:
     record = f"{FOLDER}/{code}.json"
     try:
-        return str(output.get_json(record)["kept_until"]) if record in there else ""
+        if record not in there:
+            return ""
+        stored = output.get_json(record)
+        with noticing(output.root, record):
+            return str(stored["kept_until"])
+    except DamagedError:
+        return ""
     except TableError:  # erased meanwhile, or out of reach: looked at again the next time
         return "9999"
-    except (ValueError, KeyError, TypeError):
-        return ""
 
 
 def _delete(output: Output, wanted: list[str]) -> int:

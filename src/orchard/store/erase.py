@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchard.store import models, tables, traces
+from orchard.store.damage import noticing
 from orchard.store.output import Output
 from orchard.store.runs import new_run_id
 
@@ -51,7 +52,8 @@ class Suppression:
         if SUPPRESSED not in output.paths("erasure"):
             return cls(secrets.token_hex(16), frozenset())
         stored = output.get_json(SUPPRESSED)
-        return cls(stored["salt"], frozenset(stored["hashes"]))
+        with noticing(output.root, SUPPRESSED):
+            return cls(stored["salt"], frozenset(stored["hashes"]))
 
     def save(self, output: Output) -> None:
         output.put_json(SUPPRESSED, {"salt": self.salt, "hashes": sorted(self.hashes)})

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orchard.errors import TableError
+from orchard.store.damage import damaged, noticing
 from orchard.store.output import Output
 
 CLASSIFIERS = "models/classifier"
@@ -40,19 +41,16 @@ def get(output: Output, folder: str) -> pa.Table:
     """Raises TableError where it is missing, or not as it was stored."""
     data = bytes(output.get(f"{folder}/gallery.parquet"))
     if hashlib.sha256(data).hexdigest() != digest(output, folder):
-        raise TableError(
-            f"{output.uri(folder)}/gallery.parquet is not as it was stored (sha256 differs); train "
-            "again, or bring the file back"
-        )
-    return pq.read_table(pa.BufferReader(data), columns=SCHEMA.names)
+        raise damaged(output.root, f"{folder}/gallery.parquet", "sha256 differs")
+    with noticing(output.root, f"{folder}/gallery.parquet"):
+        return pq.read_table(pa.BufferReader(data), columns=SCHEMA.names).cast(SCHEMA)
 
 
 def digest(output: Output, folder: str) -> str:
     """The sha256 that a classifier's gallery was stored with. Raises TableError."""
-    try:
-        return str(output.get_json(f"{folder}/gallery.json")["sha256"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise TableError(f"{output.uri(folder)}/gallery.json cannot be read: {error}") from None
+    stored = output.get_json(f"{folder}/gallery.json")
+    with noticing(output.root, f"{folder}/gallery.json"):
+        return str(stored["sha256"])
 
 
 def forget(output: Output, paths: pa.Array) -> int:

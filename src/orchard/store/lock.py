@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError, PreconditionError
@@ -25,6 +27,8 @@ from orchard.errors import TableError
 from orchard.storage import create_object
 
 LOCK = "_lock"
+MOST = 400  # bytes of a lock
+_HELD = re.compile(rb"process \d+ on ")
 RENEW_SECONDS = 5.0
 LEASE_SECONDS = 30.0
 
@@ -35,21 +39,41 @@ def _holder() -> str:
 
 @contextmanager
 def disk_lock(root: str) -> Iterator[None]:
-    """Raises TableError where another process holds it, OSError where it cannot be written."""
+    """Raises TableError where another process holds it, or a file of that name is somebody else's;
+    OSError where it cannot be written."""
     path = Path(root) / LOCK
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
+    with _open_lock(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise _in_use(root, path.read_text()) from None
+            raise _in_use(root, _text(path)) from None
+        if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.lstat()):
+            raise _in_use(root, "")  # its holder has just taken it away
+        file.seek(0)
+        if not is_lock(file.read(MOST)):
+            raise TableError(f"{path} is no lock of Orchard's: choose another OUTPUT, or rename it")
         file.truncate(0)
-        file.write(_holder())
+        file.write(_holder().encode())
         file.flush()
         try:
             yield
         finally:
             file.truncate(0)
+
+
+def is_lock(content: bytes) -> bool:
+    """Whether a file named as the lock is one: nothing, or who holds it."""
+    return not content or _HELD.match(content) is not None
+
+
+def _open_lock(path: Path) -> BinaryIO:
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    return os.fdopen(os.open(path, flags, 0o666), "r+b")
+
+
+def _text(path: Path) -> str:
+    return path.read_text("utf-8", "replace")[:MOST]
 
 
 @contextmanager

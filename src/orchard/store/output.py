@@ -2,12 +2,14 @@
 
 A killed writer leaves the old object or the new one. An `Output` is a plain value: it travels to
 the workers, which open their own store.
+
+Only what Orchard makes (`orchard.store.names`) is listed or deleted; nothing is listed, written or
+deleted through a link below the folder.
 """
 
 from __future__ import annotations
 
-import json
-import shutil
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,11 +19,13 @@ from typing import Any
 
 import obstore
 import pyarrow as pa
-from obstore.exceptions import BaseError
+from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore
 
 from orchard.errors import TableError
 from orchard.storage import DEFAULT, Storage, create_object, is_remote, one_line
+from orchard.store import disk, names
+from orchard.store.damage import damaged, from_json, noticing, to_json
 from orchard.store.lock import bucket_lock, disk_lock
 from orchard.store.ranges import RangeReader
 
@@ -57,75 +61,142 @@ class Output:
 
     def put(self, path: str, data: bytes) -> None:
         """Write an object whole, replacing what was there. Raises TableError."""
+        self.refuse_links(path)
         try:
-            obstore.put(self._store(), path, data, use_multipart=False)
+            obstore.put(self.store(), path, data, use_multipart=False)
         except (BaseError, OSError) as error:
             raise TableError(_sentence("write", self.uri(path), error)) from error
 
     def create(self, path: str, data: bytes) -> None:
         """Write an object where there is none. Raises TableError, also where another is there."""
+        self.refuse_links(path)
         try:
-            create_object(self._store(), path, data)
+            create_object(self.store(), path, data)
         except (BaseError, OSError) as error:
             raise TableError(_sentence("write", self.uri(path), error)) from error
 
     def put_json(self, path: str, content: Any) -> None:
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        self.put(path, text.encode("utf-8", "backslashreplace"))
+        """Write a JSON file; an object gets a checksum, which `get_json` looks at."""
+        self.put(path, _json(content))
+
+    def create_json(self, path: str, content: Any) -> None:
+        self.create(path, _json(content))
 
     def get(self, path: str) -> memoryview:
         """An object's bytes. Raises TableError."""
+        self._check_inside(path)
         try:
-            return memoryview(obstore.get(self._store(), path).bytes())
+            return memoryview(obstore.get(self.store(), path).bytes())
+        except (BaseError, OSError) as error:
+            raise TableError(_sentence("read", self.uri(path), error)) from error
+
+    def find(self, path: str) -> bytes | None:
+        """An object's bytes; None where there is none, or behind a link. Raises TableError."""
+        try:
+            if not self.is_local:
+                return bytes(obstore.get(self.store(), path).bytes())
+            file = Path(self.root, path)
+            usable = file.is_file() and disk.link_on(self.root, path) is None
+            return file.read_bytes() if usable else None
+        except (NotFoundError, FileNotFoundError):
+            return None
         except (BaseError, OSError) as error:
             raise TableError(_sentence("read", self.uri(path), error)) from error
 
     @contextmanager
     def open(self, path: str) -> Iterator[pa.NativeFile]:
         """An object to read parts of; in a bucket each is a request. Raises TableError."""
+        self._check_inside(path)
         try:
             if self.is_local:
                 file = pa.OSFile(self.uri(path))
             else:
-                file = pa.PythonFile(RangeReader(self._store(), path), mode="r")
+                file = pa.PythonFile(RangeReader(self.store(), path), mode="r")
             with file:
                 yield file
         except (BaseError, OSError) as error:
             raise TableError(_sentence("read", self.uri(path), error)) from error
 
-    def get_json(self, path: str) -> Any:
-        return json.loads(bytes(self.get(path)))
+    def get_json(self, path: str, kind: type | tuple[type, ...] = dict) -> Any:
+        """A JSON file's content, without its checksum. Raises TableError, and DamagedError where it
+        is not as it was stored or its value is of another kind."""
+        data = bytes(self.get(path))
+        with noticing(self.root, path):
+            content = from_json(data)
+        if not isinstance(content, kind):
+            raise damaged(self.root, path, f"it holds a {type(content).__name__}")
+        return content
 
     def move(self, source: str, target: str) -> None:
-        """Rename; in a bucket a copy on the server's side and a delete."""
+        """Rename; in a bucket a copy on the server's side and a delete. Raises TableError."""
+        self.refuse_links(source)
+        self.refuse_links(target)
         try:
-            obstore.rename(self._store(), source, target)
+            if self.is_local:
+                disk.move(self.root, source, target)
+            else:
+                obstore.rename(self.store(), source, target)
         except (BaseError, OSError) as error:
             raise TableError(_sentence("write", self.uri(target), error)) from error
 
     def paths(self, folder: str) -> list[str]:
-        """The paths of all objects below a folder, sorted; none where it does not exist."""
-        if self.is_local and not Path(self.root).is_dir():
-            return []
+        """The paths of all objects below a folder that Orchard made, sorted; none where it does not
+        exist, or is behind a link. Raises TableError."""
+        return sorted(filter(names.is_made, self.everything(folder)))
+
+    def everything(self, folder: str) -> Iterator[str]:
+        """The paths of all files below a folder, whoever made them, in no order; of links none."""
         try:
-            batches = obstore.list(self._store(), folder)
-            return sorted(meta["path"] for batch in batches for meta in batch)
+            if self.is_local:
+                yield from disk.files_below(self.root, folder)
+            else:
+                for batch in obstore.list(self.store(), folder):
+                    yield from (meta["path"] for meta in batch)
         except (BaseError, OSError) as error:
             raise TableError(_sentence("read", self.uri(folder), error)) from error
 
-    def delete(self, paths: list[str]) -> None:
-        """Raises TableError."""
+    def delete(self, paths: list[str]) -> int:
+        """Delete those of the objects that Orchard made; how many. Raises TableError."""
+        return self.delete_exactly([path for path in paths if names.is_made(path)])
+
+    def delete_exactly(self, paths: list[str]) -> int:
+        """Delete objects that are known to be Orchard's by more than their names; how many.
+
+        Raises TableError.
+        """
         try:
+            if self.is_local:
+                return sum(disk.delete(self.root, path) for path in paths)
             if paths:
-                obstore.delete(self._store(), paths)
+                obstore.delete(self.store(), paths)
+            return len(paths)
         except (BaseError, OSError) as error:
             raise TableError(_sentence("write", self.root, error)) from error
 
-    def delete_folder(self, folder: str) -> None:
-        """Delete all objects below a folder, and the folder."""
-        self.delete(self.paths(folder))
+    def delete_folder(self, folder: str) -> int:
+        """Delete all objects below a folder that Orchard made, and the folders that are empty then;
+        how many objects."""
+        n_deleted = self.delete(self.paths(folder))
         if self.is_local:
-            shutil.rmtree(Path(self.root) / folder, ignore_errors=True)
+            for made in sorted(self._made_folders(folder), reverse=True):
+                disk.delete_empty_folder(self.root, made)
+        return n_deleted
+
+    def _made_folders(self, folder: str) -> Iterator[str]:
+        if disk.link_on(self.root, folder) is None:
+            for place, below, _ in os.walk(Path(self.root, folder)):
+                found = Path(place).relative_to(self.root).as_posix()
+                if names.is_made_folder(found):
+                    yield found
+                below[:] = [name for name in below if names.is_made_folder(f"{found}/{name}")]
+
+    def refuse_links(self, path: str) -> None:
+        """Raises TableError where a path below OUTPUT is a link, or behind one."""
+        if self.is_local and (link := disk.link_on(self.root, path)):
+            raise TableError(
+                f"{link} is a link; Orchard writes through none below OUTPUT: take it away, or "
+                "give another OUTPUT"
+            )
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -133,14 +204,29 @@ class Output:
         with ExitStack() as stack:
             try:
                 stack.enter_context(
-                    disk_lock(self.root) if self.is_local else bucket_lock(self._store(), self.root)
+                    disk_lock(self.root) if self.is_local else bucket_lock(self.store(), self.root)
                 )
             except (BaseError, OSError) as error:
                 raise TableError(_sentence("write", self.root, error)) from error
             yield
 
-    def _store(self) -> ObjectStore:
+    def _check_inside(self, path: str) -> None:
+        """A link below OUTPUT may lead to any file of this machine: only what stays is read."""
+        if self.is_local:
+            root = os.path.realpath(self.root)
+            if not os.path.realpath(self.uri(path)).startswith(root.rstrip("/") + "/"):
+                raise TableError(
+                    f"cannot read {self.uri(path)}: it lies outside OUTPUT, through a link; put "
+                    "the file itself there"
+                )
+
+    def store(self) -> ObjectStore:
+        """The store that the paths are of."""
         return _local_store(self.root) if self.is_local else self.storage.store(self.root)
+
+
+def _json(content: Any) -> bytes:
+    return to_json(content).encode("utf-8", "backslashreplace")
 
 
 def _sentence(verb: str, uri: str, error: Exception) -> str:
@@ -151,8 +237,10 @@ def _sentence(verb: str, uri: str, error: Exception) -> str:
         ("Disk quota", "the disk quota is used up; free some space and run the same command again"),
         ("Read-only", "the file system is read-only; choose another OUTPUT"),
         ("Permission denied", "permission denied; choose an OUTPUT you may write to"),
+        ("symbolic links", "a link is in the way; choose another OUTPUT"),
         ("Not a directory", "a file is in the way; choose another OUTPUT"),
         ("File exists", "a file is in the way; choose another OUTPUT"),
+        ("NoSuchBucket", "there is no such bucket"),
         ("No such file", "no such file"),
     ):
         if cause in text:

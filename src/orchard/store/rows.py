@@ -21,8 +21,9 @@ class RowIndex:
 
     def __init__(self, output: Output, table: str) -> None:
         self._output, self._table = output, table
-        self._files = [file.path for file in tables.files(output, table)]
-        columns = [tables.read_file(output, path, ["path"])["path"] for path in self._files]
+        named = tables.files(output, table)
+        self._files = [file.path for file in named]
+        columns = [tables.read_named(output, file, ["path"])["path"] for file in named]
         lengths = [len(column) for column in columns]
         paths = pa.chunked_array(columns, pa.string()).combine_chunks()
         order = pc.sort_indices(paths).to_numpy().astype(np.int64)

@@ -10,7 +10,12 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
 
+from orchard.store import tables
+from orchard.store.damage import noticing
 from orchard.store.output import Output
+
+_FIELDS = {"run_id": str, "started": str, "config": dict, "seconds": dict}
+_PARTS = {"counts", "model", "versions", "embedding", "pca", "driver", "report"}
 
 
 def new_run_id() -> str:
@@ -19,9 +24,47 @@ def new_run_id() -> str:
 
 
 def last(output: Output) -> dict[str, Any]:
-    """The record of the last run that wrote one; empty where there is none."""
-    found = [path for path in output.paths("runs") if path.endswith(".json")]
-    return dict(output.get_json(found[-1])) if found else {}
+    """The record of the last run that changed the tables; empty where there is none.
+
+    The last by the commits of the components, to which every run adds one: names go by clocks,
+    which may be set back or be another machine's.
+    """
+    known = {_id_of(path): path for path in output.paths("runs") if path.endswith(".json")}
+    if not known:
+        return {}
+    committed = tables.run_ids(output, "components")
+    latest = next((run_id for run_id in committed if run_id in known), max(known))
+    by_name = max(known)
+    if by_name not in committed and _changed_others(output, by_name):
+        latest = by_name
+    return read(output, known[latest])
+
+
+def read(output: Output, path: str) -> dict[str, Any]:
+    """A run's record. Raises TableError, and DamagedError where it is none."""
+    record: dict[str, Any] = output.get_json(path)
+    with noticing(output.root, path):
+        for name, kind in _FIELDS.items():
+            if not isinstance(record[name], kind):
+                raise ValueError(f"its {name} is a {type(record[name]).__name__}")
+        for name in record.keys() & _PARTS:
+            if not isinstance(record[name], dict):
+                raise ValueError(f"its {name} is a {type(record[name]).__name__}")
+        for name in ("weights", "output"):
+            str.encode(record["config"][name])
+        for source in record["config"]["sources"]:
+            str.encode(source)
+    return record
+
+
+def _id_of(path: str) -> str:
+    return path.rpartition("/")[2].removesuffix(".json")
+
+
+def _changed_others(output: Output, run_id: str) -> bool:
+    """Whether a run of 0.1.0, which did not always commit to the components, changed a table."""
+    others = [table for table in tables.SCHEMAS if table != "components"]
+    return any(run_id in tables.run_ids(output, table) for table in others)
 
 
 class RunLog:

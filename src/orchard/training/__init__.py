@@ -11,6 +11,7 @@ import numpy as np
 
 from orchard.progress import Reporter
 from orchard.storage import Storage
+from orchard.store import ownership
 from orchard.store.output import Output
 from orchard.store.runs import RunLog
 from orchard.training.outcome import Plans, measure
@@ -30,6 +31,7 @@ def train(config: TrainConfig, reporter: Reporter | None = None) -> Trained:
     reporter = reporter or Reporter()
     output = Output.at(config.output, Storage(config.endpoint_url, config.region))
     log = RunLog(asdict(config))
+    ownership.require(output)
     with output.lock(), read(output, config, log) as data:
         samples, seed = data.samples, config.seed
         reporter.say(data.described)

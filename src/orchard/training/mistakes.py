@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from orchard.images.confines import Confines
 from orchard.images.decode import Pixels, decode
-from orchard.images.source import read
 from orchard.storage import Storage
 
 PAIRS = 12
@@ -58,9 +58,9 @@ def worst_pairs(
     return found
 
 
-def thumbnail(path: str, storage: Storage) -> str | None:
-    """A small JPEG as a data URL; None where the image can no longer be read."""
-    data = read(path, storage)
+def thumbnail(path: str, storage: Storage, confines: Confines) -> str | None:
+    """A small JPEG as a data URL; None where the image can no longer, or may not, be read."""
+    data = confines.read(path, storage)
     pixels = decode(data, SIDE, scaled=True) if isinstance(data, bytes) else data
     if not isinstance(pixels, Pixels):
         return None

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchard.classify.files import Card
+from orchard.images.confines import Confines
 from orchard.storage import Storage
 from orchard.training import figures
 from orchard.training.mistakes import Pair, data_url, thumbnail
@@ -21,6 +22,7 @@ def classifier_page(
     p: NDArray[np.floating],
     pairs: list[Pair],
     storage: Storage,
+    confines: Confines,
 ) -> str:
     """One HTML page, nothing to fetch. y, p: held-out images of the decisive split."""
     from jinja2 import Environment, StrictUndefined
@@ -40,7 +42,7 @@ def classifier_page(
             "cost": data_url(figures.cost_curve(metrics["curve"], metrics["choice"]), "image/png"),
         }
     shown = [
-        (pair, thumbnail(pair.mistaken, storage), thumbnail(pair.typical, storage))
+        (pair, *(thumbnail(path, storage, confines) for path in (pair.mistaken, pair.typical)))
         for pair in pairs
     ]
     return environment.from_string(source).render(

@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 from orchard.classify.files import Card, digest, pack, save_classifier
 from orchard.classify.gallery import Gallery
 from orchard.classify.heads import Head
+from orchard.images.confines import Confines
 from orchard.model import Embedder
 from orchard.records import vectors_of
-from orchard.store import tables
+from orchard.store import recorded_sources, tables
 from orchard.store.output import Output
 from orchard.store.runs import RunLog
 from orchard.training import familiarity
@@ -63,7 +64,9 @@ def publish(
     }
     gallery = _gallery(config, data)
     classifier_id = save_classifier(output, card, packed, data.network.onnx, gallery, extra)
-    output.put(PAGE, _page(output, data.samples, card, metrics, outcome, gallery).encode())
+    confines = recorded_sources.confines(output, config.sources)
+    page = _page(output, confines, data.samples, card, metrics, outcome, gallery)
+    output.put(PAGE, page.encode())
     return Trained(classifier_id, card, metrics)
 
 
@@ -146,14 +149,14 @@ def _metrics(
 
 
 def _page(
-    output: Output, samples: Samples, card: Card, metrics: dict[str, Any], outcome: Outcome,
-    gallery: Gallery,
+    output: Output, confines: Confines, samples: Samples, card: Card, metrics: dict[str, Any],
+    outcome: Outcome, gallery: Gallery,
 ) -> str:  # fmt: skip
     first = dict(zip(reversed(gallery.labels), reversed(gallery.paths), strict=True))
     typical = [first.get(name, "") for name in samples.classes]
     y = samples.y[outcome.rows]
     pairs = worst_pairs(y, outcome.p, samples.paths[outcome.rows], samples.classes, typical)
-    return classifier_page(card, metrics, y, outcome.p, pairs, output.storage)
+    return classifier_page(card, metrics, y, outcome.p, pairs, output.storage, confines)
 
 
 def _parquet(rows: pa.Table) -> bytes:

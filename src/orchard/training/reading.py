@@ -18,7 +18,7 @@ from orchard.embedding.fingerprint import Embedding, network_of
 from orchard.errors import ClassifierError, TableError
 from orchard.model import Model
 from orchard.records import vectors_of
-from orchard.store import models, tables
+from orchard.store import models, runs, tables
 from orchard.store.models import PCACard
 from orchard.store.output import Output
 from orchard.store.runs import RunLog
@@ -103,7 +103,7 @@ def _network(output: Output, config: TrainConfig, card: PCACard) -> tuple[Model,
 def _recorded_weights(output: Output, fingerprint: str) -> str:
     """`--weights` of the latest run under that fingerprint."""
     for path in reversed(output.paths("runs")):
-        record = output.get_json(path)
+        record = runs.read(output, path)
         if record.get("fingerprint") == fingerprint:
             return str(record["config"]["weights"])
     raise ClassifierError(f"{output.root} has no record of its run: give --weights")

@@ -26,6 +26,8 @@ class TrainConfig:
     - master: Spark's, where it is used. weights: default what the run was given.
     - mistake_cost: of a wrong answer, where "not sure" costs 1.
     - gallery: how many known images are kept to show as nearest.
+    - sources: read images for the page below these only; default what the result's runs record as
+      their sources.
     - endpoint_url, region: of S3.
 
     Raises ConfigError where a value is out of range.
@@ -42,6 +44,7 @@ class TrainConfig:
     weights: str | None = None
     mistake_cost: float = 5.0
     gallery: int = 5000
+    sources: tuple[str, ...] = ()
     endpoint_url: str | None = None
     region: str | None = None
 

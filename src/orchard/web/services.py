@@ -6,6 +6,7 @@ import secrets
 
 from orchard.classify.files import load_classifier, stamp
 from orchard.classify.predictor import Predictor
+from orchard.store import recorded_sources
 from orchard.store.output import Output
 from orchard.web.limits import Rate, Uploads
 from orchard.web.metrics import Metrics
@@ -51,7 +52,10 @@ class Services:
         found = stamp(self.output, config.classifier)
         classifier = load_classifier(self.output, config.classifier)
         self.predictor = Predictor(classifier, threads=1, scaled=True)
+        known = classifier.gallery.paths if config.thumbnails else ()
+        confines = recorded_sources.confines(self.output, config.sources)
         self.thumbnails = Thumbnails(
-            classifier.gallery.paths, config.storage, config.max_pixels, self._thumbnail_key
+            known, confines, config.storage, config.max_pixels, self._thumbnail_key
         )
+        self.n_outside = len(set(known)) - len(self.thumbnails)
         self._stamp = found

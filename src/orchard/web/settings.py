@@ -29,6 +29,8 @@ class ServeConfig:
       max_contributions: how many at once.
     - behind_proxy: take the client's address from X-Forwarded-For, which a proxy on this machine
       sets.
+    - thumbnails: show known images with an answer. sources: read them below these only; default
+      what the result's runs record as their sources.
     - endpoint_url, region: of S3.
 
     Raises ConfigError where a value is out of range.
@@ -53,6 +55,8 @@ class ServeConfig:
     keep_days: int = 90
     max_contributions: int = 10_000
     behind_proxy: bool = False
+    thumbnails: bool = True
+    sources: tuple[str, ...] = ()
     endpoint_url: str | None = None
     region: str | None = None
 

@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from orchard.images.source import read
+from orchard.images.confines import Confines
 from orchard.records import Failure
 from orchard.storage import Storage
 from orchard.web.pictures import as_jpeg
@@ -21,11 +21,20 @@ KEPT = 2000  # of about 10 kB
 
 
 class Thumbnails:
-    """paths: that may be shown. storage: where they are read from. key: a secret of the process."""
+    """paths: that may be shown where `confines` admit them. storage: where they are read from. key:
+    a secret of the process."""
 
-    def __init__(self, paths: Iterable[str], storage: Storage, max_pixels: int, key: bytes) -> None:
+    def __init__(
+        self,
+        paths: Iterable[str],
+        confines: Confines,
+        storage: Storage,
+        max_pixels: int,
+        key: bytes,
+    ) -> None:
         self._key = key
-        self._paths = {self.name(path): path for path in paths}
+        self._confines = confines
+        self._paths = {self.name(path): path for path in paths if confines.admits(path)}
         self._storage = storage
         self._max_pixels = max_pixels
         self._made: OrderedDict[str, bytes] = OrderedDict()
@@ -38,6 +47,9 @@ class Thumbnails:
     def __contains__(self, name: str) -> bool:
         return name in self._paths
 
+    def __len__(self) -> int:
+        return len(self._paths)
+
     def made(self, name: str) -> bytes | None:
         """A JPEG that was made before."""
         with self._lock:
@@ -47,7 +59,7 @@ class Thumbnails:
 
     def make(self, name: str) -> bytes | None:
         """The JPEG, or None where the image is gone or cannot be read any more."""
-        data = read(self._paths[name], self._storage)
+        data = self._confines.read(self._paths[name], self._storage)
         jpeg = data if isinstance(data, Failure) else as_jpeg(data, SIDE, self._max_pixels)
         if isinstance(jpeg, Failure):
             return None

@@ -1,0 +1,105 @@
+"""Images that went from their source and come back: which they are, and their rows' moves.
+
+features/ ─went─▶ gone/ ─came back unchanged─▶ features/
+
+A row is added to the one table before it leaves the other, so a kill in between leaves it in both
+and never in neither; the next run takes it out of `gone/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from orchard.config import RunConfig
+from orchard.errors import CountsError
+from orchard.images.source import Listing, Selection
+from orchard.pipeline.planning import Plan, array, strings
+from orchard.pipeline.state import Run
+from orchard.records import with_labels
+from orchard.store import tables
+from orchard.store.tables import TableFile
+
+
+def find_gone(
+    plan: Plan,
+    listing: Listing,
+    features: pa.Table,
+    errors: pa.Table,
+    gone: pa.Table,
+    config: RunConfig,
+) -> Plan:
+    """Compare features and errors with what this run's settings would list.
+
+    gone: path and fingerprint of the gone table; without a fingerprint they are marks of 0.1.0,
+    whose rows are still in the features. An image below another source, or left out by a glob, is
+    not gone; nor is any where --limit cuts the listing short, or below a folder that cannot be
+    listed. An error has nothing to keep: the row of an image that went is dropped.
+    """
+    listed = strings(listing.images["path"])
+    missing = _missing(listing, config)
+    marked = gone["path"].filter(pc.is_null(gone["fingerprint"]))
+    unlisted = strings(features["path"].filter(_not_in(features["path"], listed)))
+    known_to_be = unlisted.filter(pc.is_in(unlisted, value_set=strings(marked)))
+    going = pa.array(sorted({*missing(unlisted), *known_to_be.to_pylist()}), pa.string())
+    failed = strings(errors["path"].filter(_not_in(errors["path"], listed)))
+    back = array(pc.is_in(gone["path"], value_set=listed))
+    kept = array(pc.is_in(gone["path"], value_set=features["path"]))
+    stale = pc.or_(kept, array(pc.is_null(gone["fingerprint"])))
+    staying = pc.and_not(pc.invert(back), stale)
+    return replace(
+        plan,
+        gone=going,
+        n_unlisted=plan.n_unlisted - len(going),
+        n_gone=len(going) + (pc.sum(staying).as_py() or 0),
+        twice=strings(gone["path"].filter(stale)),
+        back=strings(gone["path"].filter(pc.and_not(back, stale))),
+        recovered=pa.concat_arrays([plan.recovered, pa.array(missing(failed), pa.string())]),
+    )
+
+
+def stage_gone(run: Run, plan: Plan) -> list[TableFile]:
+    """The rows of images that went, a file for each that they are in now."""
+    return list(_staged(run, plan, "features", "gone", plan.gone))
+
+
+def stage_returned(run: Run, plan: Plan) -> list[TableFile]:
+    """The rows of images that came back unchanged."""
+    return list(_staged(run, plan, "gone", "features", plan.returned))
+
+
+def check(run: Run, plan: Plan) -> None:
+    """Raises CountsError where the gone table holds other rows than planned."""
+    if (n_rows := tables.count(run.output, "gone")) != plan.n_gone:
+        raise CountsError(f"gone/ holds {n_rows} rows; expected {plan.n_gone}")
+
+
+def _staged(run: Run, plan: Plan, table: str, target: str, paths: pa.Array) -> Iterator[TableFile]:
+    for number, rows in enumerate(tables.rows_of(run.output, table, paths)):
+        rows = with_labels(rows, plan.labels)
+        yield tables.stage(run.output, run.log.run_id, target, f"moved{number:05d}", rows)
+
+
+def _missing(listing: Listing, config: RunConfig) -> Callable[[pa.Array], list[str]]:
+    unseen = {path for path, _ in listing.failures}
+    below_unseen = tuple(f"{path}/" for path in unseen)
+    expected = Selection.of(config).expects(config.sources)
+
+    def missing(unlisted: pa.Array) -> list[str]:
+        """Which of the paths should have been listed."""
+        if config.limit is not None:
+            return []
+        return [
+            path
+            for path in unlisted.to_pylist()
+            if path not in unseen and not path.startswith(below_unseen) and expected(path)
+        ]
+
+    return missing
+
+
+def _not_in(paths: pa.ChunkedArray, listed: pa.Array) -> pa.Array:
+    return array(pc.invert(pc.is_in(paths, value_set=listed)))
