@@ -215,7 +215,7 @@ def test_the_marker_is_written_first_and_says_what_it_is(output: Output) -> None
         assert there == {MARKER, "_lock"}
         commit(output, R1, "ab")
     found = json.loads(Path(output.root, MARKER).read_text())
-    assert found.keys() == {"format", "result", "made_by"}
+    assert found.keys() == {"format", "result", "made_by", "checksum"}
     assert (found["format"], found["made_by"].split()[0]) == (1, "orchard")
     with ownership.claim(output):
         pass

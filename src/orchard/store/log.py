@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from orchard.storage.results import RUN_KEY
+from orchard.store.damage import from_json
 from orchard.store.names import VERSIONS, run_of
 from orchard.store.output import Output
 
@@ -83,7 +84,7 @@ def is_cut_short(output: Output, table: str, version: int, strays: Collection[st
 
 def _noted(output: Output) -> dict[str, int]:
     try:
-        found = json.loads(output.find(VERSIONS) or b"{}")
+        found = from_json(output.find(VERSIONS) or b"{}")
         return {table: int(version) for table, version in found.items()}
     except (ValueError, AttributeError, TypeError):
         return {}
