@@ -362,7 +362,7 @@ def test_above_its_limit_the_map_is_a_sample_and_says_so(
     assert len(data["paths"]) == data["n"] == 60
     assert len(data["labels"]) == len(FOLDERS)
     words = shown_text(page, "en")
-    assert f"Shown are 60 of {N_IMAGES} images" in words
+    assert f"The map shows 60 of {N_IMAGES} images" in words
     assert "above 60, the map is a sample" in words
     assert "2 images share their bytes" in words  # counted over all images, not the sample
     assert words.count("Looked for among the 60 images of the map, which are a sample.") == 2
