@@ -430,5 +430,5 @@ def test_new_images_start_a_run_by_themselves(cluster: Cluster, photos: Path) ->
 
 def test_on_upload_does_not_keep_a_cluster(ec2_cluster: Cluster, photos: Path) -> None:
     backend = ec2_cluster.deploy()
-    with pytest.raises(ConfigError, match="--on-upload: runs on --backend serverless"):
+    with pytest.raises(ConfigError, match="--on-upload: needs --backend serverless"):
         on_upload.install(ec2_cluster, backend, run_of(photos), "s3://b/c.zip")

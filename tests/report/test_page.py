@@ -363,6 +363,6 @@ def test_above_its_limit_the_map_is_a_sample_and_says_so(
     assert len(data["labels"]) == len(FOLDERS)
     words = shown_text(page, "en")
     assert f"The map shows 60 of {N_IMAGES} images" in words
-    assert "above 60, the map is a sample" in words
-    assert "2 images share their bytes" in words  # counted over all images, not the sample
-    assert words.count("Looked for among the 60 images of the map, which are a sample.") == 2
+    assert "above 60, it is a sample" in words
+    assert "2 images have the same bytes" in words  # counted over all images, not the sample
+    assert words.count("Searched for among the 60 images of the map, which are a sample.") == 2
