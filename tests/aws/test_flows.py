@@ -184,7 +184,7 @@ def test_what_was_before_up_is_told_by_down_and_not_loosened(ec2_cluster: Cluste
     heard.clear()
     ec2_cluster.deploy()
     assert teardown.remove_all(ec2_cluster.account, "orchard", heard.append) == []
-    assert "before Orchard" not in "".join(heard), "it was strict already: nothing to tell"
+    assert "the earlier setting" not in "".join(heard), "it was strict already: nothing to tell"
 
 
 def test_an_interrupted_down_has_told_what_was_before(
