@@ -184,7 +184,7 @@ def test_what_was_before_up_is_told_by_down_and_not_loosened(ec2_cluster: Cluste
     heard.clear()
     ec2_cluster.deploy()
     assert teardown.remove_all(ec2_cluster.account, "orchard", heard.append) == []
-    assert "before Orchard" not in "".join(heard), "it was strict already: nothing to tell"
+    assert "the earlier setting" not in "".join(heard), "it was strict already: nothing to tell"
 
 
 def test_an_interrupted_down_has_told_what_was_before(
@@ -430,5 +430,5 @@ def test_new_images_start_a_run_by_themselves(cluster: Cluster, photos: Path) ->
 
 def test_on_upload_does_not_keep_a_cluster(ec2_cluster: Cluster, photos: Path) -> None:
     backend = ec2_cluster.deploy()
-    with pytest.raises(ConfigError, match="--on-upload: runs on --backend serverless"):
+    with pytest.raises(ConfigError, match="--on-upload: needs --backend serverless"):
         on_upload.install(ec2_cluster, backend, run_of(photos), "s3://b/c.zip")

@@ -141,7 +141,7 @@ def test_an_image_that_was_cut_is_shown_as_far_as_it_goes(page: str) -> None:
 
 def test_equal_files_are_found_and_alike_ones_are_told_from_them(page: str) -> None:
     words = shown_text(page, "en")
-    assert "2 images share their bytes (SHA-256) with another. Sets of them: 1;" in words
+    assert "2 images have the same bytes (SHA-256) as another image. Sets: 1;" in words
     exact = page[page.index('<div class="pairs">') :]
     exact = exact[: exact.index("<h3>")]
     assert "lemon/0.png" in exact
@@ -222,7 +222,7 @@ def test_the_cost_is_said_to_be_an_estimate_with_its_basis(
     assert shown is not None
     assert f"these {N_IMAGES} images (0.0 MB) would cost to embed in eu-west-3" in shown[1]
     assert f"From the {rate:,.0f} images/s that one slot of the run’s machine reached" in shown[1]
-    assert "nobody has measured it" in shown[1]
+    assert "this has not been measured" in shown[1]
     assert f"Prices of {Prices.of('eu-west-3').date}" in shown[1]
     n_bytes = sum(reported.features()["size"].to_pylist())
     work = Workload(N_IMAGES, n_bytes, rate, uploads=N_IMAGES)
@@ -362,7 +362,7 @@ def test_above_its_limit_the_map_is_a_sample_and_says_so(
     assert len(data["paths"]) == data["n"] == 60
     assert len(data["labels"]) == len(FOLDERS)
     words = shown_text(page, "en")
-    assert f"Shown are 60 of {N_IMAGES} images" in words
-    assert "above 60, the map is a sample" in words
-    assert "2 images share their bytes" in words  # counted over all images, not the sample
-    assert words.count("Looked for among the 60 images of the map, which are a sample.") == 2
+    assert f"The map shows 60 of {N_IMAGES} images" in words
+    assert "above 60, it is a sample" in words
+    assert "2 images have the same bytes" in words  # counted over all images, not the sample
+    assert words.count("Searched for among the 60 images of the map, which are a sample.") == 2
