@@ -28,6 +28,8 @@ from orchard.spark.passes import EmbedReport, ModelSource
 from orchard.store import tables
 from orchard.store.output import Output
 
+RUN = "20261130T120000.000000Z-0000a1"
+
 
 @pytest.fixture
 def attempts(spark: Any, photos: Path, tmp_path: Path) -> list[EmbedReport]:
@@ -44,7 +46,7 @@ def attempts(spark: Any, photos: Path, tmp_path: Path) -> list[EmbedReport]:
             output=Output.at(config.output),
             done=done,
             fingerprint=embedding.fingerprint,
-            run_id="run",
+            run_id=RUN,
             scaled=False,
         )
         for _ in range(2)
@@ -54,9 +56,9 @@ def attempts(spark: Any, photos: Path, tmp_path: Path) -> list[EmbedReport]:
 @pytest.mark.parametrize("reported", [0, 1])
 def test_the_reported_one_is_committed(attempts, photos, tmp_path, reported):
     output = Output.at(tmp_path / "out")
-    assert len(staged(tmp_path / "out")) == 2
+    assert len(staged(tmp_path / "out")) == 1  # equal bytes have one name
     file = attempts[reported].features
-    tables.commit(output, "run", "features", [file])
+    tables.commit(output, RUN, "features", [file])
     assert len(rows(tmp_path / "out/features")) == 40
     assert_plain_readers_agree(tmp_path / "out/features")
     assert [Path(f.path).name for f in tables.files(output, "features")] == [Path(file.path).name]
