@@ -19,6 +19,7 @@ from unittest.mock import patch
 
 from deltalake import DeltaTable
 
+from orchard.store import lock
 from orchard.store.output import Output
 
 CHANGES = ("put", "create", "move", "delete", "delete_exactly")
@@ -59,6 +60,7 @@ def dying(death: Death) -> Iterator[Death]:
     """The block's commands meet their death where `death` says."""
     patches = [patch.object(DeltaTable, "create_write_transaction", _commit(death))]
     patches += [patch.object(Output, name, _change(death, name)) for name in CHANGES]
+    patches.append(patch.object(lock, "_look", _look(death)))
     for one in patches:
         one.start()
     try:
@@ -96,6 +98,16 @@ def _commit(death: Death) -> Any:
         death.moment(f"after commit {name}")
 
     return committing
+
+
+def _look(death: Death) -> Any:
+    """A killed writer's lock stays in its bucket: at its end nobody looks whether to delete it."""
+    look = lock._look
+
+    def looking(store: Any) -> tuple[str, bytes] | None:
+        return None if death.reached and death.is_kill else look(store)
+
+    return looking
 
 
 def _kill() -> None:

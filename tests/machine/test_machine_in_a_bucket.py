@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
-from s3.conftest import aws, aws_in_workers, client_of, server  # noqa: F401  its fixtures
+from s3.conftest import aws, aws_in_workers, client_of  # noqa: F401  its fixtures
+from s3.runs.conftest import distant, server  # noqa: F401  in a process of its own
 
 from machine.lifetime import Lifetime
 from machine.places import Bucket, Disk
 from orchard.storage import Storage
+from orchard.store import lock
 
 REGION = "us-east-1"
 
@@ -42,12 +44,20 @@ def in_a_bucket(endpoint: str, folder: Path) -> type[Lifetime]:
     return InABucket
 
 
+@pytest.fixture
+def short_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock that a killed run leaves is waited for, but not for half a minute."""
+    monkeypatch.setattr(lock, "RENEW_SECONDS", 0.1)
+    monkeypatch.setattr(lock, "LEASE_SECONDS", 0.5)
+
+
 def test_any_sequence_of_steps_leaves_a_result_true_in_a_bucket_too(
     spark: Any,
     server: str,  # noqa: F811
     aws_in_workers: None,  # noqa: F811
+    short_lease: None,
     tmp_path: Path,
 ) -> None:
     run_state_machine_as_test(
-        in_a_bucket(server, tmp_path), settings=settings(max_examples=8, stateful_step_count=25)
+        in_a_bucket(server, tmp_path), settings=settings(max_examples=5, stateful_step_count=20)
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from s3.proxy import Answer, Cut, Reset
+from s3.proxy import Answer, Cut, Reset, Whole
 
-from orchard.errors import TableError
+from orchard.errors import DamagedError, TableError
 from orchard.records import FEATURES, list_column
 from orchard.store import tables
 
@@ -44,11 +44,25 @@ def test_keys_are_read_without_the_features(bucket, proxy, staged):
     assert bytes_read(proxy) < 100_000
 
 
-def test_a_staged_file_is_described_by_its_footer(bucket, proxy, staged):
+def test_a_staged_file_is_described_after_one_look_at_all_of_it(bucket, proxy, staged):
     file, _ = staged
     proxy.forget()
     assert tables.describe(bucket.output(), file.path) == file
-    assert bytes_read(proxy) < 100_000
+    assert proxy.count("GET") == {f"out/{file.path}": 1}
+    data = bytearray(bucket.read(f"out/{file.path}"))
+    data[len(data) // 2] ^= 1
+    bucket.put(f"out/{file.path}", bytes(data))
+    with pytest.raises(DamagedError, match="is not as it was stored"):
+        tables.describe(bucket.output(), file.path)
+
+
+def test_a_server_that_answers_no_ranges_is_asked_for_the_whole_once(bucket, proxy, staged):
+    file, rows = staged
+    proxy.forget()
+    proxy.inject = lambda request: Whole() if request.is_read else None
+    found = tables.read_file(bucket.output(), file.path, ["path", "size"])
+    assert found.equals(rows.select(["path", "size"]))
+    assert [r.headers.get("range") is None for r in proxy.log if r.method == "GET"] == [False, True]
 
 
 @pytest.mark.parametrize("fault", [Answer(503, "SlowDown"), Cut(), Reset()], ids=str)
@@ -66,8 +80,8 @@ def test_faults_that_pass_change_nothing(bucket, proxy, quick, staged, fault):
 
 def test_what_cannot_be_read_is_one_sentence(bucket, proxy, staged):
     file, _ = staged
-    with pytest.raises(TableError, match=r"^cannot read s3://.*/out/no/such"):
-        tables.read_file(bucket.output(), "no/such.parquet", ["path"])
+    with pytest.raises(TableError, match=r"^cannot read s3://.*/out/features/no-such"):
+        tables.read_file(bucket.output(), "features/no-such.parquet", ["path"])
     proxy.inject = lambda request: Answer(403, "AccessDenied") if request.is_read else None
     with pytest.raises(TableError, match=r"^cannot read s3://") as caught:
         tables.read_file(bucket.output(), file.path, ["path"])

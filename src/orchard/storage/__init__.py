@@ -142,6 +142,20 @@ def create_object(store: ObjectStore, path: str, data: bytes, attempts: int = AT
     return create_object(store, path, data, attempts - 1)
 
 
+def read_object(store: ObjectStore, path: str, attempts: int = ATTEMPTS) -> memoryview:
+    """An object's bytes, again where the body of a small one was cut, which obstore may not repeat.
+
+    Raises obstore's errors.
+    """
+    try:
+        return memoryview(obstore.get(store, path).bytes())
+    except GenericError as error:
+        if attempts == 1 or "retries" in one_line(error):  # obstore has repeated it itself
+            raise
+    time.sleep(PAUSE_SECONDS)
+    return read_object(store, path, attempts - 1)
+
+
 def delete_old_versions(url: str, storage: Storage) -> int:
     """Delete what a versioned S3 bucket keeps of replaced and deleted objects below a URL.
 
@@ -306,5 +320,6 @@ __all__ = [
     "is_remote",
     "list_objects",
     "one_line",
+    "read_object",
     "split",
 ]

@@ -23,7 +23,7 @@ from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore
 
 from orchard.errors import TableError
-from orchard.storage import DEFAULT, Storage, create_object, is_remote, one_line
+from orchard.storage import DEFAULT, Storage, create_object, is_remote, one_line, read_object
 from orchard.store import disk, names
 from orchard.store.damage import damaged, from_json, noticing, to_json
 from orchard.store.lock import bucket_lock, disk_lock
@@ -86,7 +86,7 @@ class Output:
         """An object's bytes. Raises TableError."""
         self._check_inside(path)
         try:
-            return memoryview(obstore.get(self.store(), path).bytes())
+            return read_object(self.store(), path)
         except (BaseError, OSError) as error:
             raise TableError(_sentence("read", self.uri(path), error)) from error
 
@@ -94,7 +94,7 @@ class Output:
         """An object's bytes; None where there is none, or behind a link. Raises TableError."""
         try:
             if not self.is_local:
-                return bytes(obstore.get(self.store(), path).bytes())
+                return bytes(read_object(self.store(), path))
             file = Path(self.root, path)
             usable = file.is_file() and disk.link_on(self.root, path) is None
             return file.read_bytes() if usable else None

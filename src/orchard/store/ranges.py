@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 class RangeReader(io.RawIOBase):
     """obstore's own reader reads ahead by a megabyte, and is none of Python's files.
 
-    For one thread: a place is sought first and read from then.
+    For one thread: a place is sought first and read from then. A server that answers no ranges
+    (rclone's says that its part is the whole) is asked for the whole object, once.
     """
 
     def __init__(self, store: ObjectStore, path: str) -> None:
         self._store, self._path = store, path
         self._size = obstore.head(store, path)["size"]
         self._place = 0
+        self._whole: memoryview | None = None
 
     def readable(self) -> bool:
         return True
@@ -51,9 +53,14 @@ class RangeReader(io.RawIOBase):
 
     def _fetch(self, length: int, attempts: int = storage.ATTEMPTS) -> Any:
         """A part again where its body was cut, which obstore does for whole objects alone."""
+        if self._whole is not None:
+            return self._whole[self._place : self._place + length]
         try:
             return obstore.get_range(self._store, self._path, start=self._place, length=length)
         except GenericError as error:
+            if "non-partial" in storage.one_line(error):
+                self._whole = memoryview(obstore.get(self._store, self._path).bytes())
+                return self._fetch(length)
             if attempts == 1 or "retries" in storage.one_line(error):  # obstore has repeated it
                 raise
         time.sleep(storage.PAUSE_SECONDS)

@@ -293,7 +293,7 @@ def _reading_log(output: Output, table: str) -> Iterator[None]:
     """Raises DamagedError where delta-rs cannot make sense of a log, TableError where it cannot
     reach it."""
     try:
-        with noticing(output.root, f"{table}/_delta_log"):
+        with noticing(output.root, f"{table}/_delta_log"), _telling_requests(output, table):
             yield
     except DeltaProtocolError as error:
         raise damaged(output.root, f"{table}/_delta_log", one_line(error)) from error
@@ -303,6 +303,20 @@ def _reading_log(output: Output, table: str) -> Iterator[None]:
         raise
     except Exception as error:  # delta-rs has no one class for what it cannot parse
         raise damaged(output.root, f"{table}/_delta_log", one_line(error)) from error
+
+
+@contextmanager
+def _telling_requests(output: Output, table: str) -> Iterator[None]:
+    """Raises TableError where a request of delta-rs failed, for which it has no one class either:
+    a bucket that may not be read is no damage."""
+    try:
+        yield
+    except Exception as error:
+        said = " ".join(str(error).split())
+        is_request = re.search(r"Error performing|Generic S3 error", said)
+        if output.is_local or not is_request or "not found" in said:  # what is lost is damage
+            raise
+        raise TableError(f"cannot read {output.uri(table)}: {said[:300]}") from error
 
 
 def _uncommitted(output: Output, table: str, error: Exception) -> TableError:
