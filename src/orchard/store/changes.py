@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake.transaction import AddAction, RemoveAction
 
-from orchard.errors import DamagedError
+from orchard.errors import TableError
 from orchard.records import widened, with_labels
 from orchard.store.contents import read_file
 from orchard.store.output import Output
@@ -63,7 +63,7 @@ def rewrite_files(
     for number, file in enumerate(files(output, table)):
         try:
             changed = _changed(output, file, table, leaving, labels)
-        except DamagedError as error:
+        except TableError as error:
             if passed_over is None:
                 raise
             passed_over.append(str(error))

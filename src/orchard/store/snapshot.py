@@ -108,6 +108,8 @@ def _reading_log(output: Output, table: str) -> Iterator[None]:
     except DeltaProtocolError as error:
         raise damaged(output.root, f"{table}/_delta_log", one_line(error)) from error
     except (DeltaError, OSError) as error:
+        if "Json error" in str(error):  # of an entry that is cut off
+            raise damaged(output.root, f"{table}/_delta_log", one_line(error)) from error
         raise TableError(f"cannot read {output.uri(table)}: {one_line(error)}") from error
     except TableError:
         raise

@@ -56,7 +56,7 @@ def commit(
     superseded: paths whose present rows leave the table in the same transaction. labels: LABELS
     rows, which other present rows get. overwrite: all present rows leave. facts: kept with the
     commit, for `provenance`, though no row may have changed. passed_over: gets a sentence for each
-    damaged file, which then stays as it is; without it, damage is raised.
+    file that cannot be read, which then stays as it is; without it, that is raised.
     The transaction carries the run's id (and `step`, where a run commits to a table twice):
     committing the same again changes nothing.
     Raises TableError where the commit fails; the table is then as before.
