@@ -70,8 +70,8 @@ def named(path: str) -> str:
 
 
 def contents(output: Path) -> dict[str, bytes]:
-    """Every file's bytes, by its path below OUTPUT; but not the lock, which each command takes."""
-    return {name: (output / name).read_bytes() for name in files_of(output) if name != "_lock"}
+    """Every file's bytes, by its path below OUTPUT."""
+    return {name: (output / name).read_bytes() for name in files_of(output)}
 
 
 def goes_with(damaged: str) -> Iterator[str]:
