@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
+from traces_of import traces_of
 
 import orchard
 from orchard.cli import main
 from orchard.result.compare import compare
 from orchard.store.output import Output
 
+SUPPRESSIONS = "erasure/suppressed.json"
 Answer = tuple[int, Any]  # exit code, what was answered
 
 KINDS: dict[str, Callable[[bytes], bytes | None]] = {
@@ -31,7 +33,12 @@ KINDS: dict[str, Callable[[bytes], bytes | None]] = {
     "wrong fields": lambda data: wrong_fields(data),
     "deleted": lambda _: None,
 }
-NOT_NOTICED = {"deleted"}  # what may be missing: a record, moments; what must be there is noticed
+
+
+def is_noticed(kind: str, file: str) -> bool:
+    """Whether a damage is told, or changes no answer. A whole file may be missing: a record, the
+    moments. Not so an entry of a table's log."""
+    return kind != "deleted" or "/_delta_log/" in file
 
 
 def flipped(data: bytes, at: int) -> bytes:
@@ -60,6 +67,24 @@ def named(path: str) -> str:
     """A file's path without what is drawn by lot."""
     path = re.sub(r"\d{8}T\d{6}\.\d+Z-[0-9a-f]{6}", "RUN", path)
     return re.sub(r"[0-9a-f]{16}|part-0[-\w]*", "ID", path)
+
+
+def contents(output: Path) -> dict[str, bytes]:
+    """Every file's bytes, by its path below OUTPUT."""
+    return {name: (output / name).read_bytes() for name in files_of(output)}
+
+
+def goes_with(damaged: str) -> Iterator[str]:
+    """What an erasure may leave where a file is damaged, by how its path begins.
+
+    Without its log nobody knows what a table holds. Without the salt of what is kept out, and under
+    a lock that is somebody else's file, nothing is erased at all.
+    """
+    yield damaged
+    if "/_delta_log/" in damaged:
+        yield f"{damaged.split('/')[0]}/"
+    if damaged in (SUPPRESSIONS, "_lock"):
+        yield ""
 
 
 class Commands:
@@ -99,7 +124,8 @@ class Commands:
 
     def optimize(self, output: Path) -> Answer:
         code, _ = invoke("optimize", str(output))
-        return code, code or self._is_whole(output)
+        # Files that it merges are read whole; one that stays as it is stays as damaged as it is.
+        return code, code or self._is_whole(output, may_be_damaged=True)
 
     def report(self, output: Path) -> Answer:
         code, told = invoke("report", str(output))
@@ -109,17 +135,39 @@ class Commands:
         where = (str(self.source), str(output))
         settings = ("--weights", "fruit", "--size", "48", "--components", "10", "--no-report")
         code, _ = invoke("run", *where, *settings, "--quiet")
-        return code, code or self._is_whole(output)
+        # Where no image is new it reads no vector: damage to those is there as before.
+        return code, code or self._is_whole(output, may_be_damaged=True)
 
     def train(self, output: Path) -> Answer:
         code, told = invoke("train", str(output), "--kind", "logistic", "--folds", "2", "--quiet")
         return code, told.replace("Classifier:", "")[:0]
 
+    def erase_dry_run(self, output: Path) -> Answer:
+        before = contents(output)
+        answer = invoke("erase", str(output), "--path", str(self.image), "--dry-run")
+        assert contents(output) == before
+        return answer
+
+    def erase(self, output: Path) -> Answer:
+        """What is damaged stops no erasure: the image is found nowhere else afterwards."""
+        before = contents(output)
+        sound = contents(self.whole)
+        damaged = {name for name in sound if before.get(name) != sound[name]}
+        code, told = invoke("erase", str(output), "--yes", "--path", str(self.image))
+        passed_over = {place for name in damaged for place in goes_with(name)}
+        left = [
+            trace
+            for trace in traces_of(output, [str(self.image)])
+            if not trace.removeprefix(f"{output}/").startswith((*passed_over,))
+        ]
+        assert not left, (code, left)
+        return code, told.splitlines()[:1]
+
     def models(self, output: Path) -> Answer:
         return invoke("models")
 
     def _is_whole(self, output: Path, *, may_be_damaged: bool = False) -> bool:
-        """Whether the tables are those of the whole result."""
+        """Whether the tables are those of the whole result, or tell that they are damaged."""
         try:
             return compare(Output.at(output), Output.at(self.whole)).is_equal
         except orchard.OrchardError:

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from result.damages import KINDS, NOT_NOTICED, Commands, files_of, named
+from result.damages import KINDS, Commands, files_of, is_noticed, named
 
 import orchard
+from orchard.errors import DamagedError
+from orchard.store import tables
 from orchard.store.erase import erase
 from orchard.store.output import Output
-from orchard.training import TrainConfig, train
+from orchard.training import TrainConfig, Trained, train
 
 CODES = {5, 10}  # OUTPUT cannot be read; no such classifier can be loaded
-QUICK = ("export", "nearest")
-FAST = (*QUICK, "compare", "privacy", "vacuum", "predict", "optimize", "models")
+FAST = (
+    "export",
+    "nearest",
+    "compare",
+    "privacy",
+    "vacuum",
+    "predict",
+    "optimize",
+    "erase_dry_run",
+    "erase",
+)
 SLOW = ("report", "run", "train")  # a second or more each: of fewer kinds of damage
+UNREAD = ("models/classifier/", "report/", "erasure/")  # by `export` and `nearest`
 SLOW_KINDS = ("flipped in the middle", "cut", "a list", "wrong fields")
 
 
@@ -61,9 +74,15 @@ def expected() -> dict[str, Any]:
 
 
 def hold(
-    commands: Commands, expected: dict[str, Any], names: tuple[str, ...], copy: Path, kind: str
+    commands: Commands,
+    expected: dict[str, Any],
+    names: tuple[str, ...],
+    copy: Path,
+    kind: str,
+    files: Iterable[str] | None = None,
 ) -> list[str]:
-    """What is wrong with each file damaged in that way, for the commands of those names."""
+    """What is wrong with each of the files (all, by default) damaged in that way, for the commands
+    of those names."""
     faults = []
     for name in names:
         if name not in expected:
@@ -71,7 +90,7 @@ def hold(
             expected[name] = getattr(commands, name)(copy)
             shutil.rmtree(copy)
             assert expected[name][0] == 0, expected[name]
-    for file in files_of(commands.whole):
+    for file in files_of(commands.whole) if files is None else files:
         damage = KINDS[kind]((commands.whole / file).read_bytes() or b"\0")
         for name in names:
             shutil.copytree(commands.whole, copy)
@@ -88,16 +107,68 @@ def hold(
                 shutil.rmtree(copy)
             if code not in {0, *CODES}:
                 faults.append(f"{name}: {named(file)}: code {code}: {answer}")
-            elif code == 0 and kind not in NOT_NOTICED and answer != expected[name][1]:
+            elif code == 0 and is_noticed(kind, file) and answer != expected[name][1]:
                 faults.append(f"{name}: {named(file)}: another answer")
     return faults
 
 
-@pytest.mark.parametrize("kind", ["flipped in the middle", "wrong fields"])
+@pytest.fixture(scope="module")
+def trained_whole(
+    rendered_result: Path, trained: Trained, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A result that other tests share, after an erasure."""
+    output = shutil.copytree(rendered_result, tmp_path_factory.mktemp("damage") / "whole")
+    erase(
+        Output.at(output), [tables.read(Output.at(output), "features", ["path"])["path"][0].as_py()]
+    )
+    return output
+
+
+@pytest.fixture
+def readers(trained_whole: Path, rendered: Path, tmp_path: Path) -> Commands:
+    image = Path(tables.read(Output.at(trained_whole), "features", ["path"])["path"][9].as_py())
+    return Commands(trained_whole, rendered, image, tmp_path / "exported")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("export", "flipped in the middle"), ("nearest", "wrong fields")]
+)
 def test_a_damaged_file_is_told_in_a_sentence(
-    commands: Commands, expected: dict[str, Any], tmp_path: Path, kind: str
+    readers: Commands, tmp_path: Path, name: str, kind: str
 ) -> None:
-    assert hold(commands, expected, QUICK, tmp_path / "copy", kind) == []
+    """One file of each sort that these read; `make test-damage` takes all, in every way."""
+    files = [file for file in files_of(readers.whole) if not file.startswith(UNREAD)]
+    one_of_each = {re.sub(r"\d+", "N", named(file)): file for file in files}
+    assert hold(readers, {}, (name,), tmp_path / "copy", kind, one_of_each.values()) == []
+
+
+@pytest.mark.parametrize("table", ["features", "components"])
+def test_every_reader_tells_that_a_log_has_lost_its_last_entry(
+    readers: Commands, tmp_path: Path, table: str
+) -> None:
+    copy = shutil.copytree(readers.whole, tmp_path / "copy")
+    max((copy / table / "_delta_log").glob("*.json")).unlink()
+    with pytest.raises(DamagedError, match="has lost its last entry"):
+        tables.read(Output.at(copy), table)
+    codes = {name: getattr(readers, name)(copy)[0] for name in ("export", "compare", "report")}
+    if table == "components":
+        codes["nearest"] = readers.nearest(copy)[0]
+    assert set(codes.values()) == {5}, codes
+
+
+@pytest.mark.parametrize("kind", ["cut", "deleted"])
+@pytest.mark.parametrize("where", ["features/_delta_log", "features", "components"])
+def test_an_erasure_goes_past_what_is_damaged(
+    readers: Commands, tmp_path: Path, where: str, kind: str
+) -> None:
+    """What `Commands.erase` finds of the image elsewhere fails it."""
+    names = [path.name for path in (readers.whole / where).iterdir() if path.is_file()]
+    for name in [max(names)] if "_delta_log" in where else names:
+        copy = shutil.copytree(readers.whole, tmp_path / name)
+        file = copy / where / name
+        damage = KINDS[kind](file.read_bytes())
+        file.unlink() if damage is None else file.write_bytes(damage)
+        assert readers.erase(copy)[0] == 5, name
 
 
 @pytest.mark.damage

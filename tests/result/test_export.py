@@ -17,7 +17,7 @@ from orchard.cli import main
 from orchard.errors import ConfigError, TableError
 from orchard.records import COMPONENTS, FEATURES, vectors_of
 from orchard.result.export import MADE, export
-from orchard.store import tables
+from orchard.store import contents, tables
 from orchard.store.output import Output
 
 ALWAYS = {"errors.csv", "explained_variance.csv"}
@@ -115,14 +115,14 @@ def test_an_export_that_fails_leaves_what_was_there(
 ) -> None:
     export(output, tmp_path, "csv")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    read_file = tables.read_file
+    read_file = contents.read_file
 
     def fail(output: Output, path: str, columns: list[str] | None = None) -> pa.Table:
         if path.startswith("errors"):
             raise TableError("the disk is gone")
         return read_file(output, path, columns)
 
-    monkeypatch.setattr(tables, "read_file", fail)
+    monkeypatch.setattr(contents, "read_file", fail)
     with pytest.raises(TableError, match="the disk is gone"):
         export(output, tmp_path, "csv", features=True)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

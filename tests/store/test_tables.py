@@ -201,14 +201,14 @@ def test_what_is_staged_is_discarded_as_a_whole(output: Output) -> None:
 
 def interrupted_by(output: Output, monkeypatch: pytest.MonkeyPatch, action: Any) -> None:
     """Let `action` happen when a commit has moved its files and not yet written the log."""
-    add_action = tables._add_action
+    add_action = tables.add_action
 
     def then(file: TableFile, data_change: bool = True) -> Any:
-        monkeypatch.setattr(tables, "_add_action", add_action)
+        monkeypatch.setattr(tables, "add_action", add_action)
         action()
         return add_action(file, data_change)
 
-    monkeypatch.setattr(tables, "_add_action", then)
+    monkeypatch.setattr(tables, "add_action", then)
 
 
 def test_a_commit_that_meets_another_writer_leaves_that_ones_table(

@@ -66,8 +66,10 @@ class ResultFolder(click.Path):
         return value if "://" in str(value) else super().convert(value, param, ctx)
 
 
-def existing_result(output: str, endpoint_url: str | None, region: str | None) -> Output:
-    """An OUTPUT that holds a result."""
+def existing_result(
+    output: str, endpoint_url: str | None, region: str | None, *, may_be_damaged: bool = False
+) -> Output:
+    """An OUTPUT that holds a result. may_be_damaged: though its features' log cannot be read."""
     from orchard.errors import TableError
     from orchard.storage import Storage
     from orchard.store import ownership, tables
@@ -75,7 +77,13 @@ def existing_result(output: str, endpoint_url: str | None, region: str | None) -
 
     place = Output.at(output, Storage(endpoint_url, region))
     ownership.require(place)
-    if tables.version(place, "features") < 0:
+    try:
+        version = tables.version(place, "features")
+    except TableError:
+        if may_be_damaged:
+            return place
+        raise
+    if version < 0:
         raise TableError(f"{output} holds no features; expected the OUTPUT of a run")
     return place
 

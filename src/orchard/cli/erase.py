@@ -66,7 +66,7 @@ def erase_command(
     if not wanted and not prefixes and not codes:
         raise ConfigError("nothing to erase: give --path, --prefix, --from-file or --contribution")
     given = _codes(codes)
-    place = existing_result(output, endpoint_url, region)
+    place = existing_result(output, endpoint_url, region, may_be_damaged=True)
     if dry_run or _is_asked(yes):
         found = _preview(place, wanted, prefixes, given)
         if dry_run:
@@ -110,7 +110,8 @@ def readmit_command(
     wanted = [*paths, *read_paths(from_file)]
     if not all(wanted) or not wanted:
         raise ConfigError("nothing to readmit: give --path or --from-file")
-    others = readmit(existing_result(output, endpoint_url, region), wanted)
+    place = existing_result(output, endpoint_url, region, may_be_damaged=True)
+    others = readmit(place, wanted)
     n = len(dict.fromkeys(wanted)) - len(others)
     click.echo(f"{n} {_paths(n)} may be read again by the next run")
     for path in others:

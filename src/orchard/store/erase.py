@@ -168,7 +168,7 @@ class _Deletion:
         if not self.found.rows[table]:
             return
         before = tables.count(self.output, table)
-        tables.commit(self.output, run_id, table, [], superseded=leaving)
+        tables.commit(self.output, run_id, table, [], superseded=leaving, passed_over=self.problems)
         self.rows[table] = before - tables.count(self.output, table)
 
     def _forget(self, leaving: pa.Array) -> None:

@@ -64,9 +64,18 @@ def unnamed(output: Output, table: str, paths: Iterable[str]) -> set[str]:
     return left
 
 
+def noted(output: Output) -> dict[str, int]:
+    """The version of each table after its last commit; of a damaged note none."""
+    try:
+        found = from_json(output.find(VERSIONS) or b"{}")
+        return {table: int(version) for table, version in found.items()}
+    except (ValueError, AttributeError, TypeError, OverflowError, RecursionError):
+        return {}
+
+
 def note(output: Output, table: str, version: int) -> None:
     """Remember a table's version after a commit."""
-    output.put_json(VERSIONS, _noted(output) | {table: version})
+    output.put_json(VERSIONS, noted(output) | {table: version})
 
 
 def is_cut_short(output: Output, table: str, version: int, strays: Collection[str]) -> bool:
@@ -75,19 +84,11 @@ def is_cut_short(output: Output, table: str, version: int, strays: Collection[st
     version: that the log gives, -1 for no log. strays: files of the table's folder that Orchard
     made and that the log names nowhere.
     """
-    noted = _noted(output)
-    if table in noted:
-        return version < noted[table] and (version >= 0 or bool(strays))
+    known = noted(output)
+    if table in known:
+        return version < known[table] and (version >= 0 or bool(strays))
     stored = set(output.paths("runs")) if strays else set()
     return any(f"runs/{run_of(path)}.json" in stored for path in strays)
-
-
-def _noted(output: Output) -> dict[str, int]:
-    try:
-        found = from_json(output.find(VERSIONS) or b"{}")
-        return {table: int(version) for table, version in found.items()}
-    except (ValueError, AttributeError, TypeError):
-        return {}
 
 
 def _entry_paths(output: Output, table: str) -> list[str]:

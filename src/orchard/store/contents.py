@@ -1,0 +1,79 @@
+"""The rows of tables, and of their Parquet files: each file is checked as it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from orchard.records import widened
+from orchard.store import parquet
+from orchard.store.damage import damaged, noticing
+from orchard.store.output import Output
+from orchard.store.snapshot import SCHEMAS, TableFile, files
+
+_REQUESTS_AT_ONCE = 16
+
+
+def read(output: Output, table: str, columns: list[str] | None = None) -> pa.Table:
+    """A table's rows, in the order of their paths; empty where there is no table."""
+    names = columns or SCHEMAS[table].names
+    wanted = list(dict.fromkeys([*names, "path"]))
+    named = files(output, table)
+    with ThreadPoolExecutor(1 if output.is_local else _REQUESTS_AT_ONCE) as pool:
+        parts = list(pool.map(lambda file: read_named(output, file, wanted), named))
+    none = SCHEMAS[table].empty_table().select(wanted)
+    whole = [p if p.num_columns == len(wanted) else widened(p, none.schema) for p in parts]
+    return pa.concat_tables([none, *whole]).sort_by("path").select(names)
+
+
+def rows_of(output: Output, table: str, paths: pa.Array) -> Iterator[pa.Table]:
+    """The rows of some paths, file by file."""
+    for file in files(output, table) if len(paths) else ():
+        wanted = pc.is_in(read_file(output, file.path, ["path"])["path"], value_set=paths)
+        if pc.any(wanted).as_py():
+            yield read_file(output, file.path).filter(wanted)
+
+
+def read_named(output: Output, file: TableFile, columns: list[str]) -> pa.Table:
+    """Some columns of a file that the log names, as many rows as it says. Raises DamagedError."""
+    rows = read_file(output, file.path, columns)
+    if rows.num_rows != file.n_rows:
+        why = f"it holds {rows.num_rows} rows, of which the table's log says {file.n_rows}"
+        raise damaged(output.root, file.path, why)
+    return rows
+
+
+def read_file(output: Output, path: str, columns: list[str] | None = None) -> pa.Table:
+    """A file's rows. Of some columns no others are read: keys are a fiftieth of a feature file.
+
+    Raises TableError, and DamagedError where the file is not as it was stored.
+    """
+    schema = _schema_of(path)
+    if columns is None:
+        data = output.get(path)
+        with noticing(output.root, path):
+            rows = parquet.open_whole(data, path).read(schema.names)
+            return parquet.check_rows(rows.select(schema.names), schema, path)
+    with output.open(path) as file, noticing(output.root, path):
+        rows = parquet.open_part(file, path).read(columns, use_threads=output.is_local)
+        return parquet.check_rows(rows.select(columns), schema, path)
+
+
+def iter_batches(
+    output: Output, path: str, columns: list[str], batch_size: int
+) -> Iterator[pa.RecordBatch]:
+    """The rows of one file, batch by batch; called by workers. Raises as `read_file`."""
+    data, schema = output.get(path), _schema_of(path)
+    with noticing(output.root, path):
+        file = parquet.open_whole(data, path)
+        for batch in file.iter_batches(batch_size, columns=columns):
+            rows = pa.Table.from_batches([batch]).select(columns)
+            yield from parquet.check_rows(rows, schema, path).to_batches()
+
+
+def _schema_of(path: str) -> pa.Schema:
+    """Of a file of a table, staged or not."""
+    return SCHEMAS[path.split("/")[-2]]

@@ -1,0 +1,166 @@
+"""What a table holds now, as its Delta log says: read with delta-rs, and held against a digest.
+
+Each commit notes a digest of its version and its files' names in the log itself, so that entries
+that were lost, emptied or changed are noticed whenever a table is opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from deltalake import DeltaTable, Transaction
+from deltalake.exceptions import DeltaError, DeltaProtocolError, TableNotFoundError
+
+from orchard.errors import TableError
+from orchard.records import COMPONENTS, ERRORS, FEATURES, GONE
+from orchard.storage import one_line
+from orchard.store import log
+from orchard.store.damage import damaged, noticing
+from orchard.store.output import Output
+
+SCHEMAS = {"features": FEATURES, "errors": ERRORS, "components": COMPONENTS, "gone": GONE}
+_FILE_NAME = re.compile(r"[A-Za-z0-9][\w.-]*\.parquet", re.ASCII)
+_STATE = "orchard/state"  # an application id of Delta's; its version is a digest, see `_state`
+
+
+@dataclass(frozen=True, slots=True)
+class TableFile:
+    """A Parquet file of a table: path relative to OUTPUT, rows, bytes."""
+
+    path: str
+    n_rows: int
+    n_bytes: int
+
+
+def version(output: Output, table: str) -> int:
+    """The table's Delta version; -1 where there is no table."""
+    opened = open_table(output, table)
+    return -1 if opened is None else opened.version()
+
+
+def files(output: Output, table: str) -> list[TableFile]:
+    """The files of the table's current version, by path; none where there is no table.
+
+    Raises DamagedError where the log names anything but files of the table's own folder, or has
+    lost its last entry: without that it would pass for the table as it was before.
+    """
+    noted = log.noted(output).get(table, -1)  # first, since a writer may commit meanwhile
+    return _files(output, table, noted)
+
+
+def files_left(output: Output, table: str) -> list[TableFile]:
+    """`files`, also where the last entry of the log is lost."""
+    return _files(output, table, -1)
+
+
+def count(output: Output, table: str) -> int:
+    return sum(file.n_rows for file in files(output, table))
+
+
+def open_table(output: Output, table: str) -> DeltaTable | None:
+    """A table at its last version; None where there is none. Raises TableError."""
+    with _reading_log(output, table):
+        try:
+            return DeltaTable(output.url(table), storage_options=output.delta_options)
+        except TableNotFoundError:
+            return None
+
+
+def names(opened: DeltaTable) -> set[str]:
+    """Of the files of a table."""
+    return set(pa.table(opened.get_add_actions(flatten=True))["path"].to_pylist())
+
+
+def state(version: int, names: set[str]) -> Transaction:
+    """What goes with the commit of a version, for `files` to hold the log against."""
+    return Transaction(_STATE, _state(version, names))
+
+
+def _files(output: Output, table: str, least_version: int) -> list[TableFile]:
+    opened = open_table(output, table)
+    if opened is None:
+        return []
+    with _reading_log(output, table):
+        if opened.version() < least_version:
+            raise ValueError("it has lost its last entry")
+        actions = pa.table(opened.get_add_actions(flatten=True))
+        found = [
+            _named(table, action)
+            for action in actions.select(["path", "num_records", "size_bytes"]).to_pylist()
+        ]
+        _check_log(opened, {file.path.rpartition("/")[2] for file in found})
+    return sorted(found, key=lambda file: file.path)
+
+
+@contextmanager
+def _reading_log(output: Output, table: str) -> Iterator[None]:
+    """Raises DamagedError where delta-rs cannot make sense of a log, TableError where it cannot
+    reach it."""
+    try:
+        with noticing(output.root, f"{table}/_delta_log"), _telling_requests(output, table):
+            yield
+    except DeltaProtocolError as error:
+        raise damaged(output.root, f"{table}/_delta_log", one_line(error)) from error
+    except (DeltaError, OSError) as error:
+        if "Json error" in str(error):  # of an entry that is cut off
+            raise damaged(output.root, f"{table}/_delta_log", one_line(error)) from error
+        raise TableError(f"cannot read {output.uri(table)}: {one_line(error)}") from error
+    except TableError:
+        raise
+    except Exception as error:  # delta-rs has no one class for what it cannot parse
+        raise damaged(output.root, f"{table}/_delta_log", one_line(error)) from error
+
+
+@contextmanager
+def _telling_requests(output: Output, table: str) -> Iterator[None]:
+    """Raises TableError where a request of delta-rs failed, for which it has no one class either:
+    a bucket that may not be read is no damage."""
+    try:
+        yield
+    except Exception as error:
+        said = " ".join(str(error).split())
+        is_request = re.search(r"Error performing|Generic S3 error", said)
+        if output.is_local or not is_request or "not found" in said:  # what is lost is damage
+            raise
+        raise TableError(f"cannot read {output.uri(table)}: {said[:300]}") from error
+
+
+def _state(version: int, names: set[str]) -> int:
+    """What a table's log is held against: 63 bits over its version and its files' names."""
+    digest = hashlib.sha256("\n".join([str(version), *sorted(names)]).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def _check_log(opened: DeltaTable, names: set[str]) -> None:
+    """Raises ValueError where entries of the log are lost or damaged.
+
+    Delta reads an entry without actions, such as one that was emptied, as nothing to do. Tables of
+    0.1.0 have no state to compare, and what another program adds on purpose is its own affair.
+    """
+    stored = opened.transaction_version(_STATE)
+    if stored is None or stored == _state(opened.version(), names):
+        return
+    last = next(iter(opened.history(1)), {})
+    is_foreign = (
+        last.get("version") == opened.version()
+        and last.get("operation", "CREATE TABLE") != "CREATE TABLE"
+        and not any(key.startswith("orchard.") for key in last)
+    )
+    if not is_foreign:
+        raise ValueError("its entries do not add up to what was last committed")
+
+
+def _named(table: str, action: dict[str, Any]) -> TableFile:
+    """A file that the log names. Raises ValueError where it lies anywhere but in the folder."""
+    name, n_rows, n_bytes = action["path"], action["num_records"], action["size_bytes"]
+    if not _FILE_NAME.fullmatch(name):
+        raise ValueError(f"it names {name!r}, which is no file of this folder")
+    if n_rows is None:
+        raise ValueError(f"it does not say how many rows {name} has")
+    return TableFile(f"{table}/{name}", n_rows, n_bytes)

@@ -1,0 +1,65 @@
+"""Files that are written and not yet part of a table: below `_staging/<run_id>/`, where no reader
+looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import pyarrow as pa
+
+from orchard.store import parquet
+from orchard.store.damage import noticing
+from orchard.store.output import Output
+from orchard.store.snapshot import SCHEMAS, TableFile, files_left
+
+STAGING = "_staging"
+_REPEATING_COLUMNS = ["label", "fingerprint", "run_id", "reason", "pca_id"]
+
+
+def stage(output: Output, run_id: str, table: str, task: str, rows: pa.Table) -> TableFile:
+    """Write one task's rows where only `commit` finds them; called by workers."""
+    repeating = [name for name in _REPEATING_COLUMNS if name in rows.column_names]
+    data = parquet.to_bytes(rows.cast(SCHEMAS[table]), repeating)
+    name = f"part-{run_id}-{task}-{parquet.checksums(data)}.parquet"
+    path = f"{STAGING}/{run_id}/{table}/{name}"
+    output.create(path, data)
+    return TableFile(path, rows.num_rows, len(data))
+
+
+def staged(output: Output, table: str) -> list[str]:
+    """Paths of the files of a table that were staged and never committed, oldest run first."""
+    return [path for path in output.paths(STAGING) if path.split("/")[2] == table]
+
+
+def describe(output: Output, path: str) -> TableFile:
+    """A staged file as `commit` takes it, checked as a whole."""
+    data = output.get(path)
+    with noticing(output.root, path):
+        return TableFile(path, parquet.open_whole(data, path).metadata.num_rows, len(data))
+
+
+def discard_staged(output: Output) -> int:
+    """Delete what was staged and not committed; how many files."""
+    return output.delete_folder(STAGING)
+
+
+@contextmanager
+def moved_in(output: Output, table: str, staged: Iterable[TableFile]) -> Iterator[list[TableFile]]:
+    """Staged files moved into the table's folder, to be committed in the block.
+
+    Where the block fails they go back, for the next run to take over.
+    """
+    moved: dict[str, TableFile] = {}
+    try:
+        for file in staged:
+            target = f"{table}/{file.path.rpartition('/')[2]}"
+            output.move(file.path, target)
+            moved[target] = file
+        yield list(moved.values())
+    except BaseException:
+        committed = {file.path for file in files_left(output, table)}
+        for target in moved.keys() - committed:
+            output.move(target, moved[target].path)
+        raise
