@@ -143,7 +143,7 @@ def test_counts_that_do_not_close_end_with_8(
     found = orchard("run", photos, tmp_path / "out", *SMALL, "--quiet")
     assert found.exit_code == 8
     assert re.search(
-        r"^orchard: the counts do not close: .*; nothing is written$", found.stderr, re.M
+        r"^orchard: the counts do not add up: .*; nothing is written$", found.stderr, re.M
     )
     assert not (tmp_path / "out/features").exists()
 

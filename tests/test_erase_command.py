@@ -97,7 +97,7 @@ def test_what_matched_nothing_is_named_and_the_exit_code_is_11(
     done = cli("erase", output, "--path", person, "--path", typo, "--prefix", "/nowhere")
     assert done.exit_code == 11
     assert f"{typo!r}: no such path; nearest: {person.rpartition('/')[0]}" in done.stderr
-    assert "'/nowhere': no path begins so" in done.stderr
+    assert "'/nowhere': no path begins with this" in done.stderr
     assert "2 of the paths and prefixes matched nothing" in done.stderr
     assert "rows erased: 1 of features" in done.stdout
     assert "1 paths are kept out" in done.stdout
@@ -131,11 +131,11 @@ def test_a_dry_run_says_what_would_go_and_writes_nothing(output: Path, person: s
 def test_keep_out_blocks_a_path_that_no_run_has_seen(output: Path) -> None:
     tried = cli("erase", output, "--path", "/later.jpg", "--keep-out", "--dry-run")
     assert tried.exit_code == 0
-    assert "1 path of no known image would be kept out" in tried.stdout
+    assert "1 unknown path would be kept out too" in tried.stdout
     assert cli("readmit", output, "--path", "/later.jpg").exit_code == 11, "nothing was written"
     done = cli("erase", output, "--path", "/later.jpg", "--keep-out")
     assert done.exit_code == 0
-    assert "kept out, too: 1 path of no known image" in done.stdout
+    assert "kept out too: 1 unknown path" in done.stdout
     assert cli("readmit", output, "--path", "/later.jpg").exit_code == 0
 
 
@@ -160,8 +160,8 @@ def test_readmit_names_what_was_not_kept_out(output: Path, person: str) -> None:
     assert cli("erase", output, "--path", person).exit_code == 0
     done = cli("readmit", output, "--path", person, "--path", "/other.jpg")
     assert done.exit_code == 11
-    assert done.stdout == "1 path may be read again by the next run\n"
-    assert "'/other.jpg': is not kept out" in done.stderr
+    assert done.stdout == "1 path will be read again by the next run\n"
+    assert "'/other.jpg' is not kept out" in done.stderr
     assert cli("readmit", output).exit_code == 2
 
 
