@@ -23,6 +23,8 @@ from orchard.store import contributions, tables
 from orchard.store.output import Output
 from orchard.training import Trained
 
+CUT = "runs/20261120T141500.123456Z-1a2b3c.json"  # a run's record that was cut off
+
 
 def cli(*arguments: Any, **more: Any) -> Result:
     return CliRunner().invoke(main, list(map(str, arguments)), **more)
@@ -121,10 +123,10 @@ def test_a_dry_run_says_what_would_go_and_writes_nothing(output: Path, person: s
     assert done.exit_code == 0
     assert done.stdout.splitlines()[:2] == ["1 image would be erased:", "  features: 1"]
     assert cli("erase", output, "--path", "/typo.png", "--dry-run").exit_code == 11
-    (output / "runs/cut.json").write_text("{")
-    before[str(output / "runs/cut.json")] = b"{"
+    (output / CUT).write_text("{")
+    before[str(output / CUT)] = b"{"
     damaged = cli("erase", output, "--path", person, "--dry-run")
-    assert (damaged.exit_code, "cut.json" in damaged.stderr) == (5, True)
+    assert (damaged.exit_code, CUT in damaged.stderr) == (5, True)
     assert hashes(output) == before
 
 
@@ -140,7 +142,7 @@ def test_keep_out_blocks_a_path_that_no_run_has_seen(output: Path) -> None:
 
 
 def test_a_damaged_record_ends_with_5_and_a_retry_does_not_say_0(output: Path, person: str) -> None:
-    cut = output / "runs/cut.json"
+    cut = output / CUT
     cut.write_text('{"started": ')
     first = cli("erase", output, "--path", person)
     assert first.exit_code == 5
@@ -150,7 +152,7 @@ def test_a_damaged_record_ends_with_5_and_a_retry_does_not_say_0(output: Path, p
     cut.unlink()
     again = cli("erase", output, "--path", person)
     assert again.exit_code == 0
-    assert "did not come to their end, began with: 1 of features" in again.stdout
+    assert "were not completed, set out to erase: 1 of features" in again.stdout
     lines = (output / "erasure/audit.jsonl").read_text().splitlines()
     assert [json.loads(line)["rows"]["features"] for line in lines] == [1, 0]
     assert json.loads(lines[1])["begun_before"]["features"] == 1
