@@ -23,6 +23,8 @@ from orchard.store import contributions, tables
 from orchard.store.output import Output
 from orchard.training import Trained
 
+CUT = "runs/20261120T141500.123456Z-1a2b3c.json"  # a run's record that was cut off
+
 
 def cli(*arguments: Any, **more: Any) -> Result:
     return CliRunner().invoke(main, list(map(str, arguments)), **more)
@@ -97,7 +99,7 @@ def test_what_matched_nothing_is_named_and_the_exit_code_is_11(
     done = cli("erase", output, "--path", person, "--path", typo, "--prefix", "/nowhere")
     assert done.exit_code == 11
     assert f"{typo!r}: no such path; nearest: {person.rpartition('/')[0]}" in done.stderr
-    assert "'/nowhere': no path begins so" in done.stderr
+    assert "'/nowhere': no path begins with this" in done.stderr
     assert "2 of the paths and prefixes matched nothing" in done.stderr
     assert "rows erased: 1 of features" in done.stdout
     assert "1 paths are kept out" in done.stdout
@@ -121,26 +123,26 @@ def test_a_dry_run_says_what_would_go_and_writes_nothing(output: Path, person: s
     assert done.exit_code == 0
     assert done.stdout.splitlines()[:2] == ["1 image would be erased:", "  features: 1"]
     assert cli("erase", output, "--path", "/typo.png", "--dry-run").exit_code == 11
-    (output / "runs/cut.json").write_text("{")
-    before[str(output / "runs/cut.json")] = b"{"
+    (output / CUT).write_text("{")
+    before[str(output / CUT)] = b"{"
     damaged = cli("erase", output, "--path", person, "--dry-run")
-    assert (damaged.exit_code, "cut.json" in damaged.stderr) == (5, True)
+    assert (damaged.exit_code, CUT in damaged.stderr) == (5, True)
     assert hashes(output) == before
 
 
 def test_keep_out_blocks_a_path_that_no_run_has_seen(output: Path) -> None:
     tried = cli("erase", output, "--path", "/later.jpg", "--keep-out", "--dry-run")
     assert tried.exit_code == 0
-    assert "1 path of no known image would be kept out" in tried.stdout
+    assert "1 unknown path would be kept out too" in tried.stdout
     assert cli("readmit", output, "--path", "/later.jpg").exit_code == 11, "nothing was written"
     done = cli("erase", output, "--path", "/later.jpg", "--keep-out")
     assert done.exit_code == 0
-    assert "kept out, too: 1 path of no known image" in done.stdout
+    assert "kept out too: 1 unknown path" in done.stdout
     assert cli("readmit", output, "--path", "/later.jpg").exit_code == 0
 
 
 def test_a_damaged_record_ends_with_5_and_a_retry_does_not_say_0(output: Path, person: str) -> None:
-    cut = output / "runs/cut.json"
+    cut = output / CUT
     cut.write_text('{"started": ')
     first = cli("erase", output, "--path", person)
     assert first.exit_code == 5
@@ -150,7 +152,7 @@ def test_a_damaged_record_ends_with_5_and_a_retry_does_not_say_0(output: Path, p
     cut.unlink()
     again = cli("erase", output, "--path", person)
     assert again.exit_code == 0
-    assert "did not come to their end, began with: 1 of features" in again.stdout
+    assert "were not completed, set out to erase: 1 of features" in again.stdout
     lines = (output / "erasure/audit.jsonl").read_text().splitlines()
     assert [json.loads(line)["rows"]["features"] for line in lines] == [1, 0]
     assert json.loads(lines[1])["begun_before"]["features"] == 1
@@ -160,8 +162,8 @@ def test_readmit_names_what_was_not_kept_out(output: Path, person: str) -> None:
     assert cli("erase", output, "--path", person).exit_code == 0
     done = cli("readmit", output, "--path", person, "--path", "/other.jpg")
     assert done.exit_code == 11
-    assert done.stdout == "1 path may be read again by the next run\n"
-    assert "'/other.jpg': is not kept out" in done.stderr
+    assert done.stdout == "1 path will be read again by the next run\n"
+    assert "'/other.jpg' is not kept out" in done.stderr
     assert cli("readmit", output).exit_code == 2
 
 

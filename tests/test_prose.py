@@ -27,10 +27,6 @@ BANNED = {
     r"\bwherever the image still lies\b": "even if the image still exists there",
     r"\bwhat a file is is\b": "the format is detected from the content",
 }
-PACKAGES = (
-    *("aws", "cloud", "knowledge", "web", "report", "training", "classify", "model"),
-    *("images", "samples", "reduction"),
-)
 FENCE = re.compile(r"^```.*?^```|`[^`\n]*`", re.M | re.S)
 
 
@@ -43,16 +39,15 @@ def _strings(path: Path) -> Iterator[str]:
 
 def _texts() -> Iterator[tuple[str, str]]:
     pages = [p for p in ROOT.glob("docs/**/*.md") if p.name != "reference.md"]  # made from the CLI
-    pages.append(ROOT / "backbone/README.md")
+    pages += [ROOT / "backbone/README.md", *ROOT.glob("*.md")]
     pages += [
         p for p in ROOT.glob("src/orchard/*/static/*") if p.name.startswith(("en", "privacy"))
     ]
     pages += ROOT.glob("src/orchard/report/templates/strings.json")
     for page in pages:
         yield str(page.relative_to(ROOT)), FENCE.sub(" ", page.read_text(encoding="utf-8"))
-    for package in PACKAGES:
-        for module in (ROOT / "src/orchard" / package).rglob("*.py"):
-            yield str(module.relative_to(ROOT)), "\n".join(_strings(module))
+    for module in (ROOT / "src/orchard").rglob("*.py"):
+        yield str(module.relative_to(ROOT)), "\n".join(_strings(module))
 
 
 def faults(text: str) -> list[str]:

@@ -76,7 +76,7 @@ class RunConfig:
     - endpoint_url, region: of S3, where they are not what the environment says.
     - retry_errors: try again every image that failed, not only those whose reason can pass.
     - report: make the report at the end.
-    - replace: compute OUTPUT anew. dry_run: list, plan and estimate, write nothing.
+    - replace: recompute OUTPUT. dry_run: list, plan and estimate, write nothing.
 
     A field takes what can be read as its type: paths for text, "224" and NumPy's numbers for
     numbers, one text for a tuple of it, 5 for "5" of max_errors, None for "none" of label. Raises

@@ -97,14 +97,14 @@ def test_a_renamed_source_is_said_with_the_command_that_keeps_one(
     run: Run, photos: Path, tmp_path: Path
 ) -> None:
     source = shutil.copytree(photos, tmp_path / "old photos")
-    assert "There twice" not in said(run(source, tmp_path / "out"))
+    assert "Found twice" not in said(run(source, tmp_path / "out"))
     renamed = source.rename(tmp_path / "new")
     after = run(renamed, tmp_path / "out")
     text = said(after)
-    assert text.count("There twice") == 1
-    assert f"There twice: 40 images, below {renamed} and below {source}." in text
+    assert text.count("Found twice") == 1
+    assert f"Found twice: 40 images, below {renamed} and below {source}." in text
     assert f"orchard erase {after.output} --prefix '{source}/'" in text
-    assert "There twice" not in said(run(renamed, tmp_path / "out")), "once"
+    assert "Found twice" not in said(run(renamed, tmp_path / "out")), "once"
     erased = CliRunner().invoke(main, ["erase", after.output, "--prefix", f"{source}/"])
     assert erased.exit_code == 0, erased.output
     assert {p.rsplit("/", 2)[0] for p in after.features()["path"].to_pylist()} == {str(renamed)}
@@ -114,5 +114,5 @@ def test_a_link_and_its_target_are_said(run: Run, photos: Path, tmp_path: Path) 
     (tmp_path / "link").symlink_to(photos)
     run(tmp_path / "link", tmp_path / "out")
     text = said(run(photos, tmp_path / "out"))
-    assert "There twice: 40 images" in text
+    assert "Found twice: 40 images" in text
     assert f"--prefix {tmp_path / 'link'}/" in text

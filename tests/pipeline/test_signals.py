@@ -170,7 +170,7 @@ def test_ctrl_c_ends_a_run_cleanly_and_the_same_command_goes_on(
     *_, kept, last = run.stderr.splitlines()
     told = re.fullmatch(r"warning: interrupted; (\d+) images embedded so far are kept", kept)
     assert told, kept
-    assert last == "orchard: interrupted; the same command goes on from there"
+    assert last == "orchard: interrupted; run the same command again to continue"
     assert "Traceback" not in run.stderr
     assert "Exception" not in run.stderr
     assert not [name for name in ("features", "errors", "components") if (output / name).exists()]

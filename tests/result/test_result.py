@@ -48,7 +48,9 @@ def test_a_result_is_found_again_with_its_record(result: orchard.Result) -> None
 
 
 def test_a_folder_without_a_result_is_told(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match=r"nothing: no result of Orchard; expected the OUTPUT"):
+    with pytest.raises(
+        TableError, match=r"nothing is not a result of Orchard; expected the OUTPUT"
+    ):
         orchard.open(tmp_path / "nothing")
     assert not (tmp_path / "nothing").exists()
 

@@ -323,7 +323,7 @@ def test_a_damaged_list_of_what_is_kept_out_stops_before_anything_is_deleted(
     before = contents(output)
     other = person.replace("3.png", "4.png")
     for call in (lambda: erase(output, [other]), lambda: readmit(output, [person])):
-        with pytest.raises(TableError, match="bring it back from a copy"):
+        with pytest.raises(TableError, match="restore it from a copy"):
             call()
     assert contents(output) == before
 

@@ -458,7 +458,7 @@ def test_a_lock_that_is_a_link_or_somebodys_file_is_left_as_it_is(
         pytest.fail("locked")
     lock.unlink()
     lock.write_text("precious")
-    with pytest.raises(TableError, match="is no lock of Orchard's"), result.lock():
+    with pytest.raises(TableError, match="is not a lock of Orchard's"), result.lock():
         pytest.fail("locked")
     assert precious.read_text() == lock.read_text() == "precious"
 

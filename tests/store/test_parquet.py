@@ -50,7 +50,7 @@ def test_whichever_bit_is_flipped_a_whole_read_notices_it(output: Output) -> Non
     path = first(output)
     for bit in range(0, path.stat().st_size * 8, 101):
         flip(path, bit)
-        with pytest.raises(DamagedError, match=r"is not as it was stored \(.*\); bring it back"):
+        with pytest.raises(DamagedError, match=r"is not as it was stored \(.*\); restore it"):
             tables.read_file(output, f"features/{path.name}")
         flip(path, bit)
     assert tables.read(output, "features").num_rows == 5

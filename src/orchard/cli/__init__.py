@@ -31,9 +31,9 @@ __all__ = ["EXIT_CODES", "INTERRUPTED", "main"]
 EXIT_CODES = """\b
 Exit codes:
   0  done                          5  OUTPUT cannot be read, written or mixed
-  1  anything else                 6  no such PCA exists for these features
+  1  any other error               6  no such PCA exists for these features
   2  a setting is wrong            7  too many images failed
-  3  nothing to read               8  the counts do not close
+  3  nothing to read               8  the counts do not add up
   4  weights missing or wrong      9  compare: the results differ
                                   10  no such classifier can be trained or loaded
                                   11  erase: some paths matched nothing

@@ -39,7 +39,7 @@ def cluster_group() -> None:
 @click.option(
     "--weights", default="imagenet", show_default=True, help="The network it is timed with."
 )
-@click.option("--refresh-prices", is_flag=True, help="Ask AWS' price list first (credentials).")
+@click.option("--refresh-prices", is_flag=True, help="Ask AWS's price list first (credentials).")
 @click.option("--sources-of-prices", is_flag=True, help="Show where each price was found.")
 @cluster_options
 def estimate_command(
@@ -95,7 +95,7 @@ def up_command(
 ) -> None:
     """Make or update what lasts (bucket, roles, logs, budget); on EC2 also start a cluster.
 
-    Interrupted, it goes on where it was. The cluster ends by itself when idle and when its
+    Interrupted, run it again and it continues. The cluster ends by itself when idle and when its
     --timeout is over.
     """
     from orchard.aws.print_cli import aws_command
@@ -132,7 +132,7 @@ def up_command(
 def submit_command(
     paths: tuple[str, ...], print_cli: bool, on_upload: bool, **options: Any
 ) -> None:
-    """Send a run to what `up` made, and return; `status` and `logs` tell how it goes on.
+    """Send a run to what `up` made, and return; `status` and `logs` show its progress.
 
     SOURCE and OUTPUT are as in `orchard cluster run`; a SOURCE in another bucket needs
     `orchard cluster up --source-bucket`.
@@ -309,7 +309,8 @@ def list_command(all_regions: bool, **options: Any) -> None:
 def down_command(everything: bool, yes: bool, **options: Any) -> None:
     """End clusters and job runs. With --everything: images, results and the stack are gone too.
 
-    Interrupted, the same command goes on. At the end it looks again and lists what is left.
+    Interrupted, run the same command again to continue. At the end it looks again and lists what
+    is left.
     """
     from orchard.aws import teardown
 

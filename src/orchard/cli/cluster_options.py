@@ -49,7 +49,7 @@ def cluster_options(command: Any) -> Any:
     """The fields of ClusterConfig; its defaults are the options'."""
     for option in reversed(
         (
-            click.option("--region", help="In the EU; default what AWS' environment says."),
+            click.option("--region", help="In the EU; default what AWS's environment says."),
             click.option("--name", help="Of the stack; default orchard."),
             click.option(
                 "--backend",
@@ -123,7 +123,7 @@ def account_of(options: dict[str, Any]) -> Account:
 
 
 def config_of(options: dict[str, Any], region: str | None = None) -> ClusterConfig:
-    """The settings; the region from the option, else from AWS' environment."""
+    """The settings; the region from the option, else from AWS's environment."""
     from orchard.aws.account import region_of_environment
     from orchard.cloud.regions import check_region
     from orchard.cloud.settings import ClusterConfig

@@ -24,7 +24,7 @@ class Command(click.Command):
         except OrchardError as error:
             _fail(str(error), error.exit_code)
         except KeyboardInterrupt:
-            _fail("interrupted; the same command goes on from there", INTERRUPTED)
+            _fail("interrupted; run the same command again to continue", INTERRUPTED)
 
 
 def _fail(message: str, code: int) -> NoReturn:
@@ -35,9 +35,11 @@ def _fail(message: str, code: int) -> NoReturn:
 def storage_options(command: Any) -> Any:
     """--endpoint-url and --region, of every command that may reach into a bucket."""
     for option in (
-        click.option("--region", help="Of the bucket; default what AWS' environment says."),
+        click.option("--region", help="Region of the bucket. Default: from the AWS environment."),
         click.option(
-            "--endpoint-url", metavar="URL", help="Of an S3-compatible server, for s3:// paths."
+            "--endpoint-url",
+            metavar="URL",
+            help="Address of an S3-compatible server, for s3:// paths.",
         ),
     ):
         command = option(command)
@@ -51,13 +53,13 @@ def source_option(command: Any) -> Any:
         "sources",
         multiple=True,
         metavar="SOURCE",
-        help="Read images, for thumbnails, below this folder or URL only. Default: below the "
-        "sources that the result's runs record, but not / nor addresses of the web.",
+        help="Read images for thumbnails only below this folder or URL. Default: below the sources "
+        "that the result's runs record, except / and web addresses.",
     )(command)
 
 
 class ResultFolder(click.Path):
-    """A folder that exists, or the URL of one, which is looked for later."""
+    """An existing folder, or the URL of one, which is checked later."""
 
     def __init__(self) -> None:
         super().__init__(exists=True, file_okay=False)

@@ -20,20 +20,23 @@ if TYPE_CHECKING:
 @click.command("erase", cls=Command, short_help="Erase images from a result for good.")
 @click.argument("output", metavar="OUTPUT")
 @click.option("--path", "paths", multiple=True, help="An image's path, as in the tables.")
-@click.option("--prefix", "prefixes", multiple=True, help="All images whose path begins so.")
+@click.option("--prefix", "prefixes", multiple=True, help="All images whose path begins with this.")
 @click.option(
-    "--from-file", type=click.File("rb"), metavar="FILE", help="Paths, one a line; - reads them."
+    "--from-file",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="A list of paths, one per line; - for standard input.",
 )
 @click.option(
     "--contribution",
     "codes",
     multiple=True,
     metavar="CODE",
-    help="An image that was left on the page of `orchard serve`.",
+    help="An image that somebody left on the page of `orchard serve`.",
 )
-@click.option("--keep-out", is_flag=True, help="Keep paths out that no run has seen yet, too.")
-@click.option("--dry-run", is_flag=True, help="Say what would go, table by table; write nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask. Without a terminal nothing is asked.")
+@click.option("--keep-out", is_flag=True, help="Also keep out paths that no run has seen yet.")
+@click.option("--dry-run", is_flag=True, help="Show what would be erased; write nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask. Scripts without a terminal are never asked.")
 @storage_options
 def erase_command(
     output: str,
@@ -49,20 +52,20 @@ def erase_command(
 ) -> None:
     """Erase images from every table of OUTPUT, and keep them out of later runs.
 
-    The files that held their rows are rewritten and deleted, with their old versions where a bucket
-    keeps such; the report and exports are deleted, and the images leave the galleries of trained
+    The files that held their rows are rewritten and deleted, with their old versions if a bucket
+    keeps any; the report and exports are deleted, and the images are removed from the galleries of
     classifiers. The PCA that was fitted on them stays until the next run fits another. A salted
-    hash of each path is kept, and a line in erasure/audit.jsonl that says how many rows went.
+    hash of each path is kept, and erasure/audit.jsonl gets a line that says how many rows went.
     --contribution deletes one image that somebody left on the page of `orchard serve`.
 
-    A path is meant exactly, in any Unicode form. One that matches nothing is named, with the
-    nearest that is known, and the exit code is 11; the others are erased. Where none matches,
-    nothing is deleted. What is damaged is passed over and named, and the exit code is 5: mend it,
-    and run the same command again. `orchard readmit` takes a path back in.
+    A path must match exactly, in any Unicode form. A path that matches nothing is named, with the
+    nearest known path, and the exit code is 11; the others are erased. If none matches, nothing is
+    deleted. Damaged files are skipped and named, and the exit code is 5: repair them, and run the
+    same command again. `orchard readmit` lets a run read a path again.
     """
     wanted = [*paths, *read_paths(from_file)]
     if not all((*paths, *prefixes)):
-        raise ConfigError("--path or --prefix '': expected a path, or how one begins")
+        raise ConfigError("--path or --prefix '': expected a path, or the beginning of one")
     if not wanted and not prefixes and not codes:
         raise ConfigError("nothing to erase: give --path, --prefix, --from-file or --contribution")
     given = _codes(codes)
@@ -74,7 +77,7 @@ def erase_command(
                 _conclude_preview(place, found, keep_out)
             return
         if (given or (found and found.leaves)) and not click.confirm("Erase for good?", err=True):
-            raise ConfigError("nothing was erased; --yes does not ask")
+            raise ConfigError("nothing was erased; with --yes it does not ask")
     done = _erase_images(place, wanted, prefixes, keep_out) if wanted or prefixes else None
     missing = _erase_contributions(place, given)
     for code in missing:
@@ -87,9 +90,12 @@ def erase_command(
 
 @click.command("readmit", cls=Command, short_help="Let a run read erased images again.")
 @click.argument("output", metavar="OUTPUT")
-@click.option("--path", "paths", multiple=True, help="A path that was erased, as it was.")
+@click.option("--path", "paths", multiple=True, help="A path that was erased, in full.")
 @click.option(
-    "--from-file", type=click.File("rb"), metavar="FILE", help="Paths, one a line; - reads them."
+    "--from-file",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="A list of paths, one per line; - for standard input.",
 )
 @storage_options
 def readmit_command(
@@ -99,11 +105,11 @@ def readmit_command(
     endpoint_url: str | None,
     region: str | None,
 ) -> None:
-    """Take back that paths are kept out of OUTPUT: later runs read those images again.
+    """Stop keeping paths out of OUTPUT: later runs read those images again.
 
-    What was erased does not come back by this; the next `orchard run` reads the image where it
-    lies. Only hashes of the paths are kept, so each must be given in full. The exit code is 11
-    where one was not kept out.
+    This brings back nothing that was erased; the next `orchard run` reads the image if it still
+    exists. Only hashes of the paths are kept, so give each path in full. The exit code is 11 if
+    one of them was not kept out.
     """
     from orchard.store.erase import readmit
 
@@ -113,9 +119,9 @@ def readmit_command(
     place = existing_result(output, endpoint_url, region, may_be_damaged=True)
     others = readmit(place, wanted)
     n = len(dict.fromkeys(wanted)) - len(others)
-    click.echo(f"{n} {_paths(n)} may be read again by the next run")
+    click.echo(f"{n} {_paths(n)} will be read again by the next run")
     for path in others:
-        click.echo(f"{path!r}: is not kept out", err=True)
+        click.echo(f"{path!r} is not kept out", err=True)
     if others:
         raise PathsUnknown(
             f"{len(others)} of {n + len(others)} paths were not kept out of {output}"
@@ -126,7 +132,7 @@ def _conclude_preview(place: Output, found: Found, keep_out: bool) -> None:
     """What an erasure would leave undone; a prefix of nothing cannot be kept out."""
     undone = tuple(u for u in found.unknown if u.is_prefix or not keep_out)
     if n := len(found.unknown) - len(undone):
-        click.echo(f"{n} {_paths(n)} of no known image would be kept out")
+        click.echo(f"{n} unknown {_paths(n)} would be kept out too")
     _conclude(place, found.problems, undone)
 
 
@@ -150,9 +156,9 @@ def _preview(
     if found.leaves:
         for name, count in found.rows.items():
             click.echo(f"  {name}: {count:,}")
-        click.echo("  whole: reports, exports, the stored moments, what is staged")
+        click.echo("  and all reports, exports, stored moments and staged files")
     if found.resumed:
-        click.echo("an earlier erasure of them did not come to its end; this one finishes it")
+        click.echo("an earlier attempt to erase them was not completed; this one finishes it")
     return found
 
 
@@ -168,12 +174,12 @@ def _erase_images(
     click.echo(f"rows erased: {rows}; {done.suppressed} paths are kept out of later runs")
     if done.erased_before:
         n = len(done.erased_before)
-        click.echo(f"{n} {_paths(n)} erased before: kept out already, nothing more to delete")
+        click.echo(f"{n} {_paths(n)} erased before: already kept out, nothing more to delete")
     if done.begun_before:
         began = ", ".join(f"{count} of {table}" for table, count in done.begun_before.items())
-        click.echo(f"earlier tries, which did not come to their end, began with: {began}")
+        click.echo(f"earlier attempts, which were not completed, set out to erase: {began}")
     if done.kept_out:
-        click.echo(f"kept out, too: {done.kept_out} {_paths(done.kept_out)} of no known image")
+        click.echo(f"kept out too: {done.kept_out} unknown {_paths(done.kept_out)}")
     if not (done.n_images or done.begun_before):
         click.echo("nothing was deleted")
         return done
@@ -183,8 +189,8 @@ def _erase_images(
     click.echo("run `orchard run` again to fit a PCA and draw a report without them")
     if done.classifier_rows:
         click.echo(
-            f"{done.classifier_rows} rows left the galleries of classifiers, which were trained on "
-            "them: train those again"
+            f"{done.classifier_rows} rows were removed from the galleries of classifiers, which "
+            "were trained on them: train those again"
         )
     return done
 
@@ -199,13 +205,13 @@ def _conclude(place: Output, problems: tuple[str, ...], unknown: tuple[Unknown, 
     if problems:
         rest = f", and {not_found}" if unknown else ""
         raise TableError(
-            f"{len(problems)} things in {place.root} could not be read or cleaned{rest}; mend or "
-            "delete them, then run the same command again"
+            f"{len(problems)} files or tables in {place.root} could not be read or cleaned{rest}; "
+            "repair or delete them, then run the same command again"
         )
     if unknown:
         raise PathsUnknown(
-            f"{not_found} in {place.root}; write them as in the tables, or add --keep-out for "
-            "images that no run has seen"
+            f"{not_found} in {place.root}; write them as they are in the tables, or add "
+            "--keep-out for images that no run has seen"
         )
 
 

@@ -1,4 +1,4 @@
-"""Lists of paths in a file, one a line, as editors of several systems save them."""
+"""Lists of paths in a file, one per line, as editors on different systems save them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _MARKS = (
 def read_paths(file: BinaryIO | None) -> list[str]:
     """The paths, without empty lines: UTF-8, or what a byte order mark says; any line ends.
 
-    Spaces belong to a path. Raises ConfigError where the bytes are of another encoding: which one
-    cannot be told, and a wrong guess would name another file.
+    Spaces belong to a path. Raises ConfigError if the bytes are in another encoding: it cannot be
+    detected, and a wrong guess would name another file.
     """
     if file is None:
         return []
@@ -47,6 +47,6 @@ def _decoded(data: bytes, name: str) -> str:
     if "\0" in text:
         raise ConfigError(
             f"--from-file {name}: holds zero bytes, as UTF-16 without a byte order mark and lists "
-            "by find -print0 do; expected UTF-8, one path a line"
+            "by find -print0 do; expected UTF-8, one path per line"
         )
     return text

@@ -13,18 +13,20 @@ from orchard.cli.path_list import read_paths
 from orchard.errors import ConfigError, TooManyErrors
 
 
-@click.command("predict", cls=Command, short_help="Say what is on pictures, as JSON lines.")
+@click.command("predict", cls=Command, short_help="Say what is in pictures, as JSON lines.")
 @click.argument("output", metavar="OUTPUT")
 @click.argument("sources", metavar="FILE|FOLDER|-...", nargs=-1)
 @click.option(
     "--from-file",
     type=click.File("rb"),
     metavar="FILE",
-    help="Paths of images, one a line; - reads them from standard input.",
+    help="A list of paths of images, one per line; - for standard input.",
 )
-@click.option("--top", default=5, show_default=True, help="Guesses and nearest images to give.")
+@click.option(
+    "--top", default=5, show_default=True, help="How many guesses and nearest images to give."
+)
 @click.option("--classifier", metavar="ID", help="Default: the one trained last.")
-@click.option("--threads", default=1, show_default=True, help="Of the network.")
+@click.option("--threads", default=1, show_default=True, help="Threads of the network.")
 @storage_options
 def predict_command(
     output: str,
@@ -36,13 +38,13 @@ def predict_command(
     endpoint_url: str | None,
     region: str | None,
 ) -> None:
-    """Say what is on pictures, by the classifier in OUTPUT: one line of JSON each.
+    """Say what is in pictures, using the classifier in OUTPUT: one line of JSON each.
 
     Sources are files, folders, globs or s3:// addresses; - is one image on standard input. A line
     holds path, answer (sure, not_sure, not_a_fruit), species, varieties, nearest and seconds; for
     an image that cannot be read, or a source that is not there, path and error with its reason.
-    Lines come in the order of the paths, what is not there first. The exit code is 0 where every
-    image was read, 7 where some were not, 3 where there was nothing to read.
+    Lines come in the order of the paths, missing sources first. The exit code is 0 if every image
+    was read, 7 if some were not, 3 if there was nothing to read.
 
     \b
     Examples:

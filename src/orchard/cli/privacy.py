@@ -13,19 +13,19 @@ from orchard.cli.command import existing_result, storage_options
 @click.command("privacy", cls=CloudCommand, short_help="Write a result's processing record.")
 @click.argument("output", metavar="OUTPUT")
 @click.option("--controller", help="Who decides about the processing.")
-@click.option("--contact", help="Whom people write to, of the controller.")
-@click.option("--purpose", help="What for; default the features of images.")
+@click.option("--contact", help="How to contact the controller.")
+@click.option("--purpose", help="What for. Default: features of images.")
 @click.option("--legal-basis", help="Such as consent, or Article 6(1)(f).")
-@click.option("--retention", help="How long the result is kept, and who deletes it then.")
+@click.option("--retention", help="How long the result is kept, and who then deletes it.")
 @storage_options
 def privacy_command(
     output: str, endpoint_url: str | None, region: str | None, **stated: str | None
 ) -> None:
     """Write the GDPR's record of processing for OUTPUT: what, why, where, how long, who can erase.
 
-    It is shown, and stored as OUTPUT/privacy/processing_record.json. Of a bucket the region, the
-    encryption and the retention are asked of S3; one outside the EU is refused. Of other servers
-    than AWS nothing is asked.
+    It is shown, and stored as OUTPUT/privacy/processing_record.json. For a bucket, S3 is asked for
+    its region, encryption and retention; one outside the EU is refused. Servers other than AWS's
+    are not queried.
     """
     from orchard.result.processing_record import Statement, lines, record
 

@@ -13,7 +13,7 @@ from orchard.cli.command import Command, existing_result, source_option, storage
     "--thumbnails/--no-thumbnails",
     default=True,
     show_default=True,
-    help="Show the images, read from their source again where it can be reached.",
+    help="Show the images, read again from their source if it can be reached.",
 )
 @source_option
 @storage_options
@@ -27,9 +27,9 @@ def report_command(
     """Make OUTPUT/report/index.html from the tables: a page to open in a browser.
 
     It shows the images on a map, what was read and what failed, duplicates, unusual images, the
-    explained variance, each class, where the time went, and what it would cost on AWS. One file,
-    without a network: thumbnails are part of it, so pass it on only to people who may see the
-    images.
+    explained variance, each class, where the time went, and what it would cost on AWS. It is one
+    file that needs no network. It contains thumbnails, so pass it on only to people who may see
+    the images.
 
     \b
     Examples:

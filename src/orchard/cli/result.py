@@ -18,7 +18,7 @@ from orchard.errors import ConfigError, ResultsDiffer
 _LARGEST_MB = 1024**2  # a terabyte
 
 
-@click.command("compare", cls=Command, short_help="Prove two results equal.")
+@click.command("compare", cls=Command, short_help="Check that two results are equal.")
 @click.argument("a", metavar="A", type=ResultFolder())
 @click.argument("b", metavar="B", type=ResultFolder())
 @click.option(
@@ -39,7 +39,7 @@ def compare_command(
     endpoint_url: str | None,
     region: str | None,
 ) -> None:
-    """Prove the results A and B equal: same images, features, components up to sign."""
+    """Check that the results A and B are equal: same images, features, components up to sign."""
     from orchard.cli.tables import comparison_table
     from orchard.result.compare import compare
     from orchard.storage import Storage
@@ -61,11 +61,13 @@ def compare_command(
     type=click.Choice(["parquet", "csv", "npy"]),
     default="parquet",
     show_default=True,
-    help="npy: an array, and its rows' paths as CSV.",
+    help="npy: an array, with the paths of its rows as CSV.",
 )
-@click.option("--to", metavar="DIR", help="Where to; default OUTPUT/export, of a bucket ./export.")
+@click.option(
+    "--to", metavar="DIR", help="Where to write. Default: OUTPUT/export, or ./export for a bucket."
+)
 @click.option("--features", is_flag=True, help="The 1280 features as well as the components.")
-@click.option("--force", is_flag=True, help="Replace files in DIR that no export made.")
+@click.option("--force", is_flag=True, help="Also replace files in DIR that no export made.")
 @storage_options
 def export_command(
     output: str,
@@ -78,7 +80,7 @@ def export_command(
 ) -> None:
     """Write a result as single files: components with path and label, variances, errors.
 
-    Files of an earlier export are replaced; others are not, unless --force says so.
+    Files of an earlier export are replaced; others only with --force.
     """
     from orchard.result.export import export
     from orchard.storage import Storage
@@ -94,9 +96,9 @@ def export_command(
 @click.argument("output", metavar="OUTPUT")
 @storage_options
 def vacuum_command(output: str, endpoint_url: str | None, region: str | None) -> None:
-    """Delete files of OUTPUT that no table names, staged ones too.
+    """Delete files in OUTPUT that no table names, including staged ones.
 
-    What an interrupted run has embedded is among them: to keep it, run the same command again
+    They include what an interrupted run has embedded: to keep it, run the same `orchard run` again
     instead.
     """
     from orchard.store import tables
@@ -108,12 +110,12 @@ def vacuum_command(output: str, endpoint_url: str | None, region: str | None) ->
 
 @click.command("optimize", cls=Command, short_help="Merge small files of a result.")
 @click.argument("output", metavar="OUTPUT")
-@click.option("--target-mb", default=32, show_default=True, help="Size of a merged file.")
+@click.option("--target-mb", default=32, show_default=True, help="Size of the merged files.")
 @storage_options
 def optimize_command(
     output: str, target_mb: int, endpoint_url: str | None, region: str | None
 ) -> None:
-    """Merge the small files that many runs leave into larger ones; rows stay as they are."""
+    """Merge the small files of many runs into larger ones; the rows do not change."""
     from orchard.store.compaction import compact
 
     if not 1 <= target_mb <= _LARGEST_MB:
@@ -121,4 +123,4 @@ def optimize_command(
     place = existing_result(output, endpoint_url, region)
     with place.lock():
         for table, n_fewer in compact(place, target_mb * 1024 * 1024).items():
-            click.echo(f"{table}: {n_fewer} files fewer")
+            click.echo(f"{table}: {n_fewer} fewer files")

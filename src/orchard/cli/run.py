@@ -25,22 +25,24 @@ JVM_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     help="A model that `orchard models` lists, a Keras .h5 file, or any .onnx with one image in "
     "and one vector out.",
 )
-@click.option("--size", type=int, metavar="PIXELS", help="Input side; default the model's own.")
+@click.option(
+    "--size", type=int, metavar="PIXELS", help="Side of the input. Default: the model's own."
+)
 @click.option(
     "--precision",
     type=click.Choice(["float32", "bfloat16"]),
     default="float32",
     show_default=True,
-    help="Of the network's arithmetic. bfloat16 is about twice as fast on CPUs that have it, moves "
-    "the features a little, and needs the extra orchard-images[bfloat16].",
+    help="Precision of the arithmetic. bfloat16 is about twice as fast on CPUs that have it, "
+    "changes the features a little, and needs the extra orchard-images[bfloat16].",
 )
 @click.option(
     "--decode",
     type=click.Choice(["full", "scaled"]),
     default="full",
     show_default=True,
-    help="scaled: read large JPEGs at 1/2 to 1/8 of their size, some five times faster for photos "
-    "of 12 megapixels; the features move a little.",
+    help="scaled: read large JPEGs at 1/2 to 1/8 of their size, about five times faster for photos "
+    "of 12 megapixels; the features change a little.",
 )
 @click.option(
     "--components",
@@ -56,8 +58,8 @@ JVM_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     show_default=True,
     metavar="plain|mirror|zoom",
     help="What the network is shown of an image: all of it, its mirror image, its middle; "
-    "repeatable. The features are the mean, each view costs one pass. plain and zoom together tell "
-    "fruit on phone photos apart clearly better.",
+    "repeatable. The features are the mean; each view costs one pass. plain and zoom together "
+    "recognise fruit on phone photos clearly better.",
 )
 @click.option(
     "--no-standardize",
@@ -70,7 +72,7 @@ JVM_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     default="auto",
     show_default=True,
     metavar="auto|refit|keep",
-    help="On a later run: fit the PCA anew, or project new images on the one that is there; auto "
+    help="On a later run: fit the PCA again, or project new images on the existing one; auto "
     "refits once more than a tenth of the features are new or gone.",
 )
 @click.option(
@@ -86,8 +88,8 @@ JVM_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     "--exclude",
     multiple=True,
     metavar="GLOB",
-    help="Leave these out; repeatable. A glob with a / is held against the path below SOURCE, "
-    "others against the file's name.",
+    help="Leave these out; repeatable. A glob with a / is matched against the path below SOURCE, "
+    "others against the file name.",
 )
 @click.option("--limit", type=int, metavar="N", help="Only the first N images by path.")
 @click.option(
@@ -111,8 +113,8 @@ JVM_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     help="Stop when more images than this fail. A failed image is a row of errors/.",
 )
 @storage_options
-@click.option("--retry-errors", is_flag=True, help="Try all again that failed before.")
-@click.option("--replace", is_flag=True, help="Compute OUTPUT anew.")
+@click.option("--retry-errors", is_flag=True, help="Try every image again that failed before.")
+@click.option("--replace", is_flag=True, help="Recompute all of OUTPUT.")
 @click.option("--dry-run", is_flag=True, help="List, plan and estimate; write nothing.")
 @click.option(
     "--report/--no-report",
@@ -130,10 +132,10 @@ def run_command(paths: tuple[str, ...], quiet: bool, **options: Any) -> None:
 
     \b
     OUTPUT holds
-      features/    a row an image: path, label, 1280 features   (Parquet, Delta Lake)
-      components/  a row an image: path, label, k components
-      errors/      a row for each image that failed, and why
-      gone/        the features of images that have gone from SOURCE
+      features/    one row per image: path, label, 1280 features   (Parquet, Delta Lake)
+      components/  one row per image: path, label, k components
+      errors/      one row per image that failed, and why
+      gone/        the features of images that have disappeared from SOURCE
       models/      the fitted standardisation and PCA
       report/      index.html, to be opened in a browser
       runs/        a record of each run;  explained_variance.csv

@@ -27,7 +27,7 @@ def sample_command(words: tuple[str, ...], count: int, seed: int, size: int, spl
 
     The rendered ones are Orchard's own: about a dozen species on a turntable, white ground, the
     same for the same seed. `orchard sample fruits-360 DIR` fetches photos from their home on
-    GitHub; run it again after an interruption and it goes on.
+    GitHub; run it again after an interruption, and it continues.
     """
     if len(words) == 2 and words[0] == "fruits-360":
         from orchard.samples.fruits360 import LICENCE, fetch_fruits360

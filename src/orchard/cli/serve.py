@@ -13,7 +13,9 @@ from orchard.errors import needs
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-@click.command("serve", cls=Command, short_help="Answer on a page for phones, and by HTTP.")
+@click.command(
+    "serve", cls=Command, short_help="Serve the classifier: a page for phones, and an API."
+)
 @click.argument("output", metavar="OUTPUT")
 @click.option(
     "--host",
@@ -21,44 +23,56 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     show_default=True,
     help="Address to listen on; 0.0.0.0 opens it to the network.",
 )
-@click.option("--port", default=8000, show_default=True, help="0 takes any free one.")
+@click.option("--port", default=8000, show_default=True, help="0 for any free port.")
 @click.option("--classifier", metavar="ID", help="Default: the one trained last.")
-@click.option("--workers", default=0, help="Images answered at once. [default: one a core]")
+@click.option("--workers", default=0, help="Images processed at once. [default: one per core]")
 @click.option(
-    "--queue", default=64, show_default=True, help="Images that may wait; beyond, 503 is answered."
+    "--queue", default=64, show_default=True, help="Images that may wait; any more get 503."
 )
-@click.option("--max-bytes", default=20 * 1024**2, show_default=True, help="Of one image.")
-@click.option("--max-pixels", default=50_000_000, show_default=True, help="Of one image.")
+@click.option(
+    "--max-bytes", default=20 * 1024**2, show_default=True, help="Largest image, in bytes."
+)
+@click.option(
+    "--max-pixels", default=50_000_000, show_default=True, help="Largest image, in pixels."
+)
 @click.option(
     "--head-seconds",
     default=10.0,
     show_default=True,
-    help="For a request to begin, or an answer to be read.",
+    help="Time for a request's headers, or to read an answer.",
 )
 @click.option(
-    "--upload-seconds", default=30.0, show_default=True, help="For an image to arrive; then 408."
+    "--upload-seconds",
+    default=30.0,
+    show_default=True,
+    help="Time for an image to arrive; then 408.",
 )
 @click.option(
-    "--answer-seconds", default=10.0, show_default=True, help="To wait and be answered; then 503."
+    "--answer-seconds",
+    default=10.0,
+    show_default=True,
+    help="Time to wait for an answer; then 503.",
 )
 @click.option(
     "--rate",
     default=60,
     show_default=True,
-    help="Images a minute from one address, then 429; 0 for no limit. Never of this machine.",
+    help="Images per minute from one address, then 429; 0 for no limit. This machine has none.",
 )
-@click.option("--connections", default=2000, show_default=True, help="Open at once; then 503.")
+@click.option(
+    "--connections", default=2000, show_default=True, help="Connections open at once; then 503."
+)
 @click.option(
     "--contributions/--no-contributions",
     default=True,
     show_default=True,
-    help="Whether people may leave an image, if they choose to.",
+    help="Let people leave an image if they choose to.",
 )
-@click.option("--keep-days", default=90, show_default=True, help="For how long such images stay.")
+@click.option("--keep-days", default=90, show_default=True, help="How long such images are kept.")
 @click.option(
     "--behind-proxy",
     is_flag=True,
-    help="Believe X-Forwarded-For and -Proto from a proxy on this machine.",
+    help="Trust X-Forwarded-For and -Proto from a proxy on this machine.",
 )
 @click.option(
     "--thumbnails/--no-thumbnails",
@@ -73,11 +87,11 @@ def serve_command(output: str, quiet: bool, **options: Any) -> None:
     """Serve the classifier in OUTPUT: a page for phones, and an HTTP API.
 
     Open the address that is printed, on this machine; nothing else can reach it unless --host says
-    so. Phones give a page the camera's picture and let it be installed over HTTPS only, so put a
-    proxy with a certificate before it (--behind-proxy) to serve others.
+    so. Phones let a page use the camera and be installed only over HTTPS, so to serve others, put
+    a proxy with a certificate in front of it (--behind-proxy).
 
-    Images are held in memory only, and dropped when they are answered. Where somebody chooses to
-    leave one to improve the classifier, it is kept without EXIF under a random code in
+    Images are held in memory only, and dropped once they are answered. If somebody chooses to leave
+    one to improve the classifier, it is kept without EXIF under a random code in
     OUTPUT/contributions, for --keep-days at most; `orchard erase OUTPUT --contribution CODE`
     erases it. Log lines are JSON on standard error, and hold no personal data.
 
@@ -86,7 +100,7 @@ def serve_command(output: str, quiet: bool, **options: Any) -> None:
       /                        the page, in English and French
       /api/identify            POST an image
       /api/openapi.json        all of the API
-      /health /ready /metrics  for whoever watches it
+      /health /ready /metrics  for monitoring
 
     \b
     Examples:
@@ -105,10 +119,10 @@ def serve_command(output: str, quiet: bool, **options: Any) -> None:
     services = Services(config)
     if services.n_outside:
         click.echo(
-            f"{services.n_outside:,} known images lie outside the sources that the result's runs "
-            "record and are not shown; --source says where they may be read",
+            f"{services.n_outside:,} known images are outside the sources that the result's runs "
+            "record and are not shown; use --source to say where they may be read",
             err=True,
         )
     with listen(config) as listening:
-        click.echo(f"Serving on {address(config, listening)} (Ctrl-C ends it)")
+        click.echo(f"Serving on {address(config, listening)} (Ctrl-C stops it)")
         serve(config, services, listening, quiet=quiet)

@@ -44,7 +44,7 @@ def _plan(record: dict[str, Any]) -> Iterable[Table | str]:
     where = f"{slots} local slots" if slots else "one slot; divide by the cluster's slots"
     yield (
         f"Expected: about {estimate['seconds']:,.0f} s on {where}, from timing "
-        f"{estimate['n_timed']} of the images at {estimate['images_per_second']:,.0f} images/s a "
+        f"{estimate['n_timed']} of the images at {estimate['images_per_second']:,.0f} images/s per "
         f"slot; up to {estimate['features_bytes'] / 1e6:,.0f} MB of features."
     )
 
@@ -57,15 +57,15 @@ def _counts(record: dict[str, Any]) -> Table:
         ("already there", counts["already_there"]),
         ("errors", counts.get("errors", 0) + counts["known_errors"]),
         ("listed", counts["listed"]),
-        ("of them new", counts["new"]),
-        ("of them changed", counts["changed"]),
-        ("of them failed before, tried again", counts["retried"]),
+        ("of these, new", counts["new"]),
+        ("of these, changed", counts["changed"]),
+        ("of these, failed before and tried again", counts["retried"]),
     ]
     for name, count in (
-        ("of them back from gone/", counts["returned"]),
+        ("of these, back from gone/", counts["returned"]),
         ("under another label than before", counts["relabelled"]),
-        ("went from the source, now in gone/", counts["went"]),
-        ("in gone/ in all", counts["gone"]),
+        ("disappeared from the source, now in gone/", counts["went"]),
+        ("in gone/ in total", counts["gone"]),
         ("erased before, left out", counts["suppressed"]),
     ):
         if count:
@@ -75,9 +75,9 @@ def _counts(record: dict[str, Any]) -> Table:
 
 def _doubles(found: dict[str, Any], output: str) -> str:
     one, other = found["folders"]
-    said = f"There twice: {found['n_images']:,} images, below {one} and below {other}."
+    said = f"Found twice: {found['n_images']:,} images, below {one} and below {other}."
     if found["spare"] is None:
-        return f"{said} Neither holds only those: look at them before you erase either."
+        return f"{said} Neither folder holds only those: look at them before you erase either."
     prefix = shlex.quote(f"{found['spare']}/")
     return f"{said} To keep one: orchard erase {shlex.quote(output)} --prefix {prefix}"
 

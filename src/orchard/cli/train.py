@@ -25,42 +25,42 @@ from orchard.cli.command import Command, existing_result, show, source_option, s
     show_default=True,
     metavar="fine|species",
     help="Learn the labels as they are, or the species they belong to; a classifier of fine labels "
-    "knows the species too, as sums.",
+    "also knows the species, as sums.",
 )
 @click.option(
     "--group",
     metavar="REGEX",
-    help="What tells the object of an image: the first group of a regular expression searched in "
-    "its path. Images of one object are never on both sides of an honest split. Default: turntable "
-    "series of Fruits-360, elsewhere the name without the number at its end.",
+    help="Which object an image shows: the first group of a regular expression searched in its "
+    "path. Images of one object are never on both sides of an honest split. Default: the turntable "
+    "series of Fruits-360; otherwise the file name without the number at its end.",
 )
 @click.option("--folds", default=5, show_default=True, help="Parts that are held out in turn.")
-@click.option("--seed", default=0, show_default=True, help="Of folds and forests.")
+@click.option("--seed", default=0, show_default=True, help="Random seed for folds and forests.")
 @click.option(
     "--mistake-cost",
     default=5.0,
     show_default=True,
-    help="What a wrong answer costs where “not sure” costs 1; the higher, the more often the "
+    help="What a wrong answer costs if “not sure” costs 1; the higher it is, the more often the "
     "answer is “not sure”.",
 )
 @click.option(
     "--gallery",
     default=5000,
     show_default=True,
-    help="Known images to keep, of which the nearest are shown with an answer.",
+    help="How many known images to keep; an answer shows the nearest of them.",
 )
 @click.option(
     "--weights",
     metavar="NAME|PATH",
-    help="The network the features were made with; default what the run was given.",
+    help="The network that computed the features. Default: the one that the run used.",
 )
 @click.option(
     "--engine",
     default="auto",
     show_default=True,
     metavar="auto|local|spark",
-    help="Train in this process, or with Spark MLlib; auto takes Spark where the components are "
-    "more than a driver should hold.",
+    help="Train in this process, or with Spark MLlib; auto uses Spark if there are more components "
+    "than a driver should hold.",
 )
 @click.option(
     "--master",
@@ -76,13 +76,13 @@ def train_command(output: str, quiet: bool, **options: Any) -> None:
     """Train a classifier on the components in OUTPUT.
 
     Each setting is tried on images held out by object (frames of one fruit are never on both
-    sides) and, beside it, on images held out at random. Probabilities are calibrated on the
+    sides) and also on images held out at random. Probabilities are calibrated on the
     former, and the threshold of “not sure” is chosen on them and on species left out.
 
     \b
     OUTPUT then holds
       models/classifier/ID/     weights, card, network, gallery, metrics, confusion matrix
-      report/classifier.html    what it confuses, how sure it may be, what a mistake costs
+      report/classifier.html    what it confuses, how sure it can be, what a mistake costs
 
     \b
     Examples:

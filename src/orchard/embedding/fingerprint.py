@@ -72,7 +72,7 @@ class Embedding:
         if differing:
             raise TableError(
                 f"{output} holds features of another kind: {'; '.join(differing)}. Give another "
-                "OUTPUT, or --replace to compute this one anew"
+                "OUTPUT, or --replace to recompute this one"
             )
         moved = float(np.abs(self.probe - np.float32(stored["probe_features"])).max())
         if moved > PROBE_TOLERANCE:
@@ -85,7 +85,7 @@ class Embedding:
                 f"{output}: the features of the probe image moved by {moved:.2g} (at most "
                 f"{PROBE_TOLERANCE:g}) since the table was begun; changed since: "
                 f"{', '.join(changed) or 'nothing that is recorded'}. Go back to those versions, "
-                "give another OUTPUT, or --replace to compute this one anew"
+                "give another OUTPUT, or --replace to recompute this one"
             )
 
 

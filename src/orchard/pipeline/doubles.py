@@ -1,7 +1,7 @@
 """Folders that hold the same images: a source that was renamed, or that is reached by a link too.
 
-Two equal files in two folders say little; that one folder has, under the same names, what another
-has says that it is there twice.
+Two equal files in two folders mean little; but if a folder has, under the same names, what another
+has, it is there twice.
 """
 
 from __future__ import annotations

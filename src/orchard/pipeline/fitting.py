@@ -1,4 +1,4 @@
-"""Which PCA a run ends with, fitted anew from merged moments or kept, and projecting on it.
+"""Which PCA a run ends with, refitted from merged moments or kept, and projecting on it.
 
 Moments are stored with the names of the feature files they are of. Files are never changed, only
 added and removed, so a refit reads those that were added; where rows were removed (they changed,
@@ -226,5 +226,5 @@ def _record(run: Run, pca: PCA, card: PCACard, projections: list[Projection]) ->
         if new < kept - CLEARLY_LESS:
             run.reporter.warn(
                 f"the kept PCA explains {new:.1%} of the new images' variance, against {kept:.1%} "
-                "of those it was fitted on; --pca refit fits it anew"
+                "of those it was fitted on; --pca refit fits it again"
             )

@@ -1,9 +1,9 @@
-"""Images that went from their source and come back: which they are, and their rows' moves.
+"""Images that disappear from their source or come back: which they are, and how their rows move.
 
 features/ ─went─▶ gone/ ─came back unchanged─▶ features/
 
-A row is added to the one table before it leaves the other, so a kill in between leaves it in both
-and never in neither; the next run takes it out of `gone/`.
+A row is added to the one table before it leaves the other, so a kill in between leaves it in both,
+never lost; the next run takes it out of `gone/`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where a run reads and where it writes: whether the one is in the other's way.
+"""Where a run reads and where it writes, and whether one is in the way of the other.
 
 OUTPUT may lie inside a SOURCE (`orchard run . result`): it is left out of the listing, as every
 other result is. The other way round, images that lie where OUTPUT would put its tables are refused

@@ -183,7 +183,7 @@ def commit(run: Run, plan: Plan, reports: list[EmbedReport], embedding: Embeddin
     run.log.record["counts"] |= {"embedded": n_features, "errors": n_errors}
     if plan.n_listed != n_features + plan.n_present + n_errors + plan.n_known_errors:
         raise CountsError(
-            f"the counts do not close: {run.log.record['counts']}; nothing is written"
+            f"the counts do not add up: {run.log.record['counts']}; nothing is written"
         )
     committed = commits.commit_tables(
         run, plan, features, errors, unlistable["path"].combine_chunks()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A finished run's tables, as Arrow, and its record.
+    """The tables of a finished run, as Arrow, and its record.
 
     output: the folder's absolute path or URL. record: the run's, as in `runs/<run_id>.json`.
     `orchard.run` returns one, `orchard.open` finds an older one. An Arrow table is one call away
@@ -47,7 +47,9 @@ class Result:
         found = Output.at(fspath(output), Storage(endpoint_url, region))
         ownership.require(found)
         if tables.version(found, "features") < 0:
-            raise TableError(f"{found.root}: no result of Orchard; expected the OUTPUT of a run")
+            raise TableError(
+                f"{found.root} is not a result of Orchard; expected the OUTPUT of a run"
+            )
         return cls(found.root, runs.last(found), found.storage)
 
     def features(self) -> pa.Table:
@@ -63,14 +65,14 @@ class Result:
         return tables.read(self._output, "errors")
 
     def gone(self) -> pa.Table:
-        """The features of images that are not at the source any more (columns as in `features`).
+        """The features of images that have disappeared from the source (columns as in `features`).
 
-        Nothing else is computed from them: they wait for their image to come back.
+        Nothing else is computed from them: they wait for their images to come back.
         """
         return tables.read(self._output, "gone")
 
     def nearest(self, image: str | PathLike[str] | bytes, k: int = 5) -> pa.Table:
-        """The k images most like one, most like first; columns path, label, similarity.
+        """The k images most like a given one, nearest first; columns path, label, similarity.
 
         image: a path in the table, else the path of an image file, or an image's bytes; the last
         two are embedded with the run's own network. similarity: the cosine between components, so
@@ -95,7 +97,7 @@ class Result:
         return plot_variance(models.load_pca(self._output, card.pca_id)[0], ax)
 
     def map(self, coordinates: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
-        """Draw one point an image in two dimensions, coloured by label.
+        """Draw one point per image in two dimensions, coloured by label.
 
         coordinates: (n, 2), in the order of `components()`, such as a t-SNE or UMAP of its vectors;
         the first two principal components where there are none. ax: as in `plot_variance`.
@@ -111,7 +113,7 @@ class Result:
     def _pca_card(self) -> models.PCACard:
         card = models.current_pca(self._output)
         if card is None:
-            raise TableError(f"{self.output}: no components; expected the OUTPUT of a run")
+            raise TableError(f"{self.output} holds no components; expected the OUTPUT of a run")
         return card
 
     def _repr_html_(self) -> str:

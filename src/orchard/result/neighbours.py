@@ -30,7 +30,7 @@ def nearest(
         raise ConfigError(f"k={k}: expected a whole number of at least 1")
     card = models.current_pca(output)
     if card is None:
-        raise TableError(f"{output.root}: no components; expected the OUTPUT of a run")
+        raise TableError(f"{output.root} holds no components; expected the OUTPUT of a run")
     rows = tables.read(output, "components", ["path", "label", "components"])
     vectors = vectors_of(rows["components"])
     place = None if isinstance(image, bytes) else _place(rows, image)

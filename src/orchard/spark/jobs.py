@@ -35,8 +35,8 @@ def run_action(context: SparkContext, action: Callable[[], T], tag: str | None =
     """Run a Spark action so that Ctrl-C cancels it, and what a worker raised comes back as it was.
 
     The action runs in a thread of its own: interrupted in its own thread, Py4J's connection breaks,
-    and the jobs could not be cancelled over it. tag: of its jobs, for who wants to cancel them with
-    `SparkContext.cancelJobsWithTag`; default one of its own.
+    and the jobs could not be cancelled over it. tag: of its jobs, for callers that want
+    to cancel them with `SparkContext.cancelJobsWithTag`; default one of its own.
     """
     from pyspark.util import inheritable_thread_target
 

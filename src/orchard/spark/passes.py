@@ -200,9 +200,9 @@ def distribute(
 def _quickly(work: Callable[[T], R], task: T) -> R:
     """Do a task's work, and spare the next one some 100 ms of PySpark's housekeeping.
 
-    Before each task it invalidates Python's import caches, upon which every zip file in them is
-    read anew, Spark's own jar too: their entries go, being only a cache of a cache. After each it
-    collects garbage, walking all that the libraries hold: that is frozen once.
+    Before each task it invalidates Python's import caches, after which every zip file in them is
+    read again, even Spark's own jar: their entries are removed, being only a cache of a
+    cache. After each it collects garbage, walking all that the libraries hold: that is frozen once.
     """
     try:
         return work(task)

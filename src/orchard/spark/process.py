@@ -1,8 +1,8 @@
 """What starting Spark changes in this process, and how it is put back.
 
-PySpark and its JVM are told by environment variables, PySpark sets some itself, puts a folder on
-`sys.path` and a handler on SIGINT, and keeps its JVM, with the settings that it was started with,
-for the next session. A caller's own Spark must find none of that.
+PySpark and its JVM are configured by environment variables; PySpark sets some itself, puts a folder
+on `sys.path` and a handler on SIGINT, and keeps its JVM, with the settings that it was started
+with, for the next session. A caller's own Spark must find none of that.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Reading and writing go through obstore: one request an object, no HEAD before a 
 backoff. Listing S3 goes through boto3, because obstore's listing gives up at the first key that it
 cannot hold (one with "//" in it, or a newline), and one stray key must not hide a bucket.
 
-Credentials come from AWS' standard chain (environment, shared files, web identity, container and
+Credentials come from AWS's standard chain (environment, shared files, web identity, container and
 instance roles) in each process that needs them; none is stored or sent to a worker.
 """
 
@@ -47,7 +47,7 @@ ATTEMPTS, PAUSE_SECONDS = 5, 0.2  # of what obstore does not repeat by itself
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """How S3 is reached where it is not AWS' own address; a plain value that travels to workers.
+    """How S3 is reached where it is not AWS's own address; a plain value that travels to workers.
 
     endpoint_url: of an S3-compatible server; default AWS_ENDPOINT_URL, as boto3 has it. region:
     default that of the credential chain.
@@ -63,7 +63,7 @@ class Storage:
     def delta_options(self, url: str) -> dict[str, str]:
         """The same settings as delta-rs takes them, for use at once: they hold the present keys.
 
-        Left to itself, delta-rs knows neither AWS' shared files nor every other source of keys.
+        Left to itself, delta-rs does not know AWS's shared files or every source of keys.
         """
         if not url.startswith("s3://"):
             return {}
@@ -76,7 +76,7 @@ class Storage:
 
     @property
     def endpoint(self) -> str | None:
-        """Where S3 is; None for AWS' own address."""
+        """Where S3 is; None for AWS's own address."""
         names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
         return self.endpoint_url or next(filter(None, map(os.environ.get, names)), None)
 
@@ -228,7 +228,7 @@ def _open(url: str, storage: Storage) -> ObjectStore:
 
 
 def _credentials() -> Callable[[], dict[str, Any]] | None:
-    """AWS' standard chain as obstore takes it; None where it finds nothing: a public bucket."""
+    """AWS's standard chain as obstore takes it; None where it finds nothing: a public bucket."""
     found = _found_credentials()
     if found is None:
         return None

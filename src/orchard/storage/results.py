@@ -1,7 +1,7 @@
-"""How a result of Orchard is told from any other folder: by its marker.
+"""How a result of Orchard is recognised: by its marker.
 
-Results of Orchard 0.1.0 have none; theirs is told by the transaction log of `features/`, whose
-commits name the run that made them.
+Results of Orchard 0.1.0 have none; they are recognised by the transaction log of
+`features/`, whose commits name the run that made them.
 """
 
 from __future__ import annotations

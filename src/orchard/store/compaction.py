@@ -17,7 +17,7 @@ MOST_BYTES = 1024**3  # of a merged file: its rows are in memory while it is mad
 
 
 def compact(output: Output, target_bytes: int) -> dict[str, int]:
-    """Merge each table's small files into files of about `target_bytes`; how many fewer there are.
+    """Merge each table's small files into files of about `target_bytes`; by how many.
 
     The moments and the projections of all features become those of the merged files, so that the
     next fit reads no row again. The caller holds the lock. Raises TableError.
@@ -34,7 +34,7 @@ def compact(output: Output, target_bytes: int) -> dict[str, int]:
 
 
 def _carry_over_moments(output: Output, before: frozenset[str], after: frozenset[str]) -> None:
-    """Damaged ones are let go: the next fit reads the features."""
+    """Damaged ones are dropped: the next fit reads the features."""
     try:
         stored = models.load_moments(output)
     except DamagedError:

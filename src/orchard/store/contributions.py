@@ -1,9 +1,9 @@
-"""Images that people gave: under a random code each, for a limited time, erasable by that code.
+"""Images that people gave: each under a random code, for a limited time, erasable by that code.
 
-    contributions/<code>.jpg    the image, written anew from its pixels
-    contributions/<code>.json   until when it is kept, what it was taken for, what it is said to be
+    contributions/<code>.jpg    the image, re-encoded from its pixels
+    contributions/<code>.json   how long it is kept, what it was taken for, what it is said to be
 
-The code is all that connects an image to the one who gave it: who has the code may erase it.
+Only the code connects an image to the person who gave it: anyone with the code may erase it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MISREAD = str.maketrans({"I": "1", "L": "1", "O": "0", " ": "-"})
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """taken_for: the answer it got. said_to_be: by the one who gave it, or None. Times are UTC."""
+    """taken_for: the answer it got. said_to_be: by whoever gave it, or None. Times are UTC."""
 
     code: str
     given: str
@@ -42,7 +42,7 @@ def new_code() -> str:
 
 
 def parse_code(text: str) -> str | None:
-    """A code as it was written by hand, or None where it is none."""
+    """A code from text typed by hand, or None if it is not one."""
     code = text.strip().upper().translate(_MISREAD)
     return code if _CODE.fullmatch(code) else None
 
@@ -55,7 +55,7 @@ def add(
     taken_for: str | None = None,
     said_to_be: str | None = None,
 ) -> Contribution:
-    """Store an image; its record first, so that none lies there without a limit.
+    """Store an image; its record first, so that no image is kept without a limit.
 
     Raises TableError.
     """
@@ -70,7 +70,7 @@ def add(
 
 
 def erase(output: Output, code: str) -> bool:
-    """Delete an image and its record; whether there was one. Raises TableError."""
+    """Delete an image and its record; returns whether there was one. Raises TableError."""
     return bool(_delete(output, [code]))
 
 
@@ -80,7 +80,7 @@ def codes(output: Output) -> list[str]:
 
 
 def expire(output: Output, today: str | None = None) -> int:
-    """Delete the images whose time is over; how many. today: as 2026-01-31, UTC.
+    """Delete the images that have expired; returns how many. today: as 2026-01-31, UTC.
 
     An image without a record of its limit is not kept. Raises TableError.
     """

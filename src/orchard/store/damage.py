@@ -1,6 +1,6 @@
-"""What is not as it was stored: noticed where it is read, and said with the way out.
+"""Files that are not as they were stored: noticed when read, and reported with the way out.
 
-Disks and copies flip bits and lose ends. Every file that a later command believes carries a
+Disks and copies flip bits and truncate files. Every file that a later command trusts carries a
 checksum: Parquet files in their pages and names (see `parquet`), JSON files in a field, models and
 classifiers in the names of their folders and in cards. Files of versions without checksums are
 read as they are, and only what cannot be parsed is noticed.
@@ -21,16 +21,16 @@ from orchard.errors import DamagedError
 
 CHECKSUM = "checksum"  # of a JSON object, over its other fields
 
-_COPY = "bring it back from a copy"
+_COPY = "restore it from a copy"
 _WAYS_OUT = (
     ("runs/", f"{_COPY}, or delete it: only the record of that run goes with it"),
     ("models/classifier/", f"{_COPY}, or train again: orchard train {{root}}"),
     ("models/pca/", f"{_COPY}, or `orchard run SOURCE {{root}} --pca refit` fits another"),
     ("components/_delta_log", f"{_COPY}, or give another OUTPUT"),
-    ("components", f"{_COPY}, or `orchard run SOURCE {{root}} --pca refit` makes it anew"),
+    ("components", f"{_COPY}, or `orchard run SOURCE {{root}} --pca refit` recreates it"),
     ("erasure/", f"{_COPY}: it says which images must stay out"),
     ("_staging/", "`orchard vacuum {root}` deletes it"),
-    ("", f"{_COPY}, or `orchard run SOURCE {{root}} --replace` computes all of it anew"),
+    ("", f"{_COPY}, or `orchard run SOURCE {{root}} --replace` recomputes all of it"),
 )
 
 
@@ -45,7 +45,7 @@ def damaged(root: str, path: str, why: str) -> DamagedError:
 
 @contextmanager
 def noticing(root: str, path: str) -> Iterator[None]:
-    """Whatever the block cannot make of a file's content is damage. Raises DamagedError."""
+    """Whatever in a file's content the block cannot handle is damage. Raises DamagedError."""
     try:
         yield
     except KeyError as error:
@@ -84,7 +84,7 @@ def from_json(data: bytes) -> Any:
 
 
 def _checksum(content: dict[str, Any]) -> str:
-    """Over the values, not their layout: an editor may lay them out anew."""
+    """Over the values, not their layout: an editor may reformat them."""
     rest = {name: value for name, value in content.items() if name != CHECKSUM}
     # Through JSON first: keys become strings, and only then have one order.
     text = json.dumps(json.loads(json.dumps(rest)), sort_keys=True, separators=(",", ":"))

@@ -1,11 +1,11 @@
-"""Erasure: an image's rows leave every table, and the image stays away.
+"""Erasure: an image's rows leave every table, and the image is kept out.
 
 What is deleted: its rows in every table (the files that held them are rewritten and the old ones
 deleted), staged files, the stored moments, and what names it elsewhere (see `traces`,
-`galleries`). What stays: the PCA models and the classifiers' weights, in which one image is a share
-of a mean; the present PCA is marked, and the next run fits a new one. Kept besides: a salted hash
+`galleries`). What stays: the PCA models and the classifiers' weights, to which an image only
+contributed; the present PCA is marked, and the next run fits a new one. Also kept: a salted hash
 of the path, so that later runs leave the image out, and a line of the audit log that says how many
-rows went, not whose. Where no path matches, nothing is deleted at all.
+rows went, not whose. If no path matches, nothing is deleted at all.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Erasure:
     """What an erasure did.
 
     n_images: how many images it was about. rows: how many left each table. classifier_rows: how
-    many left the galleries of classifiers. begun_before: rows that earlier tries, which did not
-    come to their end, had set out to erase. remaining: a sentence for each thing that could not be
-    read or cleaned: run it again once that is mended. kept_out: unknown paths that are kept out
+    many left the galleries of classifiers. begun_before: rows that earlier attempts, which were
+    not completed, had set out to erase. remaining: a sentence for each thing that could not be
+    read or cleaned: run it again once that is repaired. kept_out: unknown paths that are kept out
     now. suppressed: paths that later runs leave out, in all.
     """
 
@@ -75,8 +75,8 @@ def erase(
 
     keep_out: paths that the result does not know are kept out of later runs too. Suppressed before
     anything is deleted, so that an erasure that is cut short leaves no image to come back; run it
-    again to finish it. What is damaged is passed over and named in `remaining`. Raises TableError
-    where nothing can be erased safely; nothing is deleted then.
+    again to finish it. What is damaged is skipped and named in `remaining`. Raises TableError
+    if nothing can be erased safely; nothing is deleted then.
     """
     prefixes = tuple(prefixes)
     with output.lock():
@@ -98,7 +98,7 @@ def erase(
 
 
 def readmit(output: Output, paths: Iterable[str]) -> tuple[str, ...]:
-    """Let later runs read images again that were kept out; the paths that were not kept out.
+    """Let later runs read images again that were kept out; returns the paths that were not.
 
     Raises TableError.
     """
@@ -153,7 +153,7 @@ class _Deletion:
     def _delete(self) -> None:
         leaving = pa.array(sorted(self.found.paths), pa.string())
         self._carry_on("the stored moments", partial(models.forget_moments, self.output))
-        self._carry_on("what was staged", partial(tables.discard_staged, self.output))
+        self._carry_on("staged files", partial(tables.discard_staged, self.output))
         run_id = new_run_id()
         for table in tables.SCHEMAS:
             self._carry_on(f"{table}/", partial(self._empty, table, run_id, leaving))

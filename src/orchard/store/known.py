@@ -1,7 +1,7 @@
 """What a result holds of the images that somebody wants erased.
 
-A path is meant exactly as it was given or, where the result does not know it so, in another Unicode
-form of the same letters (a name from macOS is decomposed, what people type is composed).
+A path must match exactly or, if the result does not know it as given, in another Unicode form of
+the same letters (a name from macOS is decomposed, what people type is composed).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Unknown:
     is_prefix: bool = False
 
     def __str__(self) -> str:
-        kind = "no path begins so" if self.is_prefix else "no such path"
+        kind = "no path begins with this" if self.is_prefix else "no such path"
         return f"{self.given!r}: {kind}" + (f"; nearest: {self.nearest}" if self.nearest else "")
 
 
@@ -49,8 +49,8 @@ class Unknown:
 class Found:
     """The images that an erasure is about.
 
-    paths: as they are stored. resumed: paths and prefixes, as given, of an erasure that did not
-    come to its end. erased_before: as given. rows: how many each table, and what else holds rows,
+    paths: as they are stored. resumed: paths and prefixes, as given, of an erasure that
+    was not completed. erased_before: as given. rows: how many each table, and what else holds rows,
     has of `paths`. documents: JSON files that may name them. problems: a sentence for each thing
     that could not be read.
     """

@@ -1,9 +1,10 @@
 """One writer at a time on an OUTPUT.
 
-On a disk the kernel holds the lock and lets go when the process ends, however it does. In a bucket
-it is an object, created only where there is none and renewed while the writer lives. Who finds one
-watches it: renewed, it belongs to a running writer; unchanged for LEASE_SECONDS, to a dead one, and
-is taken over by a put that names the version seen, which only one of several can win.
+On a disk, the kernel holds the lock and releases it when the process ends, however it ends. In a
+bucket, the lock is an object that is created only if there is none, and renewed while the writer
+lives. A process that finds one watches it: if it is renewed, it belongs to a running writer; if it
+is unchanged for LEASE_SECONDS, to a dead one. The lock is then taken over by a put that names the
+version seen, which only one of several processes can win.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ def disk_lock(root: str) -> Iterator[None]:
             raise _in_use(root, "")  # its holder has just taken it away
         file.seek(0)
         if not is_lock(file.read(MOST)):
-            raise TableError(f"{path} is no lock of Orchard's: choose another OUTPUT, or rename it")
+            raise TableError(
+                f"{path} is not a lock of Orchard's: choose another OUTPUT, or rename it"
+            )
         file.truncate(0)
         file.write(_holder().encode())
         file.flush()

@@ -1,10 +1,10 @@
 """A table's transaction log, read as the files it consists of: who wrote it, and whether its end is
 missing.
 
-`_versions.json` holds the version of each table after its last commit. A log that ends before has
-lost entries (a copy cut short, a restored backup): the files that those named look like the
+`_versions.json` holds the version of each table after its last commit. A log that ends earlier has
+lost entries (an incomplete copy, a restored backup): the files that those named look like the
 leftovers of a killed run, and must not be swept as such. Results of Orchard 0.1.0 have no such
-file; there a run that has stored its record, and whose files no entry names, tells the same.
+file; there the sign is a run that has stored its record but whose files no entry names.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ def follow_moments(output: Output, rewritten: Iterable[Rewritten]) -> None:
 def load_moments(output: Output) -> StoredMoments | None:
     """The moments of the last fit; None where there are none.
 
-    Raises DamagedError where they are not as they were stored: the features give them anew.
+    Raises DamagedError if they are not as they were stored: they can be recomputed.
     """
     if _MOMENTS not in output.paths("models"):
         return None
@@ -176,7 +176,7 @@ def load_moments(output: Output) -> StoredMoments | None:
 
 
 def forget_moments(output: Output) -> None:
-    """What was erased must not live on in sums: the next fit reads all features anew."""
+    """What was erased must not live on in sums: the next fit reads all features again."""
     output.delete([path for path in output.paths("models") if path == _MOMENTS])
 
 
@@ -206,7 +206,7 @@ def save_projected(output: Output, pca_id: str, files: Iterable[str]) -> None:
 def load_projected(output: Output, pca_id: str) -> frozenset[str]:
     """The feature files whose projections the components table holds.
 
-    None of them where that cannot be told any more: all are then projected again.
+    None of them if that is no longer known: all are then projected again.
     """
     path = f"models/pca/{pca_id}/projected.json"
     if path not in output.paths(f"models/pca/{pca_id}"):

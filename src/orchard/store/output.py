@@ -194,7 +194,7 @@ class Output:
         """Raises TableError where a path below OUTPUT is a link, or behind one."""
         if self.is_local and (link := disk.link_on(self.root, path)):
             raise TableError(
-                f"{link} is a link; Orchard writes through none below OUTPUT: take it away, or "
+                f"{link} is a link; Orchard writes through none below OUTPUT: remove it, or "
                 "give another OUTPUT"
             )
 

@@ -1,8 +1,8 @@
 """Whose a folder is: OUTPUT is a result of Orchard, or free to become one, or somebody else's.
 
 A result carries a marker, `_orchard.json`: its format, a random id, and the version that made it. A
-run writes it first, and takes it away again if nothing came of the run. A result of Orchard 0.1.0,
-told by the log of its features, gets one from its next run.
+run writes it first, and takes it away again if nothing came of the run. A result of Orchard 0.1.0
+is recognised by the log of its features, and gets a marker from its next run.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def is_result(output: Output) -> bool:
 def require(output: Output) -> None:
     """Raises TableError where OUTPUT is no result."""
     if not is_result(output):
-        raise TableError(f"{output.root}: no result of Orchard; expected the OUTPUT of a run")
+        raise TableError(f"{output.root} is not a result of Orchard; expected the OUTPUT of a run")
 
 
 def check(output: Output) -> None:
@@ -63,8 +63,8 @@ def check(output: Output) -> None:
     if found:
         more = f" and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
         raise TableError(
-            f"{output.root} holds {', '.join(found[:SHOWN])}{more}, which Orchard did not make "
-            "and whose place its tables need; nothing is written: give another OUTPUT"
+            f"{output.root} holds {', '.join(found[:SHOWN])}{more}, which Orchard did not make, "
+            "in the place of its own files; nothing is written: give another OUTPUT"
         )
 
 

@@ -1,12 +1,12 @@
-"""Parquet files that tell when they are damaged.
+"""Parquet files that reveal when they are damaged.
 
     part-<run_id>-<task>-<footer><file>.parquet
 
 Each page carries Parquet's own CRC-32, and the name ends in two more: of the footer and of the
-whole file, 8 hexadecimal digits each. Who reads a file whole checks the last; who reads some of its
-columns checks the footer and the pages read. A CRC-32 misses no flipped bit and no damage of up to
-32 bits in a row. Files of writers before these checksums have 8 random digits there, and are held
-against the schema alone; plain readers need know nothing of all this.
+whole file, 8 hexadecimal digits each. A reader of the whole file checks the last; a reader of some
+columns checks the footer and the pages read. A CRC-32 detects every flipped bit and all damage of
+up to 32 bits in a row. Files written before these checksums have 8 random digits there, and are
+checked against the schema only; other readers need not know about any of this.
 """
 
 from __future__ import annotations

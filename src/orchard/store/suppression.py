@@ -1,7 +1,8 @@
-"""Paths that no run may read again: erasure/suppressed.json, salted SHA-256 hashes of them.
+"""Paths that no run may read again: their salted SHA-256 hashes, in erasure/suppressed.json.
 
-What an erasure set out to do is noted beside them until it has come to its end. So one that was cut
-short, or met a damaged file, is taken up by the next try, though the tables know its paths no more.
+What an erasure set out to do is recorded beside them until it is complete. The next attempt
+therefore continues one that was cut short, or that met a damaged file, even though the tables no
+longer know its paths.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ SUPPRESSED = "erasure/suppressed.json"
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """An erasure that did not come to its end.
+    """An erasure that was not completed.
 
     hashes: of its paths and prefixes. rows: how many it set out to erase from each table.
     """
@@ -35,7 +36,7 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """What is kept out, and the erasures that are not at their end."""
+    """What is kept out, and the erasures that are not complete."""
 
     salt: str
     hashes: frozenset[str]
@@ -43,7 +44,7 @@ class Suppression:
 
     @classmethod
     def load(cls, output: Output) -> Suppression:
-        """Raises TableError where the file is damaged: nothing may be lost from it."""
+        """Raises TableError if the file is damaged: nothing may be lost from it."""
         if SUPPRESSED not in output.paths("erasure"):
             return cls(secrets.token_hex(16), frozenset())
         try:
@@ -59,7 +60,7 @@ class Suppression:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise TableError(
                 f"{output.uri(SUPPRESSED)} cannot be read ({error}), and it says which images must "
-                "stay away; bring it back from a copy, or delete it and erase those images again"
+                "stay out; restore it from a copy, or delete it and erase those images again"
             ) from None
 
     def save(self, output: Output) -> None:
@@ -80,19 +81,19 @@ class Suppression:
         return replace(self, hashes=self.hashes | {self.digest(path) for path in paths})
 
     def without(self, paths: Iterable[str]) -> Suppression:
-        """The same, the paths readable again."""
+        """The same, with the paths readable again."""
         leaving = frozenset(self.digest(path) for path in paths)
         left = (Unfinished(entry.hashes - leaving, entry.rows) for entry in self.unfinished)
         unfinished = tuple(entry for entry in left if entry.hashes)
         return replace(self, hashes=self.hashes - leaving, unfinished=unfinished)
 
     def beginning(self, texts: Iterable[str], rows: dict[str, int]) -> Suppression:
-        """With the note of an erasure of these paths and prefixes."""
+        """With a record of an erasure of these paths and prefixes."""
         entry = Unfinished(frozenset(map(self.digest, texts)), rows)
         return replace(self, unfinished=(*self.unfinished, entry))
 
     def finishing(self, texts: Iterable[str]) -> Suppression:
-        """Without the notes of erasures of any of these paths and prefixes."""
+        """Without the records of erasures of any of these paths and prefixes."""
         finished = self._of(texts)
         left = tuple(entry for entry in self.unfinished if entry not in finished)
         return replace(self, unfinished=left)

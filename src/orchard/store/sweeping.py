@@ -1,6 +1,6 @@
-"""What may be swept from a table's folder: files that Orchard made and no version names any more.
+"""What may be swept from a table's folder: files of Orchard's that no version names any more.
 
-When the log may not tell (see `log.is_cut_short`), or is not Orchard's, nothing is.
+If the log cannot be trusted (see `log.is_cut_short`) or is not Orchard's, nothing may be.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _COMPACTED = re.compile(r"part-\d{5}-[0-9a-f-]{36}-c\d{3}\.(?:\w+\.)?parquet")
 def sweep(
     output: Output, table: str, version: int, current: Collection[str], *, anew: bool = False
 ) -> int:
-    """Delete the leftovers in a table's folder; how many.
+    """Delete the leftovers in a table's folder; returns how many.
 
-    version, current: of the table, and the files it names. anew: the table was just computed anew,
-    so that files of whose commit nothing is known may go too. Raises TableError.
+    version, current: of the table, and the files it names. anew: the table was just recomputed, so
+    that files whose commit is unknown may go too. Raises TableError.
     """
     if not current or not log.is_orchards(output, table):
         return 0
@@ -42,9 +42,9 @@ def check(output: Output, table: str, version: int, current: Collection[str]) ->
     made, _ = _leftovers(output, table, current)
     if log.is_cut_short(output, table, version, log.unnamed(output, table, made)):
         raise TableError(
-            f"{output.uri(table)}/_delta_log has lost its last entry, and {len(made)} files are "
-            "named by none that is left; nothing is deleted. Bring the entry back from a copy, or "
-            "compute OUTPUT anew: orchard run --replace"
+            f"{output.uri(table)}/_delta_log has lost its last entry, and the remaining "
+            f"entries do not name {len(made)} files; nothing is deleted. Restore the entry from a "
+            "copy, or recompute OUTPUT: orchard run --replace"
         )
 
 

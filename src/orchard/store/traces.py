@@ -1,12 +1,12 @@
 """Where images are named outside the tables and the galleries of classifiers.
 
-report/, export/                     made anew from the tables, so deleted whole
-runs/*.json, privacy/*.json          a source may be one image: its path is struck out
+report/, export/                     can be recreated from the tables, so deleted whole
+runs/*.json, privacy/*.json          a source may be one image: its path is removed
 models/classifier/<id>/*.json        so are paths in these
 
 A classifier's other files (network, weights, README.md) name no image and are left alone, as is
-every file that Orchard did not make. A string is struck out where it is a path, never where it only
-holds one: content is decoded, and each string looked up once in a set, however many paths go.
+every file that Orchard did not make. A string is removed if it is a path, never if it only contains
+one: content is decoded, and each string is looked up once in a set, however many paths go.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _RELATIVE = ("sources", "include", "exclude")
 def documents(output: Output, problems: list[str]) -> dict[str, Any]:
     """The JSON files that may name images, by path; a sentence for each that cannot be read.
 
-    What cannot be read is there as None.
+    A file that cannot be read has the value None.
     """
     found = {}
     for folder in ("runs", "privacy", CLASSIFIERS):
@@ -106,7 +106,7 @@ def _strike_out(
 
 
 class _Erased:
-    """Paths to be struck out, in any Unicode form."""
+    """Paths to be removed, in any Unicode form."""
 
     def __init__(self, paths: Collection[str]) -> None:
         self._whole = {_composed(path) for path in paths}
