@@ -52,9 +52,8 @@ def test_aws_is_not_asked_about_another_server_s_bucket(monkeypatch: pytest.Monk
 def test_a_folder_without_a_result_is_refused(tmp_path: Path) -> None:
     shown = orchard("privacy", tmp_path)
     assert shown.exit_code == 5
-    assert (
-        shown.stderr == f"orchard: {tmp_path}: no result of Orchard; expected the OUTPUT of a run\n"
-    )
+    expected = f"{tmp_path} is not a result of Orchard; expected the OUTPUT of a run"
+    assert shown.stderr == f"orchard: {expected}\n"
 
 
 def test_a_bucket_tells_what_guards_it(cluster: Cluster) -> None:

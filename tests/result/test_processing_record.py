@@ -16,6 +16,8 @@ from orchard.store.output import Output
 
 PATH = "/photos/me.jpg"
 
+RUN = "20261130T120000.000000Z-0000a1"
+
 
 @pytest.fixture
 def output(tmp_path: Path) -> Output:
@@ -23,9 +25,13 @@ def output(tmp_path: Path) -> Output:
     made = Output.at(tmp_path / "out")
     row = dict.fromkeys(FEATURES.names) | {"path": PATH, "features": [0.5, 0.25, 1.0]}
     rows = pa.Table.from_pylist([row], FEATURES)
-    tables.commit(made, "r", "features", [tables.stage(made, "r", "features", "0", rows)])
-    run = {"started": "2026", "sources": ["/home/x/photos"], "config": {"sources": ["photos"]}}
-    made.put_json("runs/r.json", run)
+    tables.commit(made, RUN, "features", [tables.stage(made, RUN, "features", "0", rows)])
+    config = {"sources": ["photos"], "weights": "fruit", "output": "out"}
+    run = {
+        "run_id": RUN, "started": "2026", "seconds": {}, "sources": ["/home/x/photos"],
+        "config": config,
+    }  # fmt: skip
+    made.put_json(f"runs/{RUN}.json", run)
     return made
 
 
@@ -41,7 +47,7 @@ def test_it_names_thumbnails_galleries_and_contributions_where_they_are(output: 
     row = {"path": PATH, "label": None, "components": [1.0]}
     gallery = pa.Table.from_pylist([row], COMPONENTS.remove(3))
     rows = gallery.rename_columns(galleries.SCHEMA.names).cast(galleries.SCHEMA)
-    galleries.put(output, "models/classifier/one", rows)
+    galleries.put(output, "models/classifier/0123456789abcdef", rows)
     contributions.add(output, b"jpeg", keep_days=9)
     made = record(output, Statement(), {})
     assert made.stored["report"].startswith("thumbnails")
@@ -56,6 +62,6 @@ def test_sources_are_named_in_full(output: Output) -> None:
 
 @pytest.mark.parametrize("damage", ["{", "[]", json.dumps({"started": "x"})])
 def test_a_damaged_run_is_one_sentence(output: Output, damage: str) -> None:
-    output.put("runs/cut.json", damage.encode())
-    with pytest.raises(TableError, match=r"cut\.json is no record of a run"):
+    output.put("runs/20261130T120000.000000Z-0000a2.json", damage.encode())
+    with pytest.raises(TableError, match=r"0000a2\.json is not as it was stored"):
         record(output, Statement(), {})

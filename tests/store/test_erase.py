@@ -25,6 +25,9 @@ from orchard.store.runs import new_run_id
 from orchard.store.suppression import SUPPRESSED, Suppression
 
 CLASSIFIER = "models/classifier/0123456789abcdef"
+RUN = "20261130T120000.000000Z-0000a1"
+RECORD = f"runs/{RUN}.json"
+DAMAGED = "runs/20261130T120000.000000Z-0000a2.json"
 
 
 @pytest.fixture
@@ -170,9 +173,9 @@ def test_an_older_record_loses_the_relative_path_whatever_folder_it_was_given_in
 ) -> None:
     add_error(output, "/home/b/photos/me.jpg")
     kept = ["photos", "photos/me.jpg.old", "other/me.jpg", "/photos/me.jpg"]
-    output.put_json("runs/1.json", {"started": "x", "config": {"sources": [given, *kept]}})
+    output.put_json(RECORD, {"started": "x", "config": {"sources": [given, *kept]}})
     erase(output, ["/home/b/photos/me.jpg"])
-    assert output.get_json("runs/1.json")["config"]["sources"] == ["(erased)", *kept]
+    assert output.get_json(RECORD)["config"]["sources"] == ["(erased)", *kept]
 
 
 def test_a_record_that_knows_its_absolute_sources_loses_the_right_one(output: Output) -> None:
@@ -181,9 +184,9 @@ def test_a_record_that_knows_its_absolute_sources_loses_the_right_one(output: Ou
         "sources": ["/a/me.jpg", "/b/me.jpg"],
         "config": {"sources": ["x/../me.jpg", "me.jpg"]},
     }
-    output.put_json("runs/1.json", record)
+    output.put_json(RECORD, record)
     erase(output, ["/a/me.jpg"])
-    assert output.get_json("runs/1.json") == {
+    assert output.get_json(RECORD) == {
         "sources": ["(erased)", "/b/me.jpg"],
         "config": {"sources": ["(erased)", "me.jpg"]},
     }
@@ -213,14 +216,14 @@ def test_files_that_have_no_part_of_the_image_stay_as_they_were(
 
 def test_a_gone_image_is_erased_as_any_other(output: Output) -> None:
     row = pa.Table.from_pylist([dict.fromkeys(GONE.names) | {"path": "/gone.jpg"}], GONE)
-    tables.commit(output, "r", "gone", [tables.stage(output, "r", "gone", "0", row)])
+    tables.commit(output, RUN, "gone", [tables.stage(output, RUN, "gone", "0", row)])
     assert erase(output, ["/gone.jpg"]).rows["gone"] == 1
     assert traces_of(output.root, ["/gone.jpg"]) == []
 
 
 def test_an_image_that_only_an_interrupted_run_has_embedded_is_known(output: Output) -> None:
     row = dict.fromkeys(ERRORS.names) | {"path": "/staged.jpg", "reason": "empty"}
-    tables.stage(output, "r", "errors", "0", pa.Table.from_pylist([row], ERRORS))
+    tables.stage(output, RUN, "errors", "0", pa.Table.from_pylist([row], ERRORS))
     assert erase(output, ["/staged.jpg"]).n_images == 1
     assert not output.paths("_staging")
 
@@ -235,7 +238,7 @@ def test_a_preview_counts_table_by_table_and_writes_nothing(output: Output, pers
 
 
 @pytest.mark.parametrize(
-    "damaged", ["runs/cut.json", f"{CLASSIFIER}/card.json", "models/classifier/current.json",
+    "damaged", [DAMAGED, f"{CLASSIFIER}/card.json", "models/classifier/current.json",
                 "privacy/processing_record.json"]
 )  # fmt: skip
 def test_damaged_json_is_passed_over_named_and_the_counts_kept(
@@ -263,7 +266,7 @@ def test_damaged_json_is_passed_over_named_and_the_counts_kept(
 def test_a_prefix_is_taken_up_again_though_the_tables_know_it_no_more(
     output: Output, photos: Path
 ) -> None:
-    prefix, damaged = f"{photos}/lemon/", "runs/cut.json"
+    prefix, damaged = f"{photos}/lemon/", DAMAGED
     output.put(damaged, b"{")
     assert erase(output, [], [prefix]).rows["features"] == 10
     output.put_json(damaged, {"sources": [f"{prefix}4.png"], "config": {"sources": ["4.png"]}})
@@ -307,7 +310,7 @@ def test_a_damaged_gallery_without_the_image_stays(output: Output, person: str) 
     galleries.put(output, CLASSIFIER, rows.filter(pa.compute.not_equal(rows["path"], person)))
     output.put(f"{CLASSIFIER}/gallery.json", b"{")
     before = contents(output)
-    assert "gallery.json cannot be read" in erase(output, [person]).remaining[0]
+    assert "gallery.json is not as it was stored" in erase(output, [person]).remaining[0]
     kept = f"{output.root}/{CLASSIFIER}/gallery.parquet"
     assert contents(output)[kept] == before[kept]
 

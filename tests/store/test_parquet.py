@@ -19,6 +19,7 @@ from orchard.records import FEATURES
 from orchard.reduction import Moments
 from orchard.store import models, tables
 from orchard.store.compaction import compact
+from orchard.store.models import StoredMoments
 from orchard.store.output import Output
 
 
@@ -163,7 +164,7 @@ def test_what_another_program_adds_to_the_log_is_its_own_affair(output: Output) 
 
 def test_damaged_moments_are_refused(output: Output) -> None:
     moments = Moments.of(np.arange(12, dtype=np.float32).reshape(4, 3))
-    models.save_moments(output, moments, ["features/a"])
+    models.save_moments(output, StoredMoments(moments, frozenset({"features/a"})))
     stored = models.load_moments(output)
     assert stored is not None
     assert stored.moments.n_samples == 4
