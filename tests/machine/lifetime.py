@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from click.testing import CliRunner
-from hypothesis import event
+from hypothesis import Phase, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from PIL import Image
@@ -67,6 +67,13 @@ def picture(number: int) -> bytes:
     image = Image.fromarray(coarse).resize((40, 40), Image.Resampling.BICUBIC)
     image.save(file, "PNG")
     return file.getvalue()
+
+
+def lives(examples: int, steps: int) -> settings:
+    """How many lives, each of how many steps. Without Hypothesis' explanations of a failure, for
+    which it would trace every line."""
+    phases = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
+    return settings(max_examples=examples, stateful_step_count=steps, phases=phases)
 
 
 class Lifetime(RuleBasedStateMachine):

@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 from cluster.processes import Started
-from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from machine.dying import Death
-from machine.lifetime import Lifetime
+from machine.lifetime import Lifetime, lives
 from machine.places import Disk
 
 pytestmark = [
@@ -59,6 +58,4 @@ def with_processes(folder: Path) -> type[Lifetime]:
 def test_any_sequence_of_steps_with_kill_9_leaves_a_result_that_goes_on(
     spark: Any, tmp_path: Path
 ) -> None:
-    run_state_machine_as_test(
-        with_processes(tmp_path), settings=settings(max_examples=6, stateful_step_count=30)
-    )
+    run_state_machine_as_test(with_processes(tmp_path), settings=lives(3, 15))

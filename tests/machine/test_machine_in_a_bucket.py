@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 from s3.conftest import aws, aws_in_workers, client_of  # noqa: F401  its fixtures
 from s3.runs.conftest import distant, server  # noqa: F401  in a process of its own
 
-from machine.lifetime import Lifetime
+from machine.lifetime import Lifetime, lives
 from machine.places import Bucket, Disk
 from orchard.storage import Storage
 from orchard.store import lock
@@ -58,6 +57,4 @@ def test_any_sequence_of_steps_leaves_a_result_true_in_a_bucket_too(
     short_lease: None,
     tmp_path: Path,
 ) -> None:
-    run_state_machine_as_test(
-        in_a_bucket(server, tmp_path), settings=settings(max_examples=5, stateful_step_count=20)
-    )
+    run_state_machine_as_test(in_a_bucket(server, tmp_path), settings=lives(3, 12))

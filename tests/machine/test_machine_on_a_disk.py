@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from machine.lifetime import Lifetime
+from machine.lifetime import Lifetime, lives
 from machine.places import Disk
 
 
@@ -32,13 +31,9 @@ def on_a_disk(folder: Path) -> type[Lifetime]:
 def test_any_sequence_of_steps_leaves_a_result_true_and_others_files_alone(
     spark: Any, tmp_path: Path
 ) -> None:
-    run_state_machine_as_test(
-        on_a_disk(tmp_path), settings=settings(max_examples=4, stateful_step_count=12)
-    )
+    run_state_machine_as_test(on_a_disk(tmp_path), settings=lives(4, 12))
 
 
 @pytest.mark.cluster
 def test_so_does_any_long_one(spark: Any, tmp_path: Path) -> None:
-    run_state_machine_as_test(
-        on_a_disk(tmp_path), settings=settings(max_examples=25, stateful_step_count=40)
-    )
+    run_state_machine_as_test(on_a_disk(tmp_path), settings=lives(8, 30))
