@@ -106,14 +106,16 @@ def test_a_run_that_only_adds_an_error_is_the_last_too(
 
 def test_records_of_0_1_0_and_of_no_run_that_committed(set_back: Result) -> None:
     output = Output.at(set_back.output)
-    output.put_json("runs/20990101T000000.000000Z-dddddd.json", {"run_id": "d"})
+    record = {"started": "2026", "seconds": {}}
+    record["config"] = {"sources": [], "weights": "fruit", "output": "out"}
+    output.put_json("runs/20990101T000000.000000Z-dddddd.json", record | {"run_id": "d"})
     assert runs.last(output)["run_id"].endswith("bbbbbb"), "no table knows the run"
     run_id = "20990101T000000.000000Z-eeeeee"
     tables.commit(output, run_id, "errors", [], facts={"orchard.note": "no row"})
-    output.put_json(f"runs/{run_id}.json", {"run_id": "e"})
+    output.put_json(f"runs/{run_id}.json", record | {"run_id": "e"})
     assert runs.last(output)["run_id"] == "e", "0.1.0 committed to the tables that changed only"
     for path in output.paths("runs"):
         output.delete([path])
     assert runs.last(output) == {}
-    output.put_json("runs/x.json", {"run_id": "x"})
+    output.put_json(f"runs/{run_id}.json", record | {"run_id": "x"})
     assert runs.last(output)["run_id"] == "x"

@@ -152,7 +152,7 @@ def test_what_cannot_be_exported_is_named(output: Output, tmp_path: Path) -> Non
         export(output, tmp_path, "xlsx")
     with pytest.raises(TableError, match=r"^cannot write /dev/null/x: Not a directory; choose"):
         export(output, Path("/dev/null/x"), "csv")
-    with pytest.raises(TableError, match=r"has no components; expected the OUTPUT of a run$"):
+    with pytest.raises(TableError, match=r"holds no components; expected the OUTPUT of a run$"):
         export(Output.at(tmp_path), tmp_path / "to", "csv")
     assert list(tmp_path.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""What a commit changes: the files that come and go, and those whose rows are written anew."""
+"""What a commit changes: the files that come and go, and those whose rows are written again."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def rewrite_files(
     passed_over: list[str] | None = None,
 ) -> tuple[list[RemoveAction], list[TableFile], list[Rewritten]]:
     """The files that hold a row that leaves or gets a label, to be removed, and what stays of
-    their rows, staged anew.
+    their rows, staged again.
 
     passed_over: as of `tables.commit`.
     """

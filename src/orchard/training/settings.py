@@ -49,7 +49,7 @@ class TrainConfig:
         float, Gt(1), Expected("more than 1, which is what “not sure” costs")
     ] = 5.0
     gallery: Annotated[int, Ge(0)] = 5000
-    sources: tuple[str, ...] = ()
+    sources: Annotated[tuple[str, ...], Expected("a folder or a URL, or several", "--source")] = ()
     endpoint_url: str | None = None
     region: str | None = None
 

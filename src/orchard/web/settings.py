@@ -63,7 +63,7 @@ class ServeConfig:
     max_contributions: Annotated[int, Ge(1)] = 10_000
     behind_proxy: bool = False
     thumbnails: bool = True
-    sources: tuple[str, ...] = ()
+    sources: Annotated[tuple[str, ...], Expected("a folder or a URL, or several", "--source")] = ()
     endpoint_url: str | None = None
     region: str | None = None
 
