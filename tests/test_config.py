@@ -168,11 +168,10 @@ NO_SETTING += [np.array([1.5, 2.5]), np.array([[1, 2], [3, 4]]), math.inf, -7, 2
 def test_every_field_refuses_what_it_cannot_be_in_a_sentence(
     kind: type[Any], given: dict[str, Any], field: dataclasses.Field[Any]
 ) -> None:
-    option = {
-        "sources": "SOURCE" if kind is RunConfig else "--source",
-        "output": "OUTPUT",
-        "ssh_cidr": "--ssh-from",
-    }.get(field.name, "--" + field.name.replace("_", "-"))
+    named = {"output": "OUTPUT", "ssh_cidr": "--ssh-from"}
+    if kind is RunConfig:
+        named["sources"] = "SOURCE"
+    option = named.get(field.name, "--" + field.name.replace("_", "-"))
     found = [(value, taken(kind, given, field.name, value)) for value in NO_SETTING]
     refused = [outcome for _, outcome in found if isinstance(outcome, ConfigError)]
     assert all(re.match(rf"{option} .*: expected .", str(e), re.DOTALL) for e in refused), refused

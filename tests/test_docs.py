@@ -92,4 +92,4 @@ def test_the_site_is_built_without_a_warning_and_without_a_network(tmp_path: Pat
     assert done.returncode == 0, done.stdout + done.stderr
     page = (tmp_path / "site" / "python-api.html").read_text(encoding="utf-8")
     assert "handleInvalid" in page
-    assert "The k images most like one" in page
+    assert "The k images most like a given one" in page

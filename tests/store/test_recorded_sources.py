@@ -51,7 +51,6 @@ def test_relative_sources_of_older_records_are_where_the_run_was_started(
     config = {"output": "result", "sources": ["photos", "/abs", "s3://b/a"]}
     output.put_json(RUNS.format(1), {"config": config})
     assert recorded(output) == [f"{tmp_path}/project/photos", "/abs", "s3://b/a"]
-    output.put_json(
-        RUNS.format(1), {"config": {"output": "../other/result", "sources": ["photos"]}}
-    )
+    elsewhere = {"output": "../other/result", "sources": ["photos"]}
+    output.put_json(RUNS.format(1), {"config": elsewhere})
     assert recorded(output) == []
