@@ -169,8 +169,7 @@ def test_every_field_refuses_what_it_cannot_be_in_a_sentence(
     kind: type[Any], given: dict[str, Any], field: dataclasses.Field[Any]
 ) -> None:
     named = {"output": "OUTPUT", "ssh_cidr": "--ssh-from"}
-    if kind is RunConfig:
-        named["sources"] = "SOURCE"
+    named["sources"] = "SOURCE" if kind is RunConfig else "--source"
     option = named.get(field.name, "--" + field.name.replace("_", "-"))
     found = [(value, taken(kind, given, field.name, value)) for value in NO_SETTING]
     refused = [outcome for _, outcome in found if isinstance(outcome, ConfigError)]

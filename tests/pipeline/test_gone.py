@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
-from deltalake import DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 from rich.console import Console
 
 from orchard.cli import main
@@ -188,9 +188,11 @@ def test_a_result_of_0_1_0_can_be_erased_from_and_compacted_before_that(source, 
 def as_0_1_0(output: Output, paths: list[str]) -> None:
     """The gone table as 0.1.0 wrote it: marks, the rows being in the features still."""
     shutil.rmtree(Path(output.root, "gone"))
+    Path(output.root, "_versions.json").unlink()
     schema = pa.schema([pa.field("path", pa.string(), nullable=False), ("run_id", pa.string())])
     rows = pa.table([paths, ["r"] * len(paths)], schema=schema)
-    write_deltalake(output.url("gone"), rows)
+    facts = CommitProperties(custom_metadata={"orchard.run_id": "r"})
+    write_deltalake(output.url("gone"), rows, commit_properties=facts)
 
 
 def test_what_a_run_cannot_or_does_not_look_at_does_not_go(run, source, output, tmp_path):

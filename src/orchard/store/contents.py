@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from orchard.records import widened
 from orchard.store import parquet
@@ -15,6 +16,7 @@ from orchard.store.output import Output
 from orchard.store.snapshot import SCHEMAS, TableFile, files
 
 _REQUESTS_AT_ONCE = 16
+_GONE_BEFORE = ["path", "run_id"]  # the columns of 0.1.0
 
 
 def read(output: Output, table: str, columns: list[str] | None = None) -> pa.Table:
@@ -55,11 +57,14 @@ def read_file(output: Output, path: str, columns: list[str] | None = None) -> pa
     if columns is None:
         data = output.get(path)
         with noticing(output.root, path):
-            rows = parquet.open_whole(data, path).read(schema.names)
-            return parquet.check_rows(rows.select(schema.names), schema, path)
+            whole = parquet.open_whole(data, path)
+            names = _held(whole, path, schema.names)
+            return parquet.check_rows(whole.read(names).select(names), schema, path)
     with output.open(path) as file, noticing(output.root, path):
-        rows = parquet.open_part(file, path).read(columns, use_threads=output.is_local)
-        return parquet.check_rows(rows.select(columns), schema, path)
+        part = parquet.open_part(file, path)
+        names = _held(part, path, columns)
+        rows = part.read(names, use_threads=output.is_local)
+        return parquet.check_rows(rows.select(names), schema, path)
 
 
 def iter_batches(
@@ -72,6 +77,12 @@ def iter_batches(
         for batch in file.iter_batches(batch_size, columns=columns):
             rows = pa.Table.from_batches([batch]).select(columns)
             yield from parquet.check_rows(rows, schema, path).to_batches()
+
+
+def _held(file: pq.ParquetFile, path: str, columns: list[str]) -> list[str]:
+    """Those of the columns that a file must hold: of what is gone 0.1.0 kept two."""
+    is_old = path.split("/")[-2] == "gone" and file.schema_arrow.names == _GONE_BEFORE
+    return [name for name in columns if name in _GONE_BEFORE] if is_old else columns
 
 
 def _schema_of(path: str) -> pa.Schema:
