@@ -142,7 +142,7 @@ def test_a_wrong_setting_says_what_was_expected(settings: dict[str, Any], messag
 def test_a_folder_that_is_no_result_cannot_be_trained_on(tmp_path: Path) -> None:
     found = orchard("train", tmp_path)
     assert found.exit_code == 5
-    assert "holds no features; expected the OUTPUT of a run" in found.stderr
+    assert "is not a result of Orchard; expected the OUTPUT of a run" in found.stderr
     assert list(tmp_path.iterdir()) == []
 
 
