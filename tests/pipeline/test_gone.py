@@ -27,20 +27,6 @@ from orchard.store.output import Output
 Run = Callable[..., Result]
 
 
-@pytest.fixture(scope="module")
-def first_run(run: Run, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
-    folder = tmp_path_factory.mktemp("gone")
-    return run(shutil.copytree(photos, folder / "photos"), folder / "out")
-
-
-@pytest.fixture
-def source(first_run: Result, photos: Path) -> Path:
-    """The photos, to be changed: under the same paths, and as old, as the first run met them."""
-    folder = Path(first_run.output).with_name("photos")
-    shutil.rmtree(folder)
-    return shutil.copytree(photos, folder)
-
-
 @pytest.fixture
 def output(first_run: Result, source: Path, tmp_path: Path) -> Output:
     """What the first run of `source` left."""

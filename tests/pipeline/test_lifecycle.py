@@ -28,20 +28,6 @@ from orchard.store.erase import erase
 from orchard.store.output import Output
 
 
-@pytest.fixture(scope="module")
-def first_run(run, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
-    folder = tmp_path_factory.mktemp("lifecycle")
-    return run(shutil.copytree(photos, folder / "photos"), folder / "out")
-
-
-@pytest.fixture
-def source(first_run: Result, photos: Path) -> Path:
-    """The photos, to be changed: under the same paths, and as old, as the first run met them."""
-    folder = Path(first_run.output).with_name("photos")
-    shutil.rmtree(folder)
-    return shutil.copytree(photos, folder)
-
-
 @pytest.fixture
 def output(tmp_path: Path) -> Output:
     return Output.at(tmp_path / "out")
