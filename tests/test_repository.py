@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from importlib import metadata
@@ -20,9 +21,11 @@ def text(path: str) -> str:
 
 def commands(target: str, *settings: str) -> list[str]:
     """What make would run for a target whose environment is installed."""
+    # A make that runs these tests hands its own level and flags down, which change what is printed.
+    environment = {k: v for k, v in os.environ.items() if k not in {"MAKELEVEL", "MAKEFLAGS"}}
     shown = subprocess.run(
         ["make", "-n", "-o", ".venv/installed-dev", target, *settings],
-        cwd=ROOT, capture_output=True, text=True, check=True,
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     return shown.stdout.splitlines()
 
