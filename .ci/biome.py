@@ -1,4 +1,7 @@
-"""Lint the JavaScript with Biome, by the rules of biome.json; its wheel is for Linux on x86-64."""
+"""Lint the JavaScript and check its format with Biome, by the rules of biome.json.
+
+Its wheel is for Linux on x86-64.
+"""
 
 from __future__ import annotations
 
@@ -8,5 +11,5 @@ from pathlib import Path
 
 biome = Path(sys.executable).with_name("biome")
 if biome.exists():
-    sys.exit(subprocess.run([biome, "lint", "--error-on-warnings"], check=False).returncode)
-print("biome has no wheel for this machine: the JavaScript is not linted here, but in CI")
+    sys.exit(subprocess.run([biome, "check", "--error-on-warnings"], check=False).returncode)
+print("biome has no wheel for this machine: the JavaScript is not checked here, but in CI")

@@ -23,8 +23,8 @@ from orchard.classify.calibration import fit_temperature, softmax
 from orchard.classify.space import Space
 from orchard.records import vectors_of
 from orchard.reduction import Moments, fit
-from orchard.store import tables
 from orchard.store.output import Output
+from orchard.store.tables import Tables
 from orchard.training import local
 from orchard.training.evaluate import by_species, score
 from orchard.training.reading import species_of
@@ -37,7 +37,7 @@ Learner = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def load(result: str) -> tuple[np.ndarray, Samples]:
-    rows = tables.read(Output.at(result), "features", ["path", "label", "features"])
+    rows = Tables(Output.at(result)).read("features", ["path", "label", "features"])
     paths, labels = (np.array(rows[name].to_pylist()) for name in ("path", "label"))
     samples = Samples.of(paths, labels, species_of, objects_of(paths.tolist()))
     return vectors_of(rows["features"]), samples

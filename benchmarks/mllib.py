@@ -35,13 +35,13 @@ from orchard.pipeline.fitting import group
 from orchard.records import vectors_of
 from orchard.reduction import fit
 from orchard.spark import passes
-from orchard.store import tables
 from orchard.store.output import Output
+from orchard.store.tables import Tables
 
 
 def orchard_stages(spark: SparkSession, output: Output, k: int, folder: Path) -> None:
     context = spark.sparkContext
-    groups = group(tables.files(output, "features"), context.defaultParallelism)
+    groups = group(Tables(output)["features"].files, context.defaultParallelism)
     pca = fit(passes.moments(context, output, groups), k)
     # Staged below OUTPUT, as a run does it before its commit; taken away again here.
     for projection in passes.project(context, output, pca, groups, pca_id="bench", run_id="bench"):
@@ -49,7 +49,7 @@ def orchard_stages(spark: SparkSession, output: Output, k: int, folder: Path) ->
 
 
 def mllib(spark: SparkSession, output: Output, k: int, folder: Path) -> None:
-    files = [output.uri(file.path) for file in tables.files(output, "features")]
+    files = [output.uri(file.path) for file in Tables(output)["features"].files]
     rows = spark.read.parquet(*files).select(
         "path", "label", array_to_vector(col("features")).alias("vector")
     )
@@ -63,7 +63,7 @@ def mllib(spark: SparkSession, output: Output, k: int, folder: Path) -> None:
 
 
 def _read(output: Output) -> NDArray[np.float32]:
-    return vectors_of(tables.read(output, "features", ["features"])["features"])
+    return vectors_of(Tables(output).read("features", ["features"])["features"])
 
 
 def _write(components: NDArray[np.floating], folder: Path) -> None:

@@ -21,6 +21,7 @@ import orchard
 from orchard.progress import Reporter
 from orchard.result.compare import compare
 from orchard.store.output import Output
+from orchard.store.tables import Tables
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "results.md"
 OTHERS = "## Against a bare loop"  # from here on the page is of other commands, and stays
@@ -39,12 +40,8 @@ def cumulative(output: Path) -> str:
 
 
 def rows(output: Path) -> str:
-    from orchard.store import tables
-
-    place = Output.at(output)
-    return " | ".join(
-        f"{tables.count(place, name):,}" for name in ("features", "components", "errors")
-    )
+    tables = Tables(Output.at(output))
+    return " | ".join(f"{tables[name].n_rows:,}" for name in ("features", "components", "errors"))
 
 
 def mebibytes(value: int) -> str:

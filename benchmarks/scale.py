@@ -33,8 +33,8 @@ from orchard.machine import peak_memory
 from orchard.pipeline.planning import KEY, cut, find_gone, make_plan
 from orchard.records import ERRORS, FEATURES, GONE
 from orchard.samples.turntable import write_sample
-from orchard.store import tables
 from orchard.store.output import Output
+from orchard.store.tables import Tables
 
 LISTED = (100_000, 1_000_000)
 EMBEDDED = (10_000, 100_000)
@@ -145,7 +145,7 @@ def orchard_run(source: str, output: Path, *options: str) -> dict[str, Any]:
 
 
 def file_sizes(output: Path, table: str) -> str:
-    sizes = [file.n_bytes for file in tables.files(Output.at(output), table) if file.n_rows]
+    sizes = [file.n_bytes for file in Tables(Output.at(output))[table].files if file.n_rows]
     return f"{len(sizes)} of {min(sizes) / 1e6:.1f} to {max(sizes) / 1e6:.1f} MB"
 
 

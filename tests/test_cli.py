@@ -22,8 +22,8 @@ from orchard.cli import EXIT_CODES, main
 from orchard.errors import DamagedError, OrchardError
 from orchard.model import CARDS, load_model
 from orchard.pipeline import planning, steps
-from orchard.store import tables
 from orchard.store.output import Output
+from orchard.store.tables import Tables
 
 SMALL = ("--weights", "fruit", "--size", "32")
 
@@ -105,6 +105,12 @@ def test_the_version_is_told() -> None:
         (("photos", "out", "--components", "1.5"), 2, "--components 1.5: expected a whole number"),
         (("nowhere", "out", *SMALL), 3, "nowhere: no such folder, file or pattern"),
         (("photos", "out", "--weights", "resnet"), 4, "resnet"),
+        (("gs://bucket/photos", "out", *SMALL), 2, "gs://bucket: this store has not been tried"),
+        (
+            ("photos", "az://bucket/out", *SMALL),
+            2,
+            "az://bucket/out: this store has not been tried",
+        ),
         (("photos", "photos/apple/0.png", *SMALL), 5, "a file is in the way"),
         (("photos", "out", "--limit", "3", "--components", "9", *SMALL), 6, "--components 9: "),
         (("photos", "broken", "out", "--max-errors", "1", *SMALL), 7, "2 of 42 images failed"),
@@ -256,7 +262,7 @@ def test_a_piped_run_ends_well_and_says_where_the_result_is(piped: tuple[Path, A
     folder, done = piped
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"Result: {folder}/out"
-    assert tables.count(Output.at(folder / "out"), "components") == 39
+    assert Tables(Output.at(folder / "out"))["components"].n_rows == 39
 
 
 def test_a_piped_run_sends_plain_lines_progress_to_stderr_the_summary_to_stdout(

@@ -19,8 +19,9 @@ from traces_of import traces_of
 import orchard
 from orchard.cli import main
 from orchard.cli.erase import erase_command
-from orchard.store import contributions, tables
+from orchard.store import contributions
 from orchard.store.output import Output
+from orchard.store.tables import Tables
 from orchard.training import Trained
 
 CUT = "runs/20261120T141500.123456Z-1a2b3c.json"  # a run's record that was cut off
@@ -45,7 +46,7 @@ def hashes(folder: Path) -> dict[str, bytes]:
 
 
 def n_features(output: Path) -> int:
-    return tables.count(Output.at(output), "features")
+    return Tables(Output.at(output))["features"].n_rows
 
 
 LISTS = {

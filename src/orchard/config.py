@@ -13,7 +13,7 @@ from orchard.errors import ConfigError
 from orchard.settings import Expected, settle
 from orchard.storage import Storage, is_remote
 
-VIEWS = ("plain", "mirror", "zoom")
+VIEW_NAMES = ("plain", "mirror", "zoom")
 MIN_SIZE, MAX_SIZE = 32, 1024  # MobileNetV2 halves its input five times; 32 is the least it admits
 _MASTER = re.compile(r"local(\[(\*|[1-9]\d*)\])?|spark://.+|yarn|submitted")
 _COMPONENTS = (
@@ -22,7 +22,7 @@ _COMPONENTS = (
 
 
 def _are_views(names: tuple[str, ...]) -> bool:
-    return bool(names) and len(set(names)) == len(names) and set(names) <= set(VIEWS)
+    return bool(names) and len(set(names)) == len(names) and set(names) <= set(VIEW_NAMES)
 
 
 def _is_master(url: str) -> bool:
@@ -60,7 +60,7 @@ class RunConfig:
     - size: input pixels per side, default the model's own.
     - precision: of the network's arithmetic, "float32" or "bfloat16".
     - decode: "full", or "scaled": large JPEGs at a fraction of their size.
-    - view: what the network is shown of an image, of VIEWS; its features are their mean.
+    - view: what the network is shown of an image, of VIEW_NAMES; its features are their mean.
     - components: a whole number, or a fraction of the variance in (0, 1).
     - pca: "refit", "keep" the stored one, or "auto": refit once a tenth of the features are new
       or gone.
@@ -100,7 +100,7 @@ class RunConfig:
     view: Annotated[
         tuple[str, ...],
         Predicate(_are_views),
-        Expected(f"each of {', '.join(VIEWS)} once at most"),
+        Expected(f"each of {', '.join(VIEW_NAMES)} once at most"),
     ] = ("plain",)
     components: Annotated[int | float, Expected(_COMPONENTS, read=_read_components)] = 0.95
     pca: Literal["auto", "refit", "keep"] = "auto"

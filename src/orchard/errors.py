@@ -88,3 +88,14 @@ def needs(extra: str, what: str) -> Iterator[None]:
         raise ConfigError(
             f"{what} needs {error.name}: pip install 'orchard-images[{extra}]'"
         ) from None
+
+
+def one_line(error: Exception) -> str:
+    """All that an error says, on one line, cut at 300 characters."""
+    return " ".join(str(error).split())[:300]
+
+
+def first_line(error: BaseException) -> str:
+    """The line of a client's error that says most, the first of many that nest around it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else repr(error)

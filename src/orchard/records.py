@@ -42,7 +42,7 @@ class Failure:
     detail: str = ""
 
 
-# What every reader takes: Spark reads no earlier time without being told which calendar it is of,
+# What every reader takes: Spark reads no earlier time unless its calendar is set,
 # Python's own knows no later one.
 EARLIEST = int(datetime(1900, 1, 1, tzinfo=timezone.utc).timestamp()) * 1_000_000
 LATEST = int(datetime(9999, 12, 31, tzinfo=timezone.utc).timestamp()) * 1_000_000

@@ -18,13 +18,13 @@ from moto import mock_aws
 from rich.console import Console
 
 from aws import moto_gaps
-from orchard import storage
 from orchard.aws import follow
 from orchard.aws.account import Account
 from orchard.aws.cluster import Cluster
 from orchard.cli import main
 from orchard.cloud.settings import ClusterConfig
 from orchard.progress import Reporter
+from orchard.storage import access, credentials
 
 REGION = "eu-west-3"
 
@@ -52,11 +52,11 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Non
     monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # thousands, for each test anew
     monkeypatch.setattr(botocore.session, "create_loader", one_loader)
     monkeypatch.setattr(follow, "POLL_SECONDS", 0.0)
-    storage._open.cache_clear()
-    storage._session_of.cache_clear()
+    access._open.cache_clear()
+    credentials._session_of.cache_clear()
     yield
-    storage._open.cache_clear()
-    storage._session_of.cache_clear()
+    access._open.cache_clear()
+    credentials._session_of.cache_clear()
 
 
 @pytest.fixture

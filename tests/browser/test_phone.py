@@ -20,7 +20,7 @@ expect.set_options(timeout=1000 * PATIENCE)
 MAIN = "from orchard.cli import main; main()"
 WORDS = {
     "en": ("What fruit is it?", "Season in France", "Help improve", "Erase it", "Your privacy"),
-    "fr": ("Quel est ce fruit ?", "Saison en France", "Aider à progresser", "L'effacer",
+    "fr": ("Quel est ce fruit ?", "Saison en France", "Aider à améliorer Orchard", "Effacer",
            "Votre vie privée"),
 }  # fmt: skip
 

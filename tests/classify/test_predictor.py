@@ -15,9 +15,9 @@ from orchard.classify.files import load_classifier
 from orchard.classify.predictor import Predictor
 from orchard.errors import ClassifierError
 from orchard.records import Reason, vectors_of
-from orchard.store import tables
 from orchard.store.erase import erase
 from orchard.store.output import Output
+from orchard.store.tables import Tables
 from orchard.training import Trained
 from orchard.training.publish import PAGE
 
@@ -33,7 +33,7 @@ print(*(name for name in heavy if name in sys.modules))
 
 def paths_of(output: Path) -> list[str]:
     return [
-        str(p) for p in tables.read(Output.at(output), "features", ["path"])["path"].to_pylist()
+        str(p) for p in Tables(Output.at(output)).read("features", ["path"])["path"].to_pylist()
     ]
 
 
@@ -68,13 +68,13 @@ def test_an_image_that_was_trained_on_is_its_own_nearest(
 def test_the_predictor_computes_what_the_batch_stored(
     rendered_result: Path, trained: Trained
 ) -> None:
-    rows = tables.read(Output.at(rendered_result), "components", ["path", "components"]).slice(
-        0, 20
+    rows = (
+        Tables(Output.at(rendered_result)).read("components", ["path", "components"]).slice(0, 20)
     )
     classifier = load_classifier(Output.at(rendered_result))
     stored = classifier.space.from_components(vectors_of(rows["components"]))
     features = vectors_of(
-        tables.read(Output.at(rendered_result), "features", ["features"])["features"]
+        Tables(Output.at(rendered_result)).read("features", ["features"])["features"]
     )
     direct = classifier.space.from_features(features[:20])
     np.testing.assert_allclose(direct, stored, atol=1e-3 * np.abs(stored).max())

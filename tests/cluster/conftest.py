@@ -137,8 +137,10 @@ def start_held(start: Start, gate: Gate) -> Start:
     """Start a run that stands midway, however fast: it has embedded one task's images, and two
     tasks wait until the gate is opened."""
 
-    def start_held(source: Path, output: Path, *, where: Cluster | None = None) -> Started:
-        run = start(source, output, where=where, gate=gate)
+    def start_held(
+        source: Path, output: Path, *options: str, where: Cluster | None = None
+    ) -> Started:
+        run = start(source, output, *options, where=where, gate=gate)
         wait_for(lambda: staged(output) and len(gate.waiting()) == 2, "tasks at the gate", of=run)
         return run
 

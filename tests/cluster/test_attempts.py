@@ -20,13 +20,13 @@ from cluster.results import (
     staged,
 )
 from orchard.config import RunConfig
-from orchard.embedding.fingerprint import Embedding
+from orchard.embedding.fingerprint import EmbeddingIdentity
 from orchard.images.source import Selection, list_images
 from orchard.model import load_model
 from orchard.spark import passes
 from orchard.spark.passes import EmbedReport, ModelSource
-from orchard.store import tables
 from orchard.store.output import Output
+from orchard.store.tables import Tables
 
 RUN = "20261130T120000.000000Z-0000a1"
 
@@ -36,7 +36,7 @@ def attempts(spark: Any, photos: Path, tmp_path: Path) -> list[EmbedReport]:
     """What two attempts at the task of embedding all photos report."""
     config = RunConfig(sources=(str(photos),), output=str(tmp_path / "out"), **SETTINGS)
     images = list_images(config.sources, Selection.of(config), config.storage).images
-    embedding = Embedding.of(load_model(config.weights, config.size))
+    embedding = EmbeddingIdentity.of(load_model(config.weights, config.size))
     source = ModelSource(embedding.fingerprint, None, config.weights, SETTINGS["size"])
     done = spark.sparkContext.accumulator(Counter(), passes._Tally())
     return [
@@ -58,10 +58,10 @@ def test_the_reported_one_is_committed(attempts, photos, tmp_path, reported):
     output = Output.at(tmp_path / "out")
     assert len(staged(tmp_path / "out")) == 1  # equal bytes have one name
     file = attempts[reported].features
-    tables.commit(output, RUN, "features", [file])
+    Tables(output).commit(RUN, "features", [file])
     assert len(rows(tmp_path / "out/features")) == 40
     assert_plain_readers_agree(tmp_path / "out/features")
-    assert [Path(f.path).name for f in tables.files(output, "features")] == [Path(file.path).name]
+    assert [Path(f.path).name for f in Tables(output)["features"].files] == [Path(file.path).name]
 
 
 def test_after_a_kill_one_of_them_is_taken_over(attempts, photos, tmp_path, undisturbed_photos):

@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from orchard.config import VIEWS as NAMES
+from orchard.config import VIEW_NAMES as NAMES
 from orchard.images.decode import Pixels, decode
 from orchard.images.views import VIEWS
 from orchard.model import Embedder, Model, load_model
@@ -56,7 +56,7 @@ def test_features_are_the_mean_over_the_views() -> None:
 
 
 def test_the_views_travel_with_the_network_and_its_fingerprint() -> None:
-    from orchard.embedding.fingerprint import Embedding
+    from orchard.embedding.fingerprint import EmbeddingIdentity
 
     plain, zoomed = (
         load_model("fruit", 32),
@@ -64,7 +64,7 @@ def test_the_views_travel_with_the_network_and_its_fingerprint() -> None:
     )
     assert Model.from_onnx(zoomed.onnx).views == ("plain", "zoom")
     assert Model.from_onnx(plain.onnx) == plain
-    first, second = Embedding.of(plain), Embedding.of(zoomed)
+    first, second = EmbeddingIdentity.of(plain), EmbeddingIdentity.of(zoomed)
     assert first.fingerprint != second.fingerprint
     assert "views" not in first.fields
     assert np.abs(first.probe - second.probe).max() > 1e-3

@@ -222,7 +222,7 @@ def test_importing_onnx_runtime_leaves_nothing_below_home(tmp_path: Path) -> Non
         "import os; before = dict(os.environ)\n"
         "from orchard.embedding.fingerprint import Embedding\n"
         "from orchard.model import load_model\n"
-        "Embedding.of(load_model('fruit', 32))\n"
+        "EmbeddingIdentity.of(load_model('fruit', 32))\n"
         "assert dict(os.environ) == before"
     )
     environment = os.environ | {"HOME": str(tmp_path)}

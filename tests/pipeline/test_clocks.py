@@ -20,8 +20,9 @@ from orchard.cli import main
 from orchard.images import local
 from orchard.records import Found
 from orchard.result import Result
-from orchard.store import runs, tables
+from orchard.store import runs
 from orchard.store.output import Output
+from orchard.store.tables import Tables
 
 Run = Callable[..., Result]
 OF_1843 = -4_000_000_000_000_000  # microseconds
@@ -111,7 +112,7 @@ def test_records_of_0_1_0_and_of_no_run_that_committed(set_back: Result) -> None
     output.put_json("runs/20990101T000000.000000Z-dddddd.json", record | {"run_id": "d"})
     assert runs.last(output)["run_id"].endswith("bbbbbb"), "no table knows the run"
     run_id = "20990101T000000.000000Z-eeeeee"
-    tables.commit(output, run_id, "errors", [], facts={"orchard.note": "no row"})
+    Tables(output).commit(run_id, "errors", [], facts={"orchard.note": "no row"})
     output.put_json(f"runs/{run_id}.json", record | {"run_id": "e"})
     assert runs.last(output)["run_id"] == "e", "0.1.0 committed to the tables that changed only"
     for path in output.paths("runs"):

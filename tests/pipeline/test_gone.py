@@ -20,9 +20,10 @@ from orchard.cli import main
 from orchard.cli.tables import tables_of
 from orchard.errors import CountsError, SourceError, TableError, TooManyErrors
 from orchard.result import Result
-from orchard.store import tables
 from orchard.store.erase import erase
 from orchard.store.output import Output
+from orchard.store.snapshot import SCHEMAS
+from orchard.store.tables import Tables
 
 Run = Callable[..., Result]
 
@@ -126,16 +127,16 @@ def test_a_kill_between_two_commits_loses_and_doubles_nothing(
     run(source, output.root)
     hidden.rename(first_away)
     then_away.rename(source / ".lemon")
-    commit = tables.commit
+    commit = Tables.commit
 
-    def killed(output: Output, run_id: str, name: str, *args: Any, **settings: Any) -> Any:
+    def killed(self: Tables, run_id: str, name: str, *args: Any, **settings: Any) -> Any:
         if (name, settings.get("step", "")) == (table, step):
             if returns:
-                commit(output, run_id, name, *args, **settings)
+                commit(self, run_id, name, *args, **settings)
             raise TableError("killed")
-        return commit(output, run_id, name, *args, **settings)
+        return commit(self, run_id, name, *args, **settings)
 
-    monkeypatch.setattr(tables, "commit", killed)
+    monkeypatch.setattr(Tables, "commit", killed)
     with pytest.raises(TableError, match="killed"):
         run(source, output.root)
     monkeypatch.undo()
@@ -158,7 +159,7 @@ def test_a_result_of_0_1_0_moves_its_rows_at_the_next_run(run, first_run, source
     moved = run(source, output.root)
     assert_held(moved, first_run, {lost})
     assert {field.name for field in DeltaTable(output.url("gone")).schema().fields} == set(
-        tables.SCHEMAS["gone"].names
+        SCHEMAS["gone"].names
     )
     assert pd.read_parquet(f"{output.root}/gone")["path"].tolist() == [lost]
 
@@ -208,7 +209,7 @@ def test_erase_vacuum_and_optimize_know_what_went(run, source, output):
     assert lost not in rows_of(Result.open(output.root).gone())
     assert Result.open(output.root).gone().num_rows == 9
     files = {f"gone/{path.name}" for path in Path(output.root, "gone").glob("*.parquet")}
-    assert files == {file.path for file in tables.files(output, "gone")}
+    assert files == {file.path for file in Tables(output)["gone"].files}
 
 
 def test_replace_computes_anew_and_forgets_what_went(run, source, output):
@@ -236,7 +237,7 @@ def test_when_all_is_gone_but_what_cannot_be_read_nothing_is_left_to_answer(run,
 
 def test_a_gone_table_that_does_not_add_up_is_said(run, source, output, monkeypatch):
     (source / "plum/3.png").unlink()
-    monkeypatch.setattr("orchard.pipeline.gone.stage_gone", lambda run, plan: [])
+    monkeypatch.setattr("orchard.pipeline.gone.stage_gone", lambda *_: [])
     with pytest.raises(CountsError, match=r"gone/ holds 0 rows; expected 1"):
         run(source, output.root)
 

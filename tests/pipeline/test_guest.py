@@ -14,9 +14,9 @@ from store.test_ownership import as_made_by_0_1_0, hashes
 import orchard
 from orchard.cli import main
 from orchard.images.source import Selection, list_images
-from orchard.store import tables
 from orchard.store.names import MARKER
 from orchard.store.output import Output
+from orchard.store.tables import Tables
 
 SMALL = ("--weights", "fruit", "--size", "32", "--components", "3", "--no-report", "--quiet")
 
@@ -172,7 +172,7 @@ def test_a_failed_first_run_leaves_its_marker_only_with_what_it_made(
     with pytest.raises(orchard.errors.TooManyErrors, match="says why"):
         run(Path("none"), Path("result"))
     assert (work / "result" / MARKER).exists()
-    assert tables.count(Output.at(work / "result"), "errors") == 1
+    assert Tables(Output.at(work / "result"))["errors"].n_rows == 1
 
 
 def test_an_export_replaces_no_file_of_others_unless_forced(

@@ -13,8 +13,9 @@ import pytest
 from orchard.config import RunConfig
 from orchard.errors import TableError
 from orchard.result import Result
-from orchard.store import models, tables
+from orchard.store import models
 from orchard.store.output import Output
+from orchard.store.tables import Tables
 
 Run = Callable[..., Result]
 FIRST_LETTER = "/([^/])[^/]*/[^/]*$"
@@ -101,17 +102,17 @@ def test_only_the_files_with_other_labels_are_rewritten_and_nothing_is_fitted_ag
     run(source, output.root)
     shutil.move(tmp_path / "apple", source / "apple")
     first = run(source, output.root)
-    files = {file.path for file in tables.files(output, "features")}
+    files = {file.path for file in Tables(output)["features"].files}
     assert len(files) == 2
     one_folder = "/in/(app(?=le/)|(?!apple/)[^/]+)"
     again = run(source, output.root, label=one_folder)
-    kept = files & {file.path for file in tables.files(output, "features")}
+    kept = files & {file.path for file in Tables(output)["features"].files}
     assert again.record["counts"]["relabelled"] == 10
     assert len(kept) == 1
     assert set(again.components()["label"].to_pylist()) == {"app", "lemon", "plum", "sweet pepper"}
     stored = models.load_moments(output)
     assert stored is not None
-    assert stored.files == {file.path for file in tables.files(output, "features")}
+    assert stored.files == {file.path for file in Tables(output)["features"].files}
     refitted = run(source, output.root, pca="refit", components=4, label=one_folder)
     assert refitted.record["moments_read"] == 0
     assert again.components()["pca_id"].unique() == first.components()["pca_id"].unique()
@@ -142,15 +143,15 @@ def test_beyond_a_limit_labels_are_not_mixed(run, source, output):
 
 @pytest.mark.parametrize("table", ["features", "errors", "components"])
 def test_a_kill_while_labels_change_is_made_good(run, source, output, monkeypatch, table):
-    commit = tables.commit
+    commit = Tables.commit
 
-    def killed(output: Output, run_id: str, name: str, *args: Any, **settings: Any) -> Any:
-        commit_first = commit(output, run_id, name, *args, **settings) if name != table else None
+    def killed(self: Tables, run_id: str, name: str, *args: Any, **settings: Any) -> Any:
+        commit_first = commit(self, run_id, name, *args, **settings) if name != table else None
         if name == table:
             raise TableError("killed")
         return commit_first
 
-    monkeypatch.setattr(tables, "commit", killed)
+    monkeypatch.setattr(Tables, "commit", killed)
     with pytest.raises(TableError, match="killed"):
         run(source, output.root, label=FIRST_LETTER)
     monkeypatch.undo()

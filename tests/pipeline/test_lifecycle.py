@@ -23,9 +23,11 @@ from orchard.cli import main
 from orchard.progress import Reporter
 from orchard.records import vectors_of
 from orchard.result import Result
-from orchard.store import contributions, galleries, models, tables
+from orchard.store import contributions, galleries, models
 from orchard.store.erase import erase
 from orchard.store.output import Output
+from orchard.store.snapshot import SCHEMAS
+from orchard.store.tables import Tables
 
 
 @pytest.fixture
@@ -201,7 +203,7 @@ def test_erasure_leaves_no_trace_of_the_path_or_the_features(run, source, output
     assert (card["worst"], card["accuracy"]) == (["(erased)"], 0.9)
     for table in ("features", "components"):
         files = sorted(Path(output.root, table).glob("*.parquet"))
-        assert {f"{table}/{f.name}" for f in files} == {f.path for f in tables.files(output, table)}
+        assert {f"{table}/{f.name}" for f in files} == {f.path for f in Tables(output)[table].files}
     audit = [
         json.loads(x) for x in Path(output.root, "erasure/audit.jsonl").read_text().split("\n") if x
     ]
@@ -219,10 +221,10 @@ def test_an_image_that_somebody_gave_is_erased_by_its_code(first, output):
         done = CliRunner().invoke(main, ["erase", output.root, "--contribution", code])
         return done.exit_code, done.output
 
-    rows = tables.count(output, "features")
+    rows = Tables(output)["features"].n_rows
     assert erase_by(given.code.lower().replace("-", " ")) == (0, f"erased: {given.code}\n")
     assert contributions.codes(output) == [kept.code]
-    assert tables.count(output, "features") == rows
+    assert Tables(output)["features"].n_rows == rows
     code, said = erase_by(given.code)
     assert (code, "keeps no image under the code" in said) == (5, True)
     code, said = erase_by("photo.jpg")
@@ -259,7 +261,7 @@ def test_a_pca_kept_after_an_erasure_says_so(run, first, source, output):
 
 def test_everything_can_be_erased(run, first, source, output):
     erase(output, [], [str(source)])
-    assert [tables.count(output, name) for name in tables.SCHEMAS] == [0, 0, 0, 0]
+    assert [Tables(output)[name].n_rows for name in SCHEMAS] == [0, 0, 0, 0]
     (source / "apple/0.png").rename(source / "apple/other name.png")
     (source / "apple/1.png").rename(source / "apple/another.png")
     (source / "apple/2.png").rename(source / "apple/third.png")
@@ -294,7 +296,7 @@ def test_paths_to_erase_come_from_a_file_too(first, source, output, tmp_path):
     listed.write_text(f"{source}/plum/1.png\n{source}/plum/2.png\n", encoding="utf-8")
     done = CliRunner().invoke(main, ["erase", output.root, "--from-file", str(listed)])
     assert done.exit_code == 0
-    assert tables.count(output, "features") == 38
+    assert Tables(output)["features"].n_rows == 38
 
 
 def test_vacuum_deletes_what_no_table_names(run, first, output):
@@ -311,10 +313,10 @@ def test_optimize_merges_small_files_and_changes_no_row(run, source, output, mon
     monkeypatch.setattr("orchard.pipeline.planning.MIN_IMAGES", 5)
     before = run(source, output.root)
     rows = {name: getattr(before, name)() for name in ("features", "components")}
-    assert len(tables.files(output, "features")) == 10
+    assert len(Tables(output)["features"].files) == 10
     done = CliRunner().invoke(main, ["optimize", output.root])
     assert done.exit_code == 0, done.output
-    assert len(tables.files(output, "features")) == 1
+    assert len(Tables(output)["features"].files) == 1
     for name, expected in rows.items():
         assert getattr(before, name)().to_pylist() == expected.to_pylist()
     assert sorted(pd.read_parquet(f"{output.root}/features")["path"]) == sorted(

@@ -18,6 +18,7 @@ from PIL import Image
 import orchard
 from orchard.report.build import build
 from orchard.store.output import Output
+from orchard.store.tables import Tables
 from tests.report.conftest import HOSTILE
 
 pytestmark = pytest.mark.browser
@@ -307,7 +308,7 @@ def test_a_view_with_pictures_from_many_sheets_comes_to_rest(
     for module in ("page", "thumbnails"):
         monkeypatch.setattr(f"orchard.report.{module}.PER_SIDE", 1)  # a sheet an image
     shutil.copytree(reported.output, tmp_path / "result")
-    build(Output.at(tmp_path / "result"))
+    build(Tables(Output.at(tmp_path / "result")))
     seen = Visit(launch(), tmp_path / "result" / "report" / "index.html", "desktop")
     n_sheets = seen.page.locator("script.sheet").count()
     assert n_sheets == seen.data["n"]

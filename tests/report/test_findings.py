@@ -24,13 +24,14 @@ from orchard.report.colours import palette
 from orchard.report.cost import costs
 from orchard.report.points import MAX_LABELS, OTHER, Images, components_of, stratified
 from orchard.storage import DEFAULT
-from orchard.store import tables
+from orchard.store import staging
 from orchard.store.output import Output
+from orchard.store.tables import Tables
 
 K = 5
 
 
-def written(folder: Path, labels: list[str | None], vectors: np.ndarray) -> Output:
+def written(folder: Path, labels: list[str | None], vectors: np.ndarray) -> Tables:
     """A result's features and components, two files each."""
     output = Output.at(folder)
     n = len(labels)
@@ -54,9 +55,11 @@ def written(folder: Path, labels: list[str | None], vectors: np.ndarray) -> Outp
     ):
         rows = pa.table(columns, schema=schema)
         halves = rows.slice(n // 2), rows.slice(0, n // 2)
-        staged = [tables.stage(output, "run", table, f"{i}", part) for i, part in enumerate(halves)]
-        tables.commit(output, "run", table, staged)
-    return output
+        staged = [
+            staging.stage(output, "run", table, f"{i}", part) for i, part in enumerate(halves)
+        ]
+        Tables(output).commit("run", table, staged)
+    return Tables(output)
 
 
 @pytest.fixture
@@ -68,9 +71,9 @@ def vectors() -> np.ndarray:
 def test_components_come_in_the_order_of_the_paths_asked_for(
     tmp_path: Path, vectors: np.ndarray
 ) -> None:
-    output = written(tmp_path, ["a"] * 60, vectors)
+    tables = written(tmp_path, ["a"] * 60, vectors)
     asked = [41, 3, 59, 0]
-    found = components_of(output, [f"/photos/{number:06d}.png" for number in asked])
+    found = components_of(tables, [f"/photos/{number:06d}.png" for number in asked])
     np.testing.assert_array_equal(found, vectors[asked, :K])
 
 
@@ -155,8 +158,8 @@ def test_few_images_are_placed_by_their_first_two_components(shape: tuple[int, i
 def test_classes_are_described_by_all_their_images(tmp_path: Path, vectors: np.ndarray) -> None:
     labels = [("a", "b", "c")[number % 3] for number in range(60)]
     vectors[::3] += 3
-    output = written(tmp_path, labels, vectors)
-    found = classes.describe(output, Images.read(output), n_examples=2)
+    tables = written(tmp_path, labels, vectors)
+    found = classes.describe(tables, Images.read(tables), n_examples=2)
     x = vectors[:, :K].astype(float)
     centre = np.stack([x[start::3].mean(axis=0) for start in range(3)])
     for start in range(3):

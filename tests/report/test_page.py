@@ -26,6 +26,7 @@ from orchard.report.build import build
 from orchard.report.page import script_json
 from orchard.store.erase import erase
 from orchard.store.output import Output
+from orchard.store.tables import Tables
 from tests.report.conftest import FOLDERS, HOSTILE
 
 N_IMAGES = len(FOLDERS) * 11 + 1
@@ -190,7 +191,7 @@ def test_every_sentence_is_used_and_every_one_used_is_there() -> None:
     used |= set(re.findall(r'data-t-\w+="(\w+)"', template))
     known = set(wording.strings())
     assert used - known - {key for key in used if key.endswith("_")} == set()
-    made = ("count_", "reason_", "stage_", "missed_", "worker_", "map_", "model_", "cost_")
+    made = ("count_", "reason_", "step_", "missed_", "worker_", "map_", "model_", "cost_")
     unused = {key for key in known - used if not key.startswith(made)}
     assert unused <= set(re.findall(r'"(\w+)"', template)), unused
 
@@ -236,7 +237,7 @@ def test_a_cost_that_cannot_be_estimated_is_left_out(
     reported: orchard.Result, tmp_path: Path
 ) -> None:
     output = copy(reported, tmp_path)
-    build(output, reported.record | {"embedding": None}, with_thumbnails=False)
+    build(Tables(output), reported.record | {"embedding": None}, with_thumbnails=False)
     page = bytes(output.get("report/index.html")).decode()
     assert "Where the time went" in page
     assert "Estimated cost" not in page
@@ -252,7 +253,7 @@ def test_a_report_made_from_the_tables_alone_is_the_same(
     reported: orchard.Result, page: str, tmp_path: Path
 ) -> None:
     output = copy(reported, tmp_path)
-    build(output)
+    build(Tables(output))
     rebuilt = bytes(output.get("report/index.html")).decode()
     assert rebuilt == page
 
@@ -263,7 +264,7 @@ def test_a_run_on_single_files_is_not_called_by_all_their_names(
     output = copy(reported, tmp_path)
     sources = [f"/photos/{number}.png" for number in range(40)]
     config = reported.record["config"] | {"sources": sources}
-    build(output, reported.record | {"config": config}, with_thumbnails=False)
+    build(Tables(output), reported.record | {"config": config}, with_thumbnails=False)
     page = bytes(output.get("report/index.html")).decode()
     assert "<title>0.png, 1.png, 2.png … – Orchard</title>" in page
     listed = page[page.index('<dl class="facts">') :]
@@ -280,7 +281,7 @@ def test_without_the_images_the_report_says_so(
     source = Path(reported.record["config"]["sources"][0])
     away = source.rename(source.with_name("moved away"))
     try:
-        built = build(output)
+        built = build(Tables(output))
     finally:
         away.rename(source)
     assert built.n_thumbnails == 0
@@ -297,7 +298,7 @@ def test_an_image_that_changed_since_is_not_shown_as_what_it_was(
     before = image.read_bytes()
     image.write_bytes((colours / "lemon" / "3.png").read_bytes())
     try:
-        built = build(output)
+        built = build(Tables(output))
     finally:
         image.write_bytes(before)
     assert built.n_thumbnails == N_IMAGES - 1
@@ -308,7 +309,7 @@ def test_an_image_that_changed_since_is_not_shown_as_what_it_was(
 
 def test_thumbnails_can_be_left_out(reported: orchard.Result, tmp_path: Path) -> None:
     output = copy(reported, tmp_path)
-    assert build(output, with_thumbnails=False).n_thumbnails == 0
+    assert build(Tables(output), with_thumbnails=False).n_thumbnails == 0
     page = bytes(output.get("report/index.html")).decode()
     assert "data:image/webp" not in page
     assert "Made without thumbnails, as requested." in shown_text(page, "en")
@@ -321,7 +322,7 @@ def test_erasing_an_image_takes_the_report_with_its_thumbnails_away(
     erased = f"{colours}/plum/3.png"
     erase(output, [erased])
     assert "report/index.html" not in output.paths("report")
-    built = build(output)
+    built = build(Tables(output))
     assert built.n_points == N_IMAGES - 1
     assert "plum/3.png" not in bytes(output.get("report/index.html")).decode()
 
@@ -356,7 +357,7 @@ def test_above_its_limit_the_map_is_a_sample_and_says_so(
     for module in ("findings", "page"):
         monkeypatch.setattr(f"orchard.report.{module}.MAX_POINTS", 60)
     output = copy(reported, tmp_path)
-    assert build(output).n_points == 60
+    assert build(Tables(output)).n_points == 60
     page = bytes(output.get("report/index.html")).decode()
     data = script(Elements(page), "data")
     assert len(data["paths"]) == data["n"] == 60

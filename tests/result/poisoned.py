@@ -12,9 +12,10 @@ from threading import Thread
 import pyarrow as pa
 
 from orchard.records import ERRORS
-from orchard.store import galleries, tables
+from orchard.store import galleries, staging
 from orchard.store.output import Output
 from orchard.store.runs import new_run_id
+from orchard.store.tables import Tables
 
 _recordings: list[list[str]] = []
 
@@ -81,10 +82,10 @@ def poison(output: Output, secrets: Path, url: str) -> set[str]:
     """
     named = {
         path: _other(number, path, secrets, url)
-        for number, path in enumerate(tables.read(output, "features", ["path"])["path"].to_pylist())
+        for number, path in enumerate(Tables(output).read("features", ["path"])["path"].to_pylist())
     }
     for table in ("features", "components"):
-        rows = _renamed(tables.read(output, table), named)
+        rows = _renamed(Tables(output).read(table), named)
         _replace(output, table, rows)
     broken = [{"path": f"{url}/broken.jpg"}, {"path": "/etc/passwd"}]
     facts = {"size": 100, "reason": "corrupt", "detail": "", "run_id": "x"}
@@ -116,5 +117,5 @@ def _renamed(rows: pa.Table, named: dict[str, str]) -> pa.Table:
 
 def _replace(output: Output, table: str, rows: pa.Table) -> None:
     run_id = new_run_id()
-    staged = tables.stage(output, run_id, table, "000000", rows)
-    tables.commit(output, run_id, table, [staged], overwrite=True)
+    staged = staging.stage(output, run_id, table, "000000", rows)
+    Tables(output).commit(run_id, table, [staged], overwrite=True)

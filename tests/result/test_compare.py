@@ -15,8 +15,10 @@ from orchard.cli import main
 from orchard.errors import TableError
 from orchard.records import ERRORS, list_column, vectors_of
 from orchard.result.compare import Comparison, compare
-from orchard.store import models, tables
+from orchard.store import models, staging
 from orchard.store.output import Output
+from orchard.store.snapshot import SCHEMAS
+from orchard.store.tables import Tables
 
 Vectors = np.ndarray
 
@@ -28,21 +30,21 @@ def copy(result: Path, tmp_path: Path) -> Output:
 
 
 def rewrite(output: Output, table: str, rows: pa.Table) -> None:
-    staged = [tables.stage(output, "changed", table, "0", rows)]
-    tables.commit(output, "changed", table, staged, overwrite=True)
+    staged = [staging.stage(output, "changed", table, "0", rows)]
+    Tables(output).commit("changed", table, staged, overwrite=True)
 
 
 def change(output: Output, table: str, how: Callable[[Vectors], None]) -> None:
     """Write a table anew, its vectors, in the order of the paths, changed in place."""
-    rows = tables.read(output, table)
+    rows = Tables(output).read(table)
     vectors = vectors_of(rows[table]).copy()
     how(vectors)
-    type_ = tables.SCHEMAS[table].field(table).type
+    type_ = SCHEMAS[table].field(table).type
     at = rows.column_names.index(table)
     rewrite(
         output,
         table,
-        rows.set_column(at, tables.SCHEMAS[table].field(table), list_column(vectors, type_)),
+        rows.set_column(at, SCHEMAS[table].field(table), list_column(vectors, type_)),
     )
 
 
@@ -64,13 +66,13 @@ def test_a_copy_is_equal(result: Path, copy: Output) -> None:
 
 
 def test_the_order_of_rows_and_files_does_not_matter(result: Path, copy: Output) -> None:
-    rows = tables.read(copy, "features")
+    rows = Tables(copy).read("features")
     shuffled = rows.take(np.random.default_rng(1).permutation(rows.num_rows))
     staged = [
-        tables.stage(copy, "changed", "features", name, part)
+        staging.stage(copy, "changed", "features", name, part)
         for name, part in (("b", shuffled.slice(0, 11)), ("a", shuffled.slice(11)))
     ]
-    tables.commit(copy, "changed", "features", staged, overwrite=True)
+    Tables(copy).commit("changed", "features", staged, overwrite=True)
     assert compared(result, copy).feature_difference == 0
 
 
@@ -107,7 +109,7 @@ def test_a_feature_may_move_within_the_tolerance(
 def test_a_component_may_move_by_a_share_of_its_standard_deviation(
     result: Path, copy: Output, moved: float, equal: bool
 ) -> None:
-    card = models.current_pca(copy)
+    card = models.current_pca(Tables(copy))
     assert card is not None
     deviation = np.sqrt(models.load_pca(copy, card.pca_id)[0].explained_variance[2])
 
@@ -121,14 +123,14 @@ def test_a_component_may_move_by_a_share_of_its_standard_deviation(
 
 
 def test_a_missing_image_is_a_difference(result: Path, copy: Output) -> None:
-    rewrite(copy, "features", tables.read(copy, "features").slice(1))
+    rewrite(copy, "features", Tables(copy).read("features").slice(1))
     found = compare(Output.at(result), copy)
     assert (found.n_both, found.n_only_a, found.n_only_b) == (37, 1, 0)
     assert not compared(result, copy).is_equal
 
 
 def test_other_errors_are_a_difference(result: Path, copy: Output) -> None:
-    rows = tables.read(copy, "errors").to_pylist()
+    rows = Tables(copy).read("errors").to_pylist()
     rows[0]["reason"] = "corrupt"
     rewrite(copy, "errors", pa.Table.from_pylist(rows, schema=ERRORS))
     found = compared(result, copy)
@@ -137,7 +139,7 @@ def test_other_errors_are_a_difference(result: Path, copy: Output) -> None:
 
 
 def test_another_number_of_components_is_a_difference(result: Path, copy: Output) -> None:
-    card = models.current_pca(copy)
+    card = models.current_pca(Tables(copy))
     assert card is not None
     pca, _ = models.load_pca(copy, card.pca_id)
     fewer = models.save_pca(
@@ -148,10 +150,10 @@ def test_another_number_of_components_is_a_difference(result: Path, copy: Output
         fingerprint=card.fingerprint,
         notice=None,
     )
-    rows = tables.read(copy, "components").to_pylist()
+    rows = Tables(copy).read("components").to_pylist()
     for row in rows:
         row |= {"components": row["components"][:3], "pca_id": fewer.pca_id}
-    rewrite(copy, "components", pa.Table.from_pylist(rows, schema=tables.SCHEMAS["components"]))
+    rewrite(copy, "components", pa.Table.from_pylist(rows, schema=SCHEMAS["components"]))
     found = compared(result, copy)
     assert set(found.n_components) == {5, 3}
     assert found.component_difference is None
@@ -159,10 +161,10 @@ def test_another_number_of_components_is_a_difference(result: Path, copy: Output
 
 
 def test_features_of_another_width_are_an_error(result: Path, copy: Output) -> None:
-    rows = tables.read(copy, "features").to_pylist()
+    rows = Tables(copy).read("features").to_pylist()
     for row in rows:
         row["features"] = row["features"][:7]
-    rewrite(copy, "features", pa.Table.from_pylist(rows, schema=tables.SCHEMAS["features"]))
+    rewrite(copy, "features", pa.Table.from_pylist(rows, schema=SCHEMAS["features"]))
     with pytest.raises(TableError, match=r"features have 1280 values in .* and 7 in .*copy$"):
         compare(Output.at(result), copy)
 

@@ -13,9 +13,9 @@ from result.damages import KINDS, Commands, files_of, is_noticed, named
 
 import orchard
 from orchard.errors import DamagedError
-from orchard.store import tables
 from orchard.store.erase import erase
 from orchard.store.output import Output
+from orchard.store.tables import Tables
 from orchard.training import TrainConfig, Trained, train
 
 CODES = {5, 10}  # OUTPUT cannot be read; no such classifier can be loaded
@@ -119,14 +119,14 @@ def trained_whole(
     """A result that other tests share, after an erasure."""
     output = shutil.copytree(rendered_result, tmp_path_factory.mktemp("damage") / "whole")
     erase(
-        Output.at(output), [tables.read(Output.at(output), "features", ["path"])["path"][0].as_py()]
+        Output.at(output), [Tables(Output.at(output)).read("features", ["path"])["path"][0].as_py()]
     )
     return output
 
 
 @pytest.fixture
 def readers(trained_whole: Path, rendered: Path, tmp_path: Path) -> Commands:
-    image = Path(tables.read(Output.at(trained_whole), "features", ["path"])["path"][9].as_py())
+    image = Path(Tables(Output.at(trained_whole)).read("features", ["path"])["path"][9].as_py())
     return Commands(trained_whole, rendered, image, tmp_path / "exported")
 
 
@@ -149,7 +149,7 @@ def test_every_reader_tells_that_a_log_has_lost_its_last_entry(
     copy = shutil.copytree(readers.whole, tmp_path / "copy")
     max((copy / table / "_delta_log").glob("*.json")).unlink()
     with pytest.raises(DamagedError, match="has lost its last entry"):
-        tables.read(Output.at(copy), table)
+        Tables(Output.at(copy)).read(table)
     codes = {name: getattr(readers, name)(copy)[0] for name in ("export", "compare", "report")}
     if table == "components":
         codes["nearest"] = readers.nearest(copy)[0]

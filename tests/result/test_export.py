@@ -17,8 +17,9 @@ from orchard.cli import main
 from orchard.errors import ConfigError, TableError
 from orchard.records import COMPONENTS, FEATURES, vectors_of
 from orchard.result.export import MADE, export
-from orchard.store import contents, tables
+from orchard.store import contents, staging
 from orchard.store.output import Output
+from orchard.store.tables import Tables
 
 ALWAYS = {"errors.csv", "explained_variance.csv"}
 COLUMNS = {"components": ("components", "pc_"), "features": ("features", "f_")}
@@ -42,7 +43,7 @@ def test_parquet_is_the_tables_key_and_vectors(output: Output, tmp_path: Path, t
     schema = {"components": COMPONENTS, "features": FEATURES}[table]
     columns = ["path", "label", table]
     assert found.schema.equals(pa.schema([schema.field(name) for name in columns]))
-    assert found == tables.read(output, table, columns)
+    assert found == Tables(output).read(table, columns)
 
 
 @pytest.mark.parametrize("table", COLUMNS)
@@ -50,7 +51,7 @@ def test_csv_gives_every_value_back_exactly(output: Output, tmp_path: Path, tabl
     written = export(output, tmp_path, "csv", features=True)
     assert names(written, tmp_path) == {"components.csv", "features.csv"} | ALWAYS
     column, prefix = COLUMNS[table]
-    rows = tables.read(output, table)
+    rows = Tables(output).read(table)
     vectors = vectors_of(rows[column])
     found = pd.read_csv(tmp_path / f"{table}.csv", dtype=dict.fromkeys(["path", "label"], str))
     numbered = [f"{prefix}{number + 1}" for number in range(vectors.shape[1])]
@@ -73,7 +74,7 @@ def test_npy_is_an_array_whose_rows_are_those_of_paths_csv(
 ) -> None:
     written = export(output, tmp_path, "npy", features=True)
     assert names(written, tmp_path) == {"components.npy", "features.npy", "paths.csv"} | ALWAYS
-    rows = tables.read(output, table)
+    rows = Tables(output).read(table)
     array = np.load(tmp_path / f"{table}.npy")
     assert array.dtype == np.float32
     np.testing.assert_array_equal(array, vectors_of(rows[table]))
@@ -90,7 +91,7 @@ def test_variances_and_errors_come_along_features_only_if_asked(
     variances = Path(output.root, "explained_variance.csv").read_bytes()
     assert (tmp_path / "new/folder/explained_variance.csv").read_bytes() == variances
     found = pd.read_csv(tmp_path / "new/folder/errors.csv")
-    expected = tables.read(output, "errors")
+    expected = Tables(output).read("errors")
     assert found["path"].tolist() == expected["path"].to_pylist()
     assert found["reason"].tolist() == ["empty", "not_an_image"]
 
@@ -133,13 +134,13 @@ def test_rows_come_in_order_from_files_that_are_not(
 ) -> None:
     output = Output.at(tmp_path / "out")
     shutil.copytree(result / "models", tmp_path / "out/models")
-    rows = tables.read(Output.at(result), "components")
+    rows = Tables(Output.at(result)).read("components")
     shuffled = rows.take(np.random.default_rng(2).permutation(rows.num_rows))
     staged = [
-        tables.stage(output, "r", "components", str(n), shuffled.slice(n * 10, 10))
+        staging.stage(output, "r", "components", str(n), shuffled.slice(n * 10, 10))
         for n in range(4)
     ]
-    tables.commit(output, "r", "components", staged)
+    Tables(output).commit("r", "components", staged)
     monkeypatch.setattr("orchard.store.rows.FILES_IN_MEMORY", 1)
     export(output, tmp_path / "export", "parquet")
     assert pq.read_table(tmp_path / "export/components.parquet") == rows.select(

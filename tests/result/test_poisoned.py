@@ -16,8 +16,9 @@ from starlette.testclient import TestClient
 
 import orchard
 from orchard.errors import DamagedError
-from orchard.store import snapshot, tables
+from orchard.store import snapshot
 from orchard.store.output import Output
+from orchard.store.tables import Tables
 from orchard.web.app import create_app
 from orchard.web.services import Services
 from orchard.web.settings import ServeConfig
@@ -42,7 +43,7 @@ class Poisoned:
 def poisoned(trained_copy: Path, tmp_path: Path) -> Iterator[Poisoned]:
     output = Output.at(trained_copy)
     (tmp_path / "secrets").mkdir()
-    image = Path(tables.read(output, "features", ["path"])["path"][1].as_py()).read_bytes()
+    image = Path(Tables(output).read("features", ["path"])["path"][1].as_py()).read_bytes()
     with loopback(image) as (url, asked):
         paths = poison(output, tmp_path / "secrets", url)
         with opened_files() as opened:
@@ -102,7 +103,7 @@ def test_a_log_that_names_a_file_elsewhere_is_refused(
 ) -> None:
     """The file is a sound one of another result, and the log's digest fits."""
     output = Output.at(trained_copy)
-    [file, *_] = tables.files(output, "features")
+    [file, *_] = Tables(output)["features"].files
     (tmp_path / "other").mkdir()
     (tmp_path / "other/x.parquet").write_bytes(bytes(output.get(file.path)))
     named = name.format(folder=tmp_path / "other")
@@ -110,17 +111,16 @@ def test_a_log_that_names_a_file_elsewhere_is_refused(
     for command in (("export", "--features"), ("report",), ("privacy",)):
         assert invoke(command[0], output.root, *command[1:])[0] == 5
     with pytest.raises(DamagedError, match="which is no file of this folder"):
-        tables.files(output, "features")
+        len(Tables(output)["features"].files)
     assert invoke("erase", output.root, "--path", "/etc/passwd", "--yes")[0] in (5, 11)
     assert (tmp_path / "other/x.parquet").exists()
 
 
 def _name_in_log(output: Output, old: str, new: str) -> None:
     """Put another name into the log's entries, and the digest of what it then says."""
-    opened = snapshot.open_table(output, "features")
-    assert opened is not None
+    features = Tables(output)["features"]
     log = Path(output.root, "features/_delta_log")
-    state = snapshot.state(opened.version(), snapshot.names(opened) - {old} | {new})
+    state = snapshot.state(features.version, features.names - {old} | {new})
     for entry in log.glob("*.json"):
         lines = [json.loads(line) for line in entry.read_text().splitlines()]
         for action in lines:

@@ -11,8 +11,9 @@ import pytest
 from orchard.errors import TableError
 from orchard.records import COMPONENTS, FEATURES
 from orchard.result.processing_record import Statement, record
-from orchard.store import contributions, galleries, tables
+from orchard.store import contributions, galleries, staging
 from orchard.store.output import Output
+from orchard.store.tables import Tables
 
 PATH = "/photos/me.jpg"
 
@@ -25,7 +26,7 @@ def output(tmp_path: Path) -> Output:
     made = Output.at(tmp_path / "out")
     row = dict.fromkeys(FEATURES.names) | {"path": PATH, "features": [0.5, 0.25, 1.0]}
     rows = pa.Table.from_pylist([row], FEATURES)
-    tables.commit(made, RUN, "features", [tables.stage(made, RUN, "features", "0", rows)])
+    Tables(made).commit(RUN, "features", [staging.stage(made, RUN, "features", "0", rows)])
     config = {"sources": ["photos"], "weights": "fruit", "output": "out"}
     run = {
         "run_id": RUN, "started": "2026", "seconds": {}, "sources": ["/home/x/photos"],

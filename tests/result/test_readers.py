@@ -15,8 +15,8 @@ import pytest
 from deltalake import DeltaTable
 
 from orchard.records import COMPONENTS, ERRORS, FEATURES
-from orchard.store import tables
 from orchard.store.output import Output
+from orchard.store.tables import Tables
 
 SCHEMAS = {"features": FEATURES, "components": COMPONENTS, "errors": ERRORS}
 SPARK_TYPES = {
@@ -81,7 +81,7 @@ def output(request: pytest.FixtureRequest) -> Output:
 
 
 def expected(output: Output, table: str) -> list[dict[str, Any]]:
-    return tables.read(output, table).to_pylist()
+    return Tables(output).read(table).to_pylist()
 
 
 @pytest.mark.parametrize("table", SCHEMAS)

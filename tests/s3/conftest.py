@@ -23,10 +23,9 @@ from moto.server import ThreadedMotoServer
 from s3.proxy import Proxy, proxy_to
 
 import orchard
-from orchard import storage
 from orchard.images import source
 from orchard.records import Failure
-from orchard.storage import Storage
+from orchard.storage import Storage, access, credentials, objects
 from orchard.store.output import Output
 
 ACCESS_KEY, SECRET_KEY = "AKIAORCHARDTESTS", "hush-orchard-secret-key"
@@ -65,8 +64,8 @@ def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 
 def _forget() -> None:
-    storage._open.cache_clear()
-    storage._session_of.cache_clear()
+    access._open.cache_clear()
+    credentials._session_of.cache_clear()
 
 
 @pytest.fixture
@@ -80,8 +79,8 @@ def aws_in_workers(spark: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries as ever, with pauses of milliseconds."""
     pauses = {"init_backoff": timedelta(milliseconds=2), "max_backoff": timedelta(milliseconds=8)}
-    monkeypatch.setitem(storage.RETRIES, "backoff", pauses)
-    monkeypatch.setattr(storage, "PAUSE_SECONDS", 0.002)
+    monkeypatch.setitem(access.RETRIES, "backoff", pauses)
+    monkeypatch.setattr(objects, "PAUSE_SECONDS", 0.002)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from s3.proxy import Answer, Cut, Lost, Reset, Stall, Together, Whole
 from orchard.errors import SourceError
 from orchard.images import source
 from orchard.records import Failure, Reason
-from orchard.storage import RETRIES, TIMEOUTS
+from orchard.storage.access import RETRIES, TIMEOUTS
 
 BODY = np.random.default_rng(3).bytes(200_000)
 

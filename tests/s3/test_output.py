@@ -8,7 +8,7 @@ from s3.proxy import Answer, Lost, Reset
 from orchard.errors import TableError
 from orchard.records import ERRORS
 from orchard.storage import Storage
-from orchard.store import tables
+from orchard.store import staging
 from orchard.store.output import Output
 
 
@@ -58,7 +58,7 @@ def test_a_create_that_meets_a_delete_is_repeated(bucket, proxy, quick):
 
 
 def test_what_workers_stage_is_one_conditional_put(bucket, proxy):
-    tables.stage(bucket.output(), "run", "errors", "000000", ERRORS.empty_table())
+    staging.stage(bucket.output(), "run", "errors", "000000", ERRORS.empty_table())
     (request,) = proxy.log
     assert request.method == "PUT"
     assert request.key.startswith("out/_staging/run/errors/part-run-000000-")

@@ -12,10 +12,11 @@ from orchard.config import RunConfig
 from orchard.errors import ConfigError, TableError
 from orchard.images.source import Selection
 from orchard.pipeline import places
-from orchard.store import names, ownership, tables
+from orchard.store import names, ownership, staging
 from orchard.store.compaction import compact
 from orchard.store.erase import erase
 from orchard.store.names import MARKER
+from orchard.store.tables import Tables
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def result(bucket):
     with ownership.claim(output):
         commit(output, R1, "ab", "cd")
         commit(output, R2, "e")
-        tables.discard_staged(output)
+        staging.discard_staged(output)
     return output
 
 
@@ -43,11 +44,11 @@ def test_no_command_deletes_an_object_of_others_wherever_it_lies(bucket, result)
     before = planted(bucket)
     orphan = f"features/part-{R0}-000000-0123abcd.parquet"
     bucket.put(f"out/{orphan}")
-    tables.stage(result, R3, "features", "0", feature_rows("z"))
+    staging.stage(result, R3, "features", "0", feature_rows("z"))
     commit(result, R3, "x", superseded="a")
     erase(result, ["c"])
     compact(result, 1024**2)
-    tables.vacuum(result)
+    Tables(result).vacuum()
     for folder in names.FOLDERS:
         if folder not in names.TABLES:
             result.delete_folder(folder)
@@ -80,8 +81,8 @@ def test_a_log_without_its_last_entry_is_told_and_nothing_is_deleted(bucket, res
     bucket.client.delete_object(Bucket=bucket.name, Key=last)
     before = bucket.contents()
     with pytest.raises(TableError, match="lost its last entry"):
-        tables.vacuum(result)
-    assert tables.sweep(result) == 0
+        Tables(result).vacuum()
+    assert Tables(result).sweep() == 0
     assert bucket.contents() == before
 
 

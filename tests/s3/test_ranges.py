@@ -9,16 +9,17 @@ from s3.proxy import Answer, Cut, Reset, Whole
 
 from orchard.errors import DamagedError, TableError
 from orchard.records import FEATURES, list_column
-from orchard.store import tables
+from orchard.store import contents, staging
+from orchard.store.ranges import TAIL
 
-N_ROWS = 200
+N_ROWS = 2000
 
 
 @pytest.fixture
 def staged(bucket):
     vectors = np.random.default_rng(3).random((N_ROWS, 1280), np.float32)
     columns = {
-        "path": [f"s3://fruits/{n:03}.jpg" for n in range(N_ROWS)],
+        "path": [f"s3://fruits/{n:04}.jpg" for n in range(N_ROWS)],
         "size": list(range(N_ROWS)),
         "features": list_column(vectors, FEATURES.field("features").type),
     }
@@ -26,41 +27,58 @@ def staged(bucket):
         {field.name: columns.get(field.name, pa.nulls(N_ROWS, field.type)) for field in FEATURES},
         schema=FEATURES,
     )
-    return tables.stage(bucket.output(), "run", "features", "0", rows), rows
+    return staging.stage(bucket.output(), "run", "features", "0", rows), rows
 
 
 def bytes_read(proxy):
-    ranges = [r.headers["range"] for r in proxy.log if r.method == "GET"]
-    limits = [tuple(map(int, text.removeprefix("bytes=").split("-"))) for text in ranges]
-    return sum(stop - start + 1 for start, stop in limits)
+    ranges = [r.headers["range"].removeprefix("bytes=") for r in proxy.log if r.method == "GET"]
+    limits = [text.partition("-")[::2] for text in ranges]
+    return sum(int(stop) - int(start) + 1 if start else int(stop) for start, stop in limits)
 
 
 def test_keys_are_read_without_the_features(bucket, proxy, staged):
+    """The end of the file with its footer, then a part for each column."""
     file, rows = staged
     proxy.forget()
-    found = tables.read_file(bucket.output(), file.path, ["path", "size"])
+    found = contents.read_file(bucket.output(), file.path, ["path", "size"])
     assert found.equals(rows.select(["path", "size"]))
-    assert file.n_bytes > 500_000
-    assert bytes_read(proxy) < 100_000
+    assert bytes_read(proxy) < TAIL + 100_000 < file.n_bytes / 10
+    assert [r.method for r in proxy.log] == ["GET", "GET", "GET"]
+
+
+def test_a_small_file_is_one_request(bucket, proxy, staged):
+    rows = staged[1].slice(0, 50)
+    file = staging.stage(bucket.output(), "run", "features", "1", rows)
+    proxy.forget()
+    found = contents.read_file(bucket.output(), file.path, ["path", "size"])
+    assert found.equals(rows.select(["path", "size"]))
+    assert [r.method for r in proxy.log] == ["GET"]
+
+
+def test_a_file_that_was_emptied_is_damaged(bucket, proxy, staged):
+    file, _ = staged
+    bucket.put(f"out/{file.path}", b"")
+    with pytest.raises(DamagedError, match="is not as it was stored"):
+        contents.read_file(bucket.output(), file.path, ["path", "size"])
 
 
 def test_a_staged_file_is_described_after_one_look_at_all_of_it(bucket, proxy, staged):
     file, _ = staged
     proxy.forget()
-    assert tables.describe(bucket.output(), file.path) == file
+    assert staging.describe(bucket.output(), file.path) == file
     assert proxy.count("GET") == {f"out/{file.path}": 1}
     data = bytearray(bucket.read(f"out/{file.path}"))
     data[len(data) // 2] ^= 1
     bucket.put(f"out/{file.path}", bytes(data))
     with pytest.raises(DamagedError, match="is not as it was stored"):
-        tables.describe(bucket.output(), file.path)
+        staging.describe(bucket.output(), file.path)
 
 
 def test_a_server_that_answers_no_ranges_is_asked_for_the_whole_once(bucket, proxy, staged):
     file, rows = staged
     proxy.forget()
     proxy.inject = lambda request: Whole() if request.is_read else None
-    found = tables.read_file(bucket.output(), file.path, ["path", "size"])
+    found = contents.read_file(bucket.output(), file.path, ["path", "size"])
     assert found.equals(rows.select(["path", "size"]))
     assert [r.headers.get("range") is None for r in proxy.log if r.method == "GET"] == [False, True]
 
@@ -75,14 +93,14 @@ def test_faults_that_pass_change_nothing(bucket, proxy, quick, staged, fault):
         return fault if request.is_read and not (what in seen or seen.add(what)) else None
 
     proxy.inject = once
-    assert tables.read_file(bucket.output(), file.path, ["path"]).equals(rows.select(["path"]))
+    assert contents.read_file(bucket.output(), file.path, ["path"]).equals(rows.select(["path"]))
 
 
 def test_what_cannot_be_read_is_one_sentence(bucket, proxy, staged):
     file, _ = staged
     with pytest.raises(TableError, match=r"^cannot read s3://.*/out/features/no-such"):
-        tables.read_file(bucket.output(), "features/no-such.parquet", ["path"])
+        contents.read_file(bucket.output(), "features/no-such.parquet", ["path"])
     proxy.inject = lambda request: Answer(403, "AccessDenied") if request.is_read else None
     with pytest.raises(TableError, match=r"^cannot read s3://") as caught:
-        tables.read_file(bucket.output(), file.path, ["path"])
+        contents.read_file(bucket.output(), file.path, ["path"])
     assert "\n" not in str(caught.value)

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 import orchard
-from orchard.embedding.fingerprint import Embedding
+from orchard.embedding.fingerprint import EmbeddingIdentity
 from orchard.errors import ConfigError, OrchardError, ReductionError
 from orchard.images.decode import Pixels, decode
 from orchard.model import Embedder, load_model
@@ -112,7 +112,7 @@ def test_several_views_are_averaged_as_in_a_run(images: Any) -> None:
     views = ("plain", "zoom")
     embedder = ImageEmbedder(inputCol="path", broadcast=False, view=list(views), **NETWORK)
     model = load_model("fruit", 32, views=views)
-    assert embedder.fingerprint == Embedding.of(model).fingerprint
+    assert embedder.fingerprint == EmbeddingIdentity.of(model).fingerprint
     for path, vector in by_path(embedder.transform(images.limit(2)), "features").items():
         pixels = decode(Path(path).read_bytes(), 32, views=views)
         assert isinstance(pixels, Pixels)

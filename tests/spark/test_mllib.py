@@ -14,8 +14,9 @@ from orchard.classify.space import Space
 from orchard.errors import ClassifierError, ConfigError
 from orchard.spark.mllib import SparkTrainer, spark_trainer
 from orchard.spark.predict_column import predict_column
-from orchard.store import models, tables
+from orchard.store import contents, models
 from orchard.store.output import Output
+from orchard.store.tables import Tables
 from orchard.training import train
 from orchard.training.samples import LocalTrainer
 from orchard.training.settings import TrainConfig
@@ -37,14 +38,14 @@ def result(spark: Any, photos: Path, tmp_path_factory: pytest.TempPathFactory) -
 def trainers(result: Path) -> tuple[SparkTrainer, LocalTrainer, np.ndarray]:
     """One on Spark, one here, of the same 40 images but four; and the classes."""
     output = Output.at(result)
-    card = models.current_pca(output)
+    card = models.current_pca(Tables(output))
     assert card is not None
     space = Space.of(models.load_pca(output, card.pca_id)[0])
-    files = [file.path for file in tables.files(output, "components")]
+    files = [file.path for file in Tables(output)["components"].files]
     labelled = np.arange(40) % 10 != 3
     with spark_trainer("local[2]", output, files, labelled, space) as trainer:
         x = trainer.inputs(np.arange(36))
-    names = [tables.read_file(output, path, ["label"])["label"].to_pylist() for path in files]
+    names = [contents.read_file(output, path, ["label"])["label"].to_pylist() for path in files]
     y = np.unique(np.concatenate(names), return_inverse=True)[1][labelled]
     return trainer, LocalTrainer(x), y
 
@@ -85,7 +86,7 @@ def test_one_class_is_refused_before_spark_is_asked(trainers: Any) -> None:
 def test_a_training_on_spark_answers_without_it(result: Path) -> None:
     done = train(TrainConfig(output=str(result), kind="logistic", folds=2, engine="spark"))
     assert done.card.training["engine"] == "Spark MLlib"
-    path = tables.read(Output.at(result), "features", ["path"])["path"][0].as_py()
+    path = Tables(Output.at(result)).read("features", ["path"])["path"][0].as_py()
     assert load_classifier(Output.at(result)).card == done.card
     (found,) = Predictor.load(result).predict([Path(path).read_bytes()])
     assert found.failure is None

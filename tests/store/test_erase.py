@@ -18,11 +18,12 @@ from traces_of import traces_of
 import orchard
 from orchard.errors import TableError
 from orchard.records import ERRORS, GONE, vectors_of
-from orchard.store import galleries, tables, traces
+from orchard.store import galleries, staging, traces
 from orchard.store.erase import AUDIT, erase, preview, readmit
 from orchard.store.output import Output
 from orchard.store.runs import new_run_id
 from orchard.store.suppression import SUPPRESSED, Suppression
+from orchard.store.tables import Tables
 
 CLASSIFIER = "models/classifier/0123456789abcdef"
 RUN = "20261130T120000.000000Z-0000a1"
@@ -67,8 +68,8 @@ def add_error(output: Output, path: str) -> None:
     """An image that failed, under a name that a disk gave it."""
     run_id = new_run_id()
     row = dict.fromkeys(ERRORS.names) | {"path": path, "reason": "empty"}
-    file = tables.stage(output, run_id, "errors", "0", pa.Table.from_pylist([row], ERRORS))
-    tables.commit(output, run_id, "errors", [file])
+    file = staging.stage(output, run_id, "errors", "0", pa.Table.from_pylist([row], ERRORS))
+    Tables(output).commit(run_id, "errors", [file])
 
 
 @pytest.mark.parametrize("mistyped", [".", "fruit", "head", " ", "/", "png", "logistic"])
@@ -85,7 +86,7 @@ def test_a_path_is_meant_whole_and_never_as_a_part_of_another(
 ) -> None:
     for near in (person[:-1], person + "x", person[1:], str(photos / "plum"), person.upper()):
         assert not erase(output, [near]).n_images, near
-    assert tables.count(output, "features") == 40
+    assert Tables(output)["features"].n_rows == 40
     assert erase(output, [person]).rows["features"] == 1
 
 
@@ -128,7 +129,7 @@ def test_a_composed_spelling_finds_a_decomposed_name_and_an_exact_one_goes_first
     for path in (composed, decomposed):
         add_error(output, path)
     assert erase(output, [decomposed]).rows["errors"] == 1
-    assert tables.read(output, "errors", ["path"])["path"].to_pylist() == [composed]
+    assert Tables(output).read("errors", ["path"])["path"].to_pylist() == [composed]
     assert erase(output, [], [normalize("NFD", "/photos/caf\u00e9")]).rows["errors"] == 1
 
 
@@ -216,14 +217,14 @@ def test_files_that_have_no_part_of_the_image_stay_as_they_were(
 
 def test_a_gone_image_is_erased_as_any_other(output: Output) -> None:
     row = pa.Table.from_pylist([dict.fromkeys(GONE.names) | {"path": "/gone.jpg"}], GONE)
-    tables.commit(output, RUN, "gone", [tables.stage(output, RUN, "gone", "0", row)])
+    Tables(output).commit(RUN, "gone", [staging.stage(output, RUN, "gone", "0", row)])
     assert erase(output, ["/gone.jpg"]).rows["gone"] == 1
     assert traces_of(output.root, ["/gone.jpg"]) == []
 
 
 def test_an_image_that_only_an_interrupted_run_has_embedded_is_known(output: Output) -> None:
     row = dict.fromkeys(ERRORS.names) | {"path": "/staged.jpg", "reason": "empty"}
-    tables.stage(output, RUN, "errors", "0", pa.Table.from_pylist([row], ERRORS))
+    staging.stage(output, RUN, "errors", "0", pa.Table.from_pylist([row], ERRORS))
     assert erase(output, ["/staged.jpg"]).n_images == 1
     assert not output.paths("_staging")
 
@@ -334,12 +335,12 @@ def test_a_damaged_list_of_what_is_kept_out_stops_before_anything_is_deleted(
 def test_a_table_that_cannot_be_read_keeps_no_other_from_its_erasure(
     output: Output, person: str
 ) -> None:
-    file = Path(output.root, tables.files(output, "components")[0].path)
+    file = Path(output.root, Tables(output)["components"].files[0].path)
     file.write_bytes(b"PAR1 no more")
     done = erase(output, [person])
     assert (done.rows["features"], done.classifier_rows) == (1, 1)
     assert any(file.name in problem for problem in done.remaining)
-    assert person not in tables.read(output, "features", ["path"])["path"].to_pylist()
+    assert person not in Tables(output).read("features", ["path"])["path"].to_pylist()
 
 
 def test_an_audit_log_whose_last_line_was_cut_is_continued(output: Output, person: str) -> None:
@@ -356,7 +357,7 @@ def test_what_was_erased_can_be_readmitted(
     assert readmit(output, [person, "/other.jpg"]) == ("/other.jpg",)
     back = run(photos, output.root).record["counts"]
     assert (back["suppressed"], back["new"]) == (0, 1)
-    assert tables.count(output, "features") == 40
+    assert Tables(output)["features"].n_rows == 40
 
 
 def test_many_paths_leave_a_large_classifier_in_one_pass(output: Output) -> None:

@@ -19,11 +19,13 @@ from store.test_tables import R0, R1, R2, R3, commit, feature_rows, paths, plain
 
 from orchard.cli import main
 from orchard.errors import TableError
-from orchard.store import disk, log, models, names, ownership, tables
+from orchard.store import disk, log, models, names, ownership, staging, tables
 from orchard.store.compaction import compact
 from orchard.store.erase import erase
 from orchard.store.names import MARKER, VERSIONS
 from orchard.store.output import Output
+from orchard.store.snapshot import SCHEMAS
+from orchard.store.tables import Tables
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def result(output: Output) -> Output:
     with ownership.claim(output):
         commit(output, R1, "ab", "cd")
         commit(output, R2, "e")
-        tables.discard_staged(output)
+        staging.discard_staged(output)
     return output
 
 
@@ -84,11 +86,11 @@ def foreign_hashes(output: Output, wanted: tuple[str, ...] = FOREIGN) -> dict[st
 
 def test_no_command_deletes_a_file_of_others_wherever_it_lies(result: Output) -> None:
     before = plant(result)
-    staged = tables.stage(result, R3, "features", "0", feature_rows("z"))
+    staged = staging.stage(result, R3, "features", "0", feature_rows("z"))
     commit(result, R3, "x", superseded="a")
     erase(result, ["c"], ["d"])
     compact(result, 1024**2)
-    tables.sweep(result)
+    Tables(result).sweep()
     done = CliRunner().invoke(main, ["vacuum", result.root])
     assert done.exit_code == 0, done.output
     for folder in names.FOLDERS:
@@ -103,7 +105,7 @@ def test_what_others_put_into_a_result_is_neither_listed_nor_read(result: Output
     plant(result)
     for folder in ("features", "runs", "_staging", "models", ""):
         assert not set(result.paths(folder)) & set(FOREIGN)
-    assert tables.staged(result, "features") == []
+    assert staging.staged(result, "features") == []
     assert models.load_moments(result) is None
 
 
@@ -114,8 +116,8 @@ def test_a_path_that_is_not_orchards_is_not_deleted_by_name_either(result: Outpu
 
 
 def test_a_folder_that_was_there_empty_stays_and_orchards_own_goes(result: Output) -> None:
-    tables.stage(result, R3, "features", "0", feature_rows("z"))
-    tables.discard_staged(result)
+    staging.stage(result, R3, "features", "0", feature_rows("z"))
+    staging.discard_staged(result)
     assert not Path(result.root, "_staging").exists()
     Path(result.root, "report/drafts").mkdir(parents=True)
     result.put("report/index.html", b"page")
@@ -141,7 +143,7 @@ def test_every_name_that_a_result_with_a_classifier_holds_is_known(
 
 
 def test_the_tables_are_those_that_names_are_known_of() -> None:
-    assert set(names.TABLES) == set(tables.SCHEMAS)
+    assert set(names.TABLES) == set(SCHEMAS)
 
 
 # -- first runs -----------------------------------------------------------------------------------
@@ -201,8 +203,8 @@ def test_somebodys_delta_table_in_a_result_is_neither_written_nor_swept(result: 
     write_deltalake(place, pa.table({"x": [3]}), mode="overwrite")
     before = hashes(Path(place))
     with pytest.raises(TableError, match="a Delta table that Orchard did not make"):
-        tables.commit(result, R3, "components", [], overwrite=True)
-    tables.sweep(result)
+        Tables(result).commit(R3, "components", [], overwrite=True)
+    Tables(result).sweep()
     assert hashes(Path(place)) == before
 
 
@@ -243,13 +245,13 @@ def test_of_a_run_that_nothing_came_of_nothing_stays(tmp_path: Path, error: type
 def test_what_an_interrupted_first_run_embedded_keeps_its_marker(output: Output) -> None:
     def interrupted() -> None:
         with ownership.claim(output):
-            tables.stage(output, R1, "features", "0", feature_rows("a"))
+            staging.stage(output, R1, "features", "0", feature_rows("a"))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert ownership.is_result(output)
-    assert len(tables.staged(output, "features")) == 1
+    assert len(staging.staged(output, "features")) == 1
 
 
 def test_a_result_of_a_newer_format_is_refused(result: Output) -> None:
@@ -282,7 +284,7 @@ def test_a_result_of_0_1_0_opens_and_gets_its_marker_at_the_next_run(result: Out
 
 @pytest.mark.parametrize("killed", ["staging", "moved", "created"])
 def test_a_first_run_of_0_1_0_that_was_killed_is_taken_over(output: Output, killed: str) -> None:
-    file = tables.stage(output, R1, "features", "0", feature_rows("a"))
+    file = staging.stage(output, R1, "features", "0", feature_rows("a"))
     if killed != "staging":
         output.move(file.path, f"features/{Path(file.path).name}")
     if killed == "created":
@@ -303,7 +305,7 @@ def test_what_compaction_by_0_1_0_left_behind_is_swept_where_the_log_names_it(
     erase(result, ["a"])
     assert not Path(merged).exists(), "else the erased row would still lie there"
     Path(merged).write_bytes(kept)
-    tables.sweep(result)
+    Tables(result).sweep()
     assert not Path(merged).exists()
     assert paths(result) == plain(result) == list("bcde")
 
@@ -331,10 +333,10 @@ def test_a_log_without_its_last_entry_is_told_and_nothing_is_deleted(cut_short: 
     assert done.exit_code == 5
     assert "has lost its last entry" in done.output
     assert "run --replace" in done.output
-    assert tables.sweep(cut_short) == 0
+    assert Tables(cut_short).sweep() == 0
     with pytest.raises(TableError, match="lost its last entry"):
         commit(cut_short, R3, "x", superseded="a")
-    tables.discard_staged(cut_short)
+    staging.discard_staged(cut_short)
     assert hashes(Path(cut_short.root)) == before
 
 
@@ -343,36 +345,36 @@ def test_a_table_whose_log_is_gone_keeps_its_files(cut_short: Output) -> None:
     if not Path(cut_short.root, MARKER).exists():
         cut_short.put_json(MARKER, {"format": 1, "result": "x", "made_by": "orchard 1"})
     before = hashes(Path(cut_short.root))
-    assert tables.sweep(cut_short) == 0
+    assert Tables(cut_short).sweep() == 0
     with pytest.raises(TableError, match="lost its last entry"):
-        tables.vacuum(cut_short)
+        Tables(cut_short).vacuum()
     assert hashes(Path(cut_short.root)) == before
 
 
 def test_computed_anew_a_table_may_be_written_and_swept_again(cut_short: Output) -> None:
     commit(cut_short, R3, "xy", overwrite=True)
     assert plain(cut_short) == paths(cut_short) == ["x", "y"]
-    tables.check(cut_short, "features")
+    Tables(cut_short).check()
 
 
 def test_a_log_that_names_nothing_lets_nothing_be_swept(output: Output) -> None:
     tables._create(output, "features")
     Path(output.root, f"features/part-{R0}-000000-0123abcd.parquet").write_bytes(b"x")
-    assert tables.sweep(output) == 0
+    assert Tables(output).sweep() == 0
 
 
 def test_a_killed_writers_files_are_swept_though_the_log_is_young(result: Output) -> None:
     """Also between the commit and the note of its version, which comes after it."""
     orphan = Path(result.root, f"features/part-{R3}-000000-0123abcd.parquet")
     pq.write_table(feature_rows("z"), orphan)
-    log.note(result, "features", 1)
-    assert tables.sweep(result) == 1
+    log.note(result, {"features": 1})
+    assert Tables(result).sweep() == 1
     assert not orphan.exists()
 
 
 def test_a_features_folder_that_somebody_deleted_whole_is_no_damage(result: Output) -> None:
     shutil.rmtree(Path(result.root, "features"))
-    tables.check(result, "features")
+    Tables(result).check()
 
 
 # -- links ----------------------------------------------------------------------------------------
@@ -429,7 +431,7 @@ def test_nothing_is_written_through_a_link(result: Output, victim: Path, link: s
     for write in (result.put, result.create):
         with pytest.raises(TableError, match=f"{place} is a link; Orchard writes through none"):
             write(f"{link}/index.html", b"mine")
-    staged = tables.stage(result, R3, "features", "0", feature_rows("z"))
+    staged = staging.stage(result, R3, "features", "0", feature_rows("z"))
     with pytest.raises(TableError, match="is a link"):
         result.move(staged.path, f"{link}/a.jpg")
     with pytest.raises(OSError, match=r"Not a directory|symbolic link"):
@@ -480,9 +482,9 @@ def test_the_run_that_wrote_a_table_is_known_whatever_the_folder_is_called(
 ) -> None:
     output = Output.at(tmp_path / name / "out")
     commit(output, R1, "ab", facts={"orchard.features": "f"})
-    assert tables.provenance(output, "features") == {
+    assert Tables(output)["features"].facts == {
         "orchard.run_id": R1, "orchard.features": "f",
     }  # fmt: skip
     compact(output, 1024**2)
-    assert tables.provenance(output, "features")["orchard.run_id"] == R1
+    assert Tables(output)["features"].facts["orchard.run_id"] == R1
     assert ownership.is_result(output)

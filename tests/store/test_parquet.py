@@ -17,18 +17,19 @@ from deltalake import DeltaTable
 from orchard.errors import DamagedError, TableError
 from orchard.records import FEATURES
 from orchard.reduction import Moments
-from orchard.store import models, tables
+from orchard.store import contents, models, staging
 from orchard.store.compaction import compact
 from orchard.store.models import StoredMoments
 from orchard.store.output import Output
+from orchard.store.tables import Tables
 
 
 @pytest.fixture
 def output(tmp_path: Path) -> Output:
     output = Output.at(tmp_path / "out")
     for run_id, paths in (("r1", "abc"), ("r2", "de")):
-        staged = [tables.stage(output, run_id, "features", "0", rows(paths))]
-        tables.commit(output, run_id, "features", staged)
+        staged = [staging.stage(output, run_id, "features", "0", rows(paths))]
+        Tables(output).commit(run_id, "features", staged)
     return output
 
 
@@ -44,7 +45,7 @@ def flip(path: Path, bit: int) -> None:
 
 
 def first(output: Output) -> Path:
-    return Path(output.root, tables.files(output, "features")[0].path)
+    return Path(output.root, Tables(output)["features"].files[0].path)
 
 
 def test_whichever_bit_is_flipped_a_whole_read_notices_it(output: Output) -> None:
@@ -52,21 +53,21 @@ def test_whichever_bit_is_flipped_a_whole_read_notices_it(output: Output) -> Non
     for bit in range(0, path.stat().st_size * 8, 101):
         flip(path, bit)
         with pytest.raises(DamagedError, match=r"is not as it was stored \(.*\); restore it"):
-            tables.read_file(output, f"features/{path.name}")
+            contents.read_file(output, f"features/{path.name}")
         flip(path, bit)
-    assert tables.read(output, "features").num_rows == 5
+    assert Tables(output).read("features").num_rows == 5
 
 
 def test_whichever_bit_is_flipped_a_read_of_some_columns_notices_it_or_is_right(
     output: Output,
 ) -> None:
     path = first(output)
-    expected = tables.read_file(output, f"features/{path.name}", ["path", "features"])
+    expected = contents.read_file(output, f"features/{path.name}", ["path", "features"])
     n_noticed = 0
     for bit in range(0, path.stat().st_size * 8, 23):
         flip(path, bit)
         try:
-            found = tables.read_file(output, f"features/{path.name}", ["path", "features"])
+            found = contents.read_file(output, f"features/{path.name}", ["path", "features"])
             assert found == expected, f"bit {bit} changed what was read"
         except DamagedError:
             n_noticed += 1
@@ -79,7 +80,7 @@ def test_a_file_that_is_cut_is_noticed(output: Output) -> None:
     path.write_bytes(path.read_bytes()[:-1])
     for columns in (None, ["path"]):
         with pytest.raises(DamagedError, match="not as it was stored"):
-            tables.read_file(output, f"features/{path.name}", columns)
+            contents.read_file(output, f"features/{path.name}", columns)
 
 
 def test_plain_readers_need_not_know(output: Output) -> None:
@@ -97,7 +98,7 @@ def test_merged_files_have_checksums_and_damage_is_not_merged(output: Output) ->
         compact(output, 2**20)
     flip(path, path.stat().st_size * 4)
     assert compact(output, 2**20)["features"] == 1
-    assert len(tables.files(output, "features")) == 1
+    assert len(Tables(output)["features"].files) == 1
     test_whichever_bit_is_flipped_a_whole_read_notices_it(output)
 
 
@@ -106,14 +107,14 @@ def test_a_file_without_checksums_is_read_and_its_texts_are_looked_at(output: Ou
     folder = Path(output.root, "features")
     old = folder / "part-r0-000000-0a1b2c3d.parquet"
     pq.write_table(rows("xyz"), old, compression="zstd")
-    assert tables.read_file(output, f"features/{old.name}")["path"].to_pylist() == list("xyz")
+    assert contents.read_file(output, f"features/{old.name}")["path"].to_pylist() == list("xyz")
     vectors = pa.array([[1.0, 2.0], [1.0], [1.0, 2.0]], FEATURES.field("features").type)
     ragged = rows("xyz").set_column(
         FEATURES.get_field_index("features"), FEATURES.field("features"), vectors
     )
     pq.write_table(ragged, old)
     with pytest.raises(DamagedError, match="vectors are not of one length"):
-        tables.read_file(output, f"features/{old.name}", ["features"])
+        contents.read_file(output, f"features/{old.name}", ["features"])
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,7 @@ def test_a_log_that_names_a_file_elsewhere_is_refused(output: Output, name: str)
            "dataChange": True, "stats": json.dumps({"numRecords": 1})}  # fmt: skip
     log.write_text(json.dumps({"add": add}) + "\n")
     with pytest.raises(DamagedError, match="is no file of this folder"):
-        tables.read(output, "features")
+        Tables(output).read("features")
 
 
 def test_a_link_in_a_table_leads_to_no_file_outside(output: Output, tmp_path: Path) -> None:
@@ -144,7 +145,7 @@ def test_a_link_in_a_table_leads_to_no_file_outside(output: Output, tmp_path: Pa
     moved = path.rename(tmp_path / "elsewhere.parquet")
     path.symlink_to(moved)
     with pytest.raises(TableError, match="it lies outside OUTPUT, through a link"):
-        tables.read(output, "features")
+        Tables(output).read("features")
 
 
 @pytest.mark.parametrize("content", [b"", b"{}\n"])
@@ -154,12 +155,12 @@ def test_an_entry_of_the_log_that_was_emptied_is_noticed(
 ) -> None:
     Path(output.root, f"features/_delta_log/{number:020d}.json").write_bytes(content)
     with pytest.raises(TableError):
-        tables.files(output, "features")
+        len(Tables(output)["features"].files)
 
 
 def test_what_another_program_adds_to_the_log_is_its_own_affair(output: Output) -> None:
     DeltaTable(f"{output.root}/features").vacuum(0, dry_run=False, enforce_retention_duration=False)
-    assert tables.count(output, "features") == 5
+    assert Tables(output)["features"].n_rows == 5
 
 
 def test_damaged_moments_are_refused(output: Output) -> None:

@@ -15,9 +15,10 @@ from deltalake import DeltaTable, write_deltalake
 
 from orchard.errors import TableError
 from orchard.records import COMPONENTS, ERRORS, FEATURES
-from orchard.store import tables
+from orchard.store import contents, staging, tables
 from orchard.store.output import Output
-from orchard.store.tables import TableFile
+from orchard.store.snapshot import SCHEMAS, TableFile
+from orchard.store.tables import Tables
 
 
 @pytest.fixture
@@ -52,12 +53,12 @@ R0, R1, R2, R3 = (f"2026010{day}T120000.000000Z-0000a{day}" for day in range(4))
 def commit(output: Output, run_id: str, *parts: str, value: float = 1.0, **options: Any) -> None:
     """Stage one file of feature rows for each word, a letter a path, and commit them."""
     staged = [
-        tables.stage(output, run_id, "features", str(n), feature_rows(part, value))
+        staging.stage(output, run_id, "features", str(n), feature_rows(part, value))
         for n, part in enumerate(parts)
     ]
     if "superseded" in options:
         options["superseded"] = pa.array(list(options["superseded"]), pa.string())
-    tables.commit(output, run_id, "features", staged, **options)
+    Tables(output).commit(run_id, "features", staged, **options)
 
 
 def plain(output: Output, table: str = "features") -> list[str]:
@@ -66,7 +67,7 @@ def plain(output: Output, table: str = "features") -> list[str]:
 
 
 def paths(output: Output) -> list[str]:
-    return tables.read(output, "features", ["path"])["path"].to_pylist()
+    return Tables(output).read("features", ["path"])["path"].to_pylist()
 
 
 def snapshot(output: Output) -> dict[str, bytes]:
@@ -75,52 +76,52 @@ def snapshot(output: Output) -> dict[str, bytes]:
 
 
 def test_without_a_table_there_are_no_rows(output: Output) -> None:
-    assert tables.version(output, "features") == -1
-    assert tables.files(output, "features") == []
-    assert tables.count(output, "features") == 0
-    assert tables.read(output, "features").schema == FEATURES
+    assert Tables(output)["features"].version == -1
+    assert Tables(output)["features"].files == ()
+    assert Tables(output)["features"].n_rows == 0
+    assert Tables(output).read("features").schema == FEATURES
     assert not Path(output.root).exists(), "looking creates nothing"
 
 
 def test_staged_rows_are_seen_by_no_reader_until_they_are_committed(output: Output) -> None:
     commit(output, R1, "ab")
-    staged = [tables.stage(output, R2, "features", "0", feature_rows("c"))]
+    staged = [staging.stage(output, R2, "features", "0", feature_rows("c"))]
     assert plain(output) == paths(output) == ["a", "b"]
-    assert tables.staged(output, "features") == [staged[0].path]
-    assert tables.describe(output, staged[0].path) == staged[0]
-    tables.commit(output, R2, "features", staged)
+    assert staging.staged(output, "features") == [staged[0].path]
+    assert staging.describe(output, staged[0].path) == staged[0]
+    Tables(output).commit(R2, "features", staged)
     assert plain(output) == paths(output) == ["a", "b", "c"]
-    assert tables.staged(output, "features") == []
+    assert staging.staged(output, "features") == []
 
 
 def test_each_commit_is_one_version(output: Output) -> None:
     commit(output, R1, "ab", "cd")
-    first = tables.version(output, "features")
+    first = Tables(output)["features"].version
     commit(output, R2, "ef")
-    assert tables.version(output, "features") == first + 1
+    assert Tables(output)["features"].version == first + 1
     assert paths(output) == list("abcdef")
-    assert tables.count(output, "features") == 6
+    assert Tables(output)["features"].n_rows == 6
 
 
 def test_superseded_rows_leave_with_the_commit_that_brings_the_new_ones(output: Output) -> None:
     commit(output, R1, "abc", "de", "f")
-    first = tables.version(output, "features")
+    first = Tables(output)["features"].version
     commit(output, R2, "cxf", value=7, superseded="cf")
-    assert tables.version(output, "features") == first + 1
+    assert Tables(output)["features"].version == first + 1
     assert plain(output) == paths(output) == list("abcdefx")
     values = {
-        row["path"]: row["features"][0] for row in tables.read(output, "features").to_pylist()
+        row["path"]: row["features"][0] for row in Tables(output).read("features").to_pylist()
     }
     assert values == dict.fromkeys("abde", 1.0) | dict.fromkeys("cfx", 7.0)
-    names = {file.path for file in tables.files(output, "features")}
+    names = {file.path for file in Tables(output)["features"].files}
     assert {f"features/{p.name}" for p in Path(output.root, "features").glob("*.parquet")} == names
 
 
 def test_overwriting_leaves_the_new_rows_only(output: Output) -> None:
     commit(output, R1, "abc", "de")
-    first = tables.version(output, "features")
+    first = Tables(output)["features"].version
     commit(output, R2, "xy", overwrite=True)
-    assert tables.version(output, "features") == first + 1
+    assert Tables(output)["features"].version == first + 1
     assert plain(output) == paths(output) == ["x", "y"]
 
 
@@ -137,7 +138,7 @@ def test_committing_a_run_again_changes_nothing(output: Output) -> None:
     before = snapshot(output)
     for run_id, options in ((R1, {}), (R2, {"superseded": "b"}), (R2, {"overwrite": True})):
         commit(output, run_id, "xyz", **options)
-        tables.discard_staged(output)
+        staging.discard_staged(output)
         assert snapshot(output) == before
 
 
@@ -149,36 +150,36 @@ def test_nothing_to_commit_is_no_version(output: Output) -> None:
     assert snapshot(output) == before
 
 
-@pytest.mark.parametrize("table", tables.SCHEMAS)
+@pytest.mark.parametrize("table", SCHEMAS)
 def test_an_empty_table_can_be_read(output: Output, table: str) -> None:
-    tables.commit(output, R1, table, [])
-    assert tables.count(output, table) == 0
+    Tables(output).commit(R1, table, [])
+    assert Tables(output)[table].n_rows == 0
     assert plain(output, table) == []
-    assert pq.read_table(f"{output.root}/{table}").schema.equals(tables.SCHEMAS[table])
+    assert pq.read_table(f"{output.root}/{table}").schema.equals(SCHEMAS[table])
     delta = pa.table(DeltaTable(f"{output.root}/{table}").to_pyarrow_table())
     assert delta.num_rows == 0
 
 
 @pytest.mark.parametrize("options", [{"superseded": pa.array(["a", "b"])}, {"overwrite": True}])
 def test_a_table_that_lost_its_last_row_can_be_read(output: Output, options: Any) -> None:
-    staged = [tables.stage(output, R1, "errors", "0", error_rows("ab"))]
-    tables.commit(output, R1, "errors", staged)
-    tables.commit(output, R2, "errors", [], **options)
-    assert plain(output, "errors") == tables.read(output, "errors")["path"].to_pylist() == []
-    staged = [tables.stage(output, R3, "errors", "0", error_rows("c"))]
-    tables.commit(output, R3, "errors", staged)
+    staged = [staging.stage(output, R1, "errors", "0", error_rows("ab"))]
+    Tables(output).commit(R1, "errors", staged)
+    Tables(output).commit(R2, "errors", [], **options)
+    assert plain(output, "errors") == Tables(output).read("errors")["path"].to_pylist() == []
+    staged = [staging.stage(output, R3, "errors", "0", error_rows("c"))]
+    Tables(output).commit(R3, "errors", staged)
     assert plain(output, "errors") == ["c"]
 
 
 def test_files_of_killed_writers_are_swept(output: Output) -> None:
     commit(output, R1, "ab")
-    version = tables.version(output, "features")
+    version = Tables(output)["features"].version
     orphan = Path(output.root, "features", f"part-{R0}-000000-00000000.parquet")
     pq.write_table(feature_rows("z"), orphan)
     assert plain(output) == ["a", "b", "z"]
-    tables.sweep(output)
+    Tables(output).sweep()
     assert plain(output) == ["a", "b"]
-    assert tables.version(output, "features") == version
+    assert Tables(output)["features"].version == version
 
 
 def test_files_of_a_writer_killed_before_its_first_commit_are_swept_by_the_next(
@@ -193,8 +194,8 @@ def test_files_of_a_writer_killed_before_its_first_commit_are_swept_by_the_next(
 
 def test_what_is_staged_is_discarded_as_a_whole(output: Output) -> None:
     commit(output, R1, "a")
-    tables.stage(output, R2, "features", "0", feature_rows("b"))
-    tables.discard_staged(output)
+    staging.stage(output, R2, "features", "0", feature_rows("b"))
+    staging.discard_staged(output)
     assert not Path(output.root, "_staging").exists()
     assert paths(output) == ["a"]
 
@@ -215,14 +216,14 @@ def test_a_commit_that_meets_another_writer_leaves_that_ones_table(
     output: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit(output, R1, "ab")
-    theirs = feature_rows("xy").cast(tables.SCHEMAS["features"])
+    theirs = feature_rows("xy").cast(SCHEMAS["features"])
     location = f"{output.root}/features"
     interrupted_by(output, monkeypatch, lambda: write_deltalake(location, theirs, mode="overwrite"))
     with pytest.raises(TableError, match=r"^cannot commit to .*/features: .*run the same command"):
         commit(output, R2, "c", superseded="a")
     assert paths(output) == ["x", "y"]
-    assert len(tables.staged(output, "features")) == 2, "the new row, and the kept one"
-    tables.sweep(output)
+    assert len(staging.staged(output, "features")) == 2, "the new row, and the kept one"
+    Tables(output).sweep()
     assert plain(output) == ["x", "y"]
 
 
@@ -246,8 +247,8 @@ def test_a_commit_that_is_interrupted_leaves_the_table_and_keeps_what_was_staged
         commit(output, R2, "c", "d")
     assert paths(output) == sorted("".join(before))
     assert parquet() == kept
-    staged = [tables.describe(output, path) for path in tables.staged(output, "features")]
-    tables.commit(output, R3, "features", staged)
+    staged = [staging.describe(output, path) for path in staging.staged(output, "features")]
+    Tables(output).commit(R3, "features", staged)
     assert plain(output) == paths(output) == sorted([*"".join(before), "c", "d"])
 
 
@@ -268,16 +269,16 @@ def test_rows_are_read_in_the_order_of_their_paths_with_the_columns_asked_for(
 ) -> None:
     commit(output, R1, "db", "ca")
     assert paths(output) == list("abcd")
-    assert tables.read(output, "features", ["label", "size"]).column_names == ["label", "size"]
-    files = tables.files(output, "features")
+    assert Tables(output).read("features", ["label", "size"]).column_names == ["label", "size"]
+    files = Tables(output)["features"].files
     assert [file.n_rows for file in files] == [2, 2]
     assert [file.n_bytes for file in files] == [
         Path(output.root, file.path).stat().st_size for file in files
     ]
-    batches = list(tables.iter_batches(output, files[0].path, ["path"], 1))
+    batches = list(contents.iter_batches(output, files[0].path, ["path"], 1))
     assert [batch.num_rows for batch in batches] == [1, 1]
 
 
 def test_rows_of_another_schema_are_refused(output: Output) -> None:
     with pytest.raises(ValueError, match="schema"):
-        tables.stage(output, "r", "features", "0", COMPONENTS.empty_table())
+        staging.stage(output, "r", "features", "0", COMPONENTS.empty_table())

@@ -55,7 +55,7 @@ def execute(url: str) -> int:
         fields[name] = tuple(fields[name])
     if description.get("weights"):
         fields["weights"] = _fetch_weights(place, description["weights"])
-    reporter = DistantReporter(place)
+    reporter = JobReporter(place)
     try:
         from orchard.pipeline import run
 
@@ -81,7 +81,7 @@ def _fetch_weights(place: Output, weights: dict[str, str]) -> str:
     return weights["name"] if weights.get("name") else str(folder / weights["file"])
 
 
-class DistantReporter(Reporter):
+class JobReporter(Reporter):
     """Writes its messages to standard error, as usual, and into a folder that others read."""
 
     def __init__(self, place: Output) -> None:

@@ -19,7 +19,7 @@ Pause = Callable[[float], None]
 _LOOK_SECONDS = 5.0
 
 # A stack whose creation failed can only be removed and created again.
-_STILLBORN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
+_NEVER_CREATED = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED")
 _BEGUN = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
 _BUDGET_REGIONS = ("eu-central-1", "eu-west-1", "eu-west-3")  # cfn-lint's table of types
 _LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557)
@@ -91,7 +91,7 @@ def ensure(
     """Make a stack of a template, or update it; its outputs. Waits for whoever is at it already."""
     cloud = account.client("cloudformation")
     found = _settled(cloud, stack)
-    if found and found["StackStatus"] in _STILLBORN:
+    if found and found["StackStatus"] in _NEVER_CREATED:
         say(f"stack {stack}: removing what a failed attempt left")
         remove(account, stack)
         found = None

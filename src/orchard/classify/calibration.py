@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 N_BINS = 15  # as Guo et al.
 _LOG_T = (-6.0, 6.0)  # of the natural logarithm: T from 0.0025 to 400
-_GOLDEN = (np.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +44,17 @@ def log_loss(logits: NDArray[np.floating], y: NDArray[np.intp], temperature: flo
 def fit_temperature(logits: NDArray[np.floating], y: NDArray[np.intp]) -> float:
     """The T of least log loss on held-out images; 1 where there are none.
 
-    The loss is convex in 1 / T, hence has one minimum in log T: golden-section search, to 0.1 %.
+    The loss is convex in 1 / T, hence has one minimum in log T, found to 0.1 %.
     """
     if not len(y):
         return 1.0
-    low, high = _LOG_T
-    while high - low > 1e-3:
-        left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-        if log_loss(logits, y, float(np.exp(left))) < log_loss(logits, y, float(np.exp(right))):
-            high = right
-        else:
-            low = left
-    return float(np.exp((low + high) / 2))
+    from scipy.optimize import minimize_scalar
+
+    found = minimize_scalar(
+        lambda log_t: log_loss(logits, y, float(np.exp(log_t))),
+        bounds=_LOG_T, method="bounded", options={"xatol": 1e-3},
+    )  # fmt: skip
+    return float(np.exp(found.x))
 
 
 def reliability(top: NDArray[np.floating], right: NDArray[np.bool_]) -> list[Bin]:

@@ -5,7 +5,7 @@
     models/classifier/<id>/card.json                classes, thresholds, hashes of the two
     models/classifier/<id>/gallery.parquet          known images (erasure rewrites it)
     models/classifier/<id>/metrics.json, confusion.parquet, README.md
-    models/classifier/current.json                  which one answers unless told otherwise
+    models/classifier/current.json                  which one answers by default
 
 The id is the hash of the card, which names the hashes of the other files: what was changed or cut
 off after training is refused. That is a check against damage, not a signature.
@@ -130,7 +130,7 @@ def load_classifier(output: Output, classifier_id: str | None = None) -> Classif
     return Classifier(card, head, space, network, _load_gallery(output, folder, card))
 
 
-def stamp(output: Output, classifier_id: str | None = None) -> tuple[str, str]:
+def version_of(output: Output, classifier_id: str | None = None) -> tuple[str, str]:
     """Another wherever `load_classifier` would load something else. Raises as it does."""
     chosen = classifier_id or current_id(output)
     try:

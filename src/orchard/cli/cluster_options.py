@@ -199,7 +199,7 @@ class Context:
 
 
 def context_of(options: dict[str, Any]) -> Context:
-    """Settings first, so that a wrong one is told before AWS is asked anything."""
+    """Settings first, so that a wrong one is reported before AWS is asked."""
     from orchard.aws.account import Account
     from orchard.aws.cluster import Cluster
 

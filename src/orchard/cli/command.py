@@ -74,13 +74,14 @@ def existing_result(
     """An OUTPUT that holds a result. may_be_damaged: though its features' log cannot be read."""
     from orchard.errors import TableError
     from orchard.storage import Storage
-    from orchard.store import ownership, tables
+    from orchard.store import ownership
     from orchard.store.output import Output
+    from orchard.store.tables import Tables
 
     place = Output.at(output, Storage(endpoint_url, region))
     ownership.require(place)
     try:
-        version = tables.version(place, "features")
+        version = Tables(place)["features"].version
     except TableError:
         if may_be_damaged:
             return place

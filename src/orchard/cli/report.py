@@ -40,9 +40,10 @@ def report_command(
     from orchard.progress import Reporter
     from orchard.report.build import build
     from orchard.store.recorded_sources import confines
+    from orchard.store.tables import Tables
 
     place = existing_result(output, endpoint_url, region)
     allowed = confines(place, sources)
-    built = build(place, with_thumbnails=thumbnails, confines=allowed, say=Reporter().say)
+    built = build(Tables(place), with_thumbnails=thumbnails, confines=allowed, say=Reporter().say)
     click.echo(f"{built.n_points:,} points, {built.n_thumbnails:,} thumbnails")
     click.echo(f"Report: {place.uri(built.path)} ({built.n_bytes / 1e6:.1f} MB)")

@@ -101,11 +101,11 @@ def vacuum_command(output: str, endpoint_url: str | None, region: str | None) ->
     They include what an interrupted run has embedded: to keep it, run the same `orchard run` again
     instead.
     """
-    from orchard.store import tables
+    from orchard.store.tables import Tables
 
     place = existing_result(output, endpoint_url, region)
     with place.lock():
-        click.echo(f"{tables.vacuum(place)} files deleted")
+        click.echo(f"{Tables(place).vacuum()} files deleted")
 
 
 @click.command("optimize", cls=Command, short_help="Merge small files of a result.")

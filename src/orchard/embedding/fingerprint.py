@@ -29,7 +29,7 @@ _LIBRARIES = ("numpy", "onnxruntime", "pillow", "pyarrow", "deltalake", "obstore
 
 
 @dataclass(frozen=True, slots=True)
-class Embedding:
+class EmbeddingIdentity:
     """fingerprint: 16 hexadecimal digits over `fields`; probe: (dim,) features of the probe."""
 
     fingerprint: str
@@ -38,7 +38,7 @@ class Embedding:
     versions: dict[str, str]
 
     @classmethod
-    def of(cls, model: Model, *, scaled: bool = False) -> Embedding:
+    def of(cls, model: Model, *, scaled: bool = False) -> EmbeddingIdentity:
         """Identify a model and how images are decoded; runs it once, on the probe image."""
         fields: dict[str, str | int] = {
             "weights_sha256": model.weights_sha256,
@@ -92,8 +92,8 @@ class Embedding:
 def network_of(card: dict[str, Any], weights: str) -> tuple[Model, bool]:
     """The network as a stored embedding's card describes it; whether large JPEGs are scaled.
 
-    weights: where it is loaded from, as `load_model` has it; `Embedding.check` tells whether they
-    are the same.
+    weights: where it is loaded from, as `load_model` has it; `EmbeddingIdentity.check` says whether
+    they are the same.
     """
     fields = card["fields"]
     views = tuple(fields.get("views", "plain").split(", "))

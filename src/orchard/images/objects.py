@@ -13,8 +13,9 @@ from obstore.exceptions import (
     UnauthenticatedError,
 )
 
+from orchard.errors import first_line
 from orchard.records import Failure, Found, Reason
-from orchard.storage import Storage, list_objects, one_line, split
+from orchard.storage import Storage, list_objects, split
 
 _UNREADABLE = re.compile(r"[\x00-\x1f\x7f]|//|^/|/$|(?:^|/)\.\.?(?:/|$)|^$")
 BAD_KEY = "the key has an empty, . or .. segment, or a control character: rename the object"
@@ -54,9 +55,9 @@ def read(url: str, storage: Storage, *, max_bytes: int) -> bytes | Failure:
     except (NotFoundError, FileNotFoundError):
         return Failure(Reason.VANISHED, "no such object")
     except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
-        return Failure(Reason.FORBIDDEN, one_line(error))
+        return Failure(Reason.FORBIDDEN, first_line(error))
     except (BaseError, OSError) as error:
-        return Failure(Reason.IO_ERROR, one_line(error))
+        return Failure(Reason.IO_ERROR, first_line(error))
 
 
 def _is_readable(key: str) -> bool:

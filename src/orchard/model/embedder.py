@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orchard.errors import WeightsError
+from orchard.errors import WeightsError, one_line
 from orchard.model.onnx_model import InputSpec, Model
 from orchard.model.openvino import Graph, open_bfloat16
 from orchard.model.runtime import onnxruntime
@@ -105,7 +105,7 @@ def embedder_for(
 
 
 def open_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
-    """A quiet session on the CPU; what ONNX Runtime is told for all of the process stays as it is.
+    """A quiet session on the CPU; settings of ONNX Runtime for the whole process stay as they are.
 
     Raises WeightsError.
     """
@@ -139,10 +139,6 @@ def to_input(pixels: NDArray[np.uint8], spec: InputSpec) -> NDArray[Any]:
     if spec.layout == "NCHW":
         values = values.transpose(0, 3, 1, 2)
     return np.ascontiguousarray(values)
-
-
-def one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
 
 
 _ERROR = 3

@@ -11,8 +11,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, external_data_helper
 
-from orchard.errors import ConfigError, WeightsError
-from orchard.model.embedder import one_line, open_session, to_input
+from orchard.errors import ConfigError, WeightsError, one_line
+from orchard.model.embedder import open_session, to_input
 from orchard.model.onnx_model import MAX_BYTES, InputSpec, Layout, Model
 from orchard.model.outputs import sha256_of_output, take_output
 from orchard.model.preprocessing import Settings, normalisation, settings_for

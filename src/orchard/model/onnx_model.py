@@ -94,7 +94,7 @@ class Model:
         """The same network, computed at another precision."""
         return replace(self, onnx=self._described(precision=precision), precision=precision)
 
-    def seeing(self, views: tuple[str, ...]) -> Model:
+    def with_views(self, views: tuple[str, ...]) -> Model:
         """The same network, shown other views."""
         return replace(self, onnx=self._described(views=views), views=views)
 

@@ -74,7 +74,7 @@ def load_model(
     """
     model = _load(weights, size)
     model = model if model.precision == precision else model.at(precision)
-    return model if model.views == views else model.seeing(views)
+    return model if model.views == views else model.with_views(views)
 
 
 def _load(weights: str, size: int | None) -> Model:

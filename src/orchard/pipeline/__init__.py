@@ -6,7 +6,7 @@ SOURCE ─list─▶ listing ─plan─▶ tasks ─embed─▶ features ─mome
 from __future__ import annotations
 
 from orchard.config import RunConfig
-from orchard.embedding.fingerprint import Embedding
+from orchard.embedding.fingerprint import EmbeddingIdentity
 from orchard.images.source import Selection, list_images
 from orchard.model import load_model
 from orchard.pipeline import drawing, fitting, places, steps
@@ -24,29 +24,30 @@ def run(config: RunConfig, reporter: Reporter | None = None) -> Result:
     """
     run = Run.of(config, reporter)
     places.check(config, run.output)
-    with run.log.stage("list"):
+    with run.log.timed("list"):
         listing = list_images(config.sources, Selection.of(config), config.storage)
-        places.tell(listing, run.reporter)
-    with run.log.stage("load model"):
+        places.say(listing, run.reporter)
+    with run.log.timed("load model"):
         model = load_model(config.weights, config.size, config.precision, config.view)
-        embedding = Embedding.of(model, scaled=config.is_scaled)
-    with run.holding_output():
-        with run.log.stage("plan"):
-            plan = steps.plan(run, listing, model, embedding)
+        identity = EmbeddingIdentity.of(model, scaled=config.is_scaled)
+    with run.holding_output() as tables:
+        with run.log.timed("plan"):
+            plan = steps.plan(run, tables, listing, model, identity)
         if config.dry_run:
             return steps.estimate(run, plan, model)
-        if steps.is_up_to_date(run, plan):
+        fitted = fitting.present(run, tables)
+        if fitted and steps.is_up_to_date(run, tables, plan, fitted):
             return run.unchanged()
-        if steps.only_relabels(run, plan):
-            return steps.relabel(run, plan, model, embedding)
-        with steps.spark(run, embedding) as spark:
-            with run.log.stage("embed"):
-                reports = steps.embed(run, spark, plan, model, embedding)
-            with run.log.stage("commit"):
-                committed = steps.commit(run, plan, reports, embedding)
-            pca, card = fitting.choose(run, spark, embedding, model)
-            with run.log.stage("project"):
-                fitting.project(run, spark, pca, card, committed)
-            with run.log.stage("report"):
-                drawing.draw(run, pca, model)
+        if fitted and steps.only_relabels(run, tables, plan, fitted):
+            return steps.relabel(run, tables, plan, fitted, model, identity)
+        with steps.spark(run, identity) as spark:
+            with run.log.timed("embed"):
+                reports = steps.embed(run, spark, plan, model, identity)
+            with run.log.timed("commit"):
+                committed = steps.commit(run, tables, plan, reports, identity)
+            chosen = fitting.choose(run, committed.tables, fitted, spark, identity, model)
+            with run.log.timed("project"):
+                tables = fitting.project(run, committed, chosen, spark)
+            with run.log.timed("report"):
+                drawing.draw(run, tables, chosen.pca, model)
         return run.finish()

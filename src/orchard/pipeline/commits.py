@@ -9,20 +9,27 @@ from orchard.pipeline import gone
 from orchard.pipeline.planning import Plan
 from orchard.pipeline.state import Committed, Run
 from orchard.records import with_labels
-from orchard.store import models, tables
-from orchard.store.tables import Rewritten, TableFile
+from orchard.store import contents, models, staging
+from orchard.store.changes import Rewritten
+from orchard.store.snapshot import TableFile
+from orchard.store.tables import Tables
 
 
 def commit_tables(
-    run: Run, plan: Plan, features: list[TableFile], errors: list[TableFile], unlistable: pa.Array
+    run: Run,
+    tables: Tables,
+    plan: Plan,
+    features: list[TableFile],
+    errors: list[TableFile],
+    unlistable: pa.Array,
 ) -> Committed:
     """Each table in a transaction of its own: a row is in another before it leaves the one."""
 
     def put(
         table: str, files: list[TableFile], superseded: list[pa.Array], step: str = ""
-    ) -> list[Rewritten]:
-        return tables.commit(
-            run.output,
+    ) -> tuple[Rewritten, ...]:
+        nonlocal tables
+        tables, rewritten = tables.commit(
             run.log.run_id,
             table,
             files,
@@ -31,32 +38,33 @@ def commit_tables(
             overwrite=run.config.replace,
             step=step,
         )
+        return rewritten
 
-    came_back = gone.stage_returned(run, plan)
-    put("gone", gone.stage_gone(run, plan), [plan.twice])
+    came_back = gone.stage_returned(run, tables, plan)
+    put("gone", gone.stage_gone(run, tables, plan), [plan.twice])
     rewritten = put("features", features + came_back, [plan.superseded, plan.gone])
     put("errors", errors, [plan.superseded, plan.recovered, unlistable])
     if len(plan.back):
         put("gone", [], [plan.back], step="back")
     models.follow_moments(run.output, rewritten)
-    return Committed(tuple(rewritten), plan.labels)
+    return Committed(tables, rewritten, plan.labels)
 
 
 def adopted(run: Run, plan: Plan) -> list[TableFile]:
     """The files of an interrupted run, with the labels of this one."""
     found = []
     for number, path in enumerate(plan.adopted):
-        paths = tables.read_file(run.output, path, ["path"])["path"]
+        paths = contents.read_file(run.output, path, ["path"])["path"]
         if pc.any(pc.is_in(paths, value_set=plan.labels["path"])).as_py():
-            rows = with_labels(tables.read_file(run.output, path), plan.labels)
+            rows = with_labels(contents.read_file(run.output, path), plan.labels)
             task = f"adopted{number:05d}"
-            found.append(tables.stage(run.output, run.log.run_id, "features", task, rows))
+            found.append(staging.stage(run.output, run.log.run_id, "features", task, rows))
         else:
-            found.append(tables.describe(run.output, path))
+            found.append(staging.describe(run.output, path))
     return found
 
 
-def empty_components(run: Run) -> None:
+def empty_components(run: Run, tables: Tables) -> None:
     """Without features there are none: nothing is left that a PCA could be of."""
-    if tables.count(run.output, "components"):
-        tables.commit(run.output, run.log.run_id, "components", [], overwrite=True)
+    if tables["components"].n_rows:
+        tables.commit(run.log.run_id, "components", [], overwrite=True)

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from orchard.images.source import Selection
 from orchard.pipeline.state import Run
-from orchard.store import tables
+from orchard.store.tables import Tables
 
 SHARE = 0.5  # of a folder's images that must be in the other one too
 FEWEST = 2  # images
@@ -34,9 +34,9 @@ class Doubles:
     spare: str | None
 
 
-def note(run: Run) -> None:
+def note(run: Run, tables: Tables) -> None:
     """Find the present features' doubles, for the run's record."""
-    images = tables.read(run.output, "features", ["path", "sha256"])
+    images = tables.read("features", ["path", "sha256"])
     expects = Selection.of(run.config).expects(run.config.sources)
     run.log.record["doubles"] = [asdict(pair) for pair in find(images, expects)]
 

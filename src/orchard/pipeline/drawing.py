@@ -8,23 +8,24 @@ from orchard.errors import DamagedError
 from orchard.model import Model
 from orchard.pipeline.state import Run
 from orchard.reduction import PCA
-from orchard.store import models, recorded_sources, tables
+from orchard.store import models, recorded_sources
+from orchard.store.tables import Tables
 
 VARIANCE_PICTURE = "report/explained_variance.png"
 DRAWN = "report/drawn.json"  # written last
 
 
-def is_current(run: Run) -> bool:
+def is_current(run: Run, tables: Tables) -> bool:
     """Whether the report is there and of the present components: a kill may come in between."""
     if DRAWN not in run.output.paths("report"):
         return False
     try:
-        return bool(run.output.get_json(DRAWN) == _components(run))
+        return bool(run.output.get_json(DRAWN) == _components(tables))
     except DamagedError:
         return False
 
 
-def draw(run: Run, pca: PCA, model: Model) -> None:
+def draw(run: Run, tables: Tables, pca: PCA, model: Model) -> None:
     """The spectrum as `explained_variance.csv` and as a picture, and the report."""
     from orchard.result.plots import variance_picture
 
@@ -32,17 +33,17 @@ def draw(run: Run, pca: PCA, model: Model) -> None:
     title = f"{pca.n_samples:,} images, {model.notice or model.name}"
     run.output.put(VARIANCE_PICTURE, variance_picture(pca, title))
     if run.config.report:
-        _report(run)
-    run.output.put_json(DRAWN, _components(run))
+        _report(run, tables)
+    run.output.put_json(DRAWN, _components(tables))
 
 
-def _report(run: Run) -> None:
+def _report(run: Run, tables: Tables) -> None:
     """The page; whatever goes wrong with it, the tables are there and the run has done its work."""
     try:
         from orchard.report.build import build
 
         confines = recorded_sources.confines(run.output, record=run.log.record)
-        built = build(run.output, run.log.record, say=run.reporter.say, confines=confines)
+        built = build(tables, run.log.record, say=run.reporter.say, confines=confines)
     except Exception as error:
         run.reporter.warn(
             f"no report: {type(error).__name__}: {error}; the tables are whole, "
@@ -52,5 +53,5 @@ def _report(run: Run) -> None:
         run.log.record["report"] = asdict(built)
 
 
-def _components(run: Run) -> dict[str, str]:
-    return {"components_of_run": tables.provenance(run.output, "components")["orchard.run_id"]}
+def _components(tables: Tables) -> dict[str, str]:
+    return {"components_of_run": tables["components"].facts["orchard.run_id"]}

@@ -7,21 +7,23 @@ went or were erased) all are read, since subtracting from a scatter matrix loses
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchard.embedding.fingerprint import Embedding
+from orchard.embedding.fingerprint import EmbeddingIdentity
 from orchard.errors import DamagedError
 from orchard.model import Model
 from orchard.pipeline.state import Committed, Run
 from orchard.reduction import PCA, SHARES, Moments, components_for, fit, merge
-from orchard.store import models, tables
+from orchard.storage.results import RUN_KEY
+from orchard.store import contents, models
 from orchard.store.models import PCACard, StoredMoments
-from orchard.store.tables import TableFile
+from orchard.store.snapshot import TableFile
+from orchard.store.tables import Tables
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -33,86 +35,109 @@ CLEARLY_LESS = 0.05  # of the variance: what a kept PCA may miss of new images w
 BYTES_PER_FILE = 32 * 1024 * 1024  # of components
 
 
-def is_current(run: Run) -> bool:
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A PCA, its card, and the feature files whose projections on it the components table holds;
+    None where that table is of another PCA."""
+
+    pca: PCA
+    card: PCACard
+    projected: frozenset[str] | None
+
+
+def present(run: Run, tables: Tables) -> Fitted | None:
+    """The PCA of the components table; None where there is none, or it is damaged and this run
+    fits another anyway.
+
+    Raises DamagedError where it is damaged and might have stayed.
+    """
+    try:
+        card = models.current_pca(tables)
+        if card is None:
+            return None
+        pca, card = models.load_pca(run.output, card.pca_id)
+        return Fitted(pca, card, models.load_projected(run.output, card.pca_id))
+    except DamagedError:
+        if run.config.replace or run.config.pca == "refit":
+            return None
+        raise
+
+
+def is_current(run: Run, tables: Tables, fitted: Fitted) -> bool:
     """Whether the components table is what this run would make it."""
-    card = _present_pca(run)
-    if not _is_wanted(run, card) or card is None:
-        return False
-    features = tables.provenance(run.output, "features").get("orchard.run_id")
-    projected = tables.provenance(run.output, "components").get("orchard.features")
-    files = tables.files(run.output, "features")
-    return features == projected and _may_stay(run, card, files)
+    features, components = tables["features"], tables["components"]
+    stored = _stored_moments(run) if run.config.pca == "auto" else None
+    return (
+        _is_wanted(run, fitted.card)
+        and features.facts.get(RUN_KEY) == components.facts.get("orchard.features")
+        and _may_stay(run, fitted.card, features.files, stored)
+    )
 
 
-def is_projected(run: Run) -> bool:
+def is_projected(tables: Tables, fitted: Fitted) -> bool:
     """Whether no row is to be projected on the PCA that `is_current` has found to stay."""
-    card = models.current_pca(run.output)
-    files = {file.path for file in tables.files(run.output, "features")}
-    return card is not None and files <= models.load_projected(run.output, card.pca_id)
-
-
-def stored(run: Run) -> tuple[PCA, PCACard]:
-    """The PCA of the components table, which there is."""
-    card = models.current_pca(run.output)
-    assert card is not None, "is_current has found one"
-    return models.load_pca(run.output, card.pca_id)
+    return {file.path for file in tables["features"].files} <= (fitted.projected or frozenset())
 
 
 def choose(
-    run: Run, spark: SparkSession, embedding: Embedding, model: Model
-) -> tuple[PCA, PCACard]:
-    """The PCA to project on: the stored one where it may stay, or one fitted now and stored."""
-    card = _present_pca(run)
-    files = tables.files(run.output, "features")
-    if _is_wanted(run, card) and card is not None and _may_stay(run, card, files):
-        if n_erased := models.n_erased(run.output, card.pca_id):
+    run: Run,
+    tables: Tables,
+    before: Fitted | None,
+    spark: SparkSession,
+    identity: EmbeddingIdentity,
+    model: Model,
+) -> Fitted:
+    """The PCA to project on: the one before where it may stay, or one fitted now and stored."""
+    files = tables["features"].files
+    stored = _stored_moments(run)
+    if before and _is_wanted(run, before.card) and _may_stay(run, before.card, files, stored):
+        if n_erased := models.n_erased(run.output, before.card.pca_id):
             run.reporter.warn(
                 f"{n_erased:,} images were erased since the kept PCA was fitted; --pca refit fits "
                 "one without them"
             )
-        return models.load_pca(run.output, card.pca_id)
-    with run.log.stage("moments"):
-        moments = _moments(run, spark, files)
-    with run.log.stage("PCA"):
+        return before
+    with run.log.timed("moments"):
+        moments = _moments(run, spark, files, stored)
+    with run.log.timed("PCA"):
         pca = fit(moments, run.config.components, standardize=run.config.standardize)
         card = models.save_pca(
             run.output,
             pca,
             requested=run.config.components,
             standardize=run.config.standardize,
-            fingerprint=embedding.fingerprint,
+            fingerprint=identity.fingerprint,
             notice=model.notice,
         )
-    return pca, card
+    is_same = before is not None and before.card.pca_id == card.pca_id
+    return Fitted(pca, card, before.projected if before and is_same else None)
 
 
-def project(
-    run: Run, spark: SparkSession | None, pca: PCA, card: PCACard, committed: Committed
-) -> None:
+def project(run: Run, committed: Committed, fitted: Fitted, spark: SparkSession | None) -> Tables:
     """Bring the components table up to date: every feature row projected on one PCA.
 
     Of feature files that this run has rewritten the projections stay; labels that it has changed
     are changed here too. spark: needed where `is_projected` says that a row is to be projected.
     """
-    files = tables.files(run.output, "features")
-    previous = _present_pca(run)
-    grows = previous is not None and previous.pca_id == card.pca_id
-    known = models.load_projected(run.output, card.pca_id) if grows else frozenset()
+    tables, pca, card = committed.tables, fitted.pca, fitted.card
+    files = tables["features"].files
+    grows = fitted.projected is not None
+    known = fitted.projected or frozenset()
     done = known | {file.new for file in committed.rewritten if file.old in known}
     todo = [file for file in files if file.path not in done]
     projections = _projections(run, spark, pca, card, todo) if spark is not None else []
-    tables.commit(
-        run.output,
+    tables, _ = tables.commit(
         run.log.run_id,
         "components",
         [projection.file for projection in projections],
-        superseded=_outdated(run, (file.path for file in todo)) if grows else None,
+        superseded=_outdated(tables, (file.path for file in todo)) if grows else None,
         labels=committed.labels,
         overwrite=not grows,
-        facts={"orchard.features": tables.provenance(run.output, "features")["orchard.run_id"]},
+        facts={"orchard.features": tables["features"].facts[RUN_KEY]},
     )
     models.save_projected(run.output, card.pca_id, (file.path for file in files))
     _record(run, pca, card, projections if grows else [])
+    return tables
 
 
 def _projections(
@@ -129,7 +154,7 @@ def _projections(
     )
 
 
-def group(files: list[TableFile], n: int) -> list[list[str]]:
+def group(files: Sequence[TableFile], n: int) -> list[list[str]]:
     """Consecutive files in at most n groups of about equal rows."""
     total = sum(file.n_rows for file in files)
     groups: dict[int, list[str]] = {}
@@ -139,20 +164,6 @@ def group(files: list[TableFile], n: int) -> list[list[str]]:
             groups.setdefault(seen * n // total, []).append(file.path)
             seen += file.n_rows
     return list(groups.values())
-
-
-def _present_pca(run: Run) -> PCACard | None:
-    """The PCA of the components table; none where it is damaged and this run fits another anyway.
-
-    Raises DamagedError where it is damaged and might have stayed.
-    """
-    try:
-        card = models.current_pca(run.output)
-        return card and models.load_pca(run.output, card.pca_id)[1]
-    except DamagedError:
-        if run.config.replace or run.config.pca == "refit":
-            return None
-        raise
 
 
 def _stored_moments(run: Run) -> StoredMoments | None:
@@ -165,19 +176,19 @@ def _stored_moments(run: Run) -> StoredMoments | None:
         return None
 
 
-def _is_wanted(run: Run, card: PCACard | None) -> bool:
+def _is_wanted(run: Run, card: PCACard) -> bool:
     return (
-        card is not None
-        and not run.config.replace
+        not run.config.replace
         and card.requested == run.config.components
         and card.standardize == run.config.standardize
     )
 
 
-def _may_stay(run: Run, card: PCACard, files: list[TableFile]) -> bool:
+def _may_stay(
+    run: Run, card: PCACard, files: Sequence[TableFile], stored: StoredMoments | None
+) -> bool:
     if run.config.pca != "auto":
         return run.config.pca == "keep"
-    stored = _stored_moments(run)
     if stored is None or stored.moments.n_samples != card.n_samples:
         return False
     fitted = stored.files | stored.survivors
@@ -187,10 +198,11 @@ def _may_stay(run: Run, card: PCACard, files: list[TableFile]) -> bool:
     return max(n_new, n_gone) <= REFIT_SHARE * card.n_samples
 
 
-def _moments(run: Run, spark: SparkSession, files: list[TableFile]) -> Moments:
+def _moments(
+    run: Run, spark: SparkSession, files: Sequence[TableFile], stored: StoredMoments | None
+) -> Moments:
     from orchard.spark import passes
 
-    stored = _stored_moments(run)
     paths = {file.path for file in files}
     known = stored if stored is not None and stored.files <= paths else None
     todo = [file for file in files if known is None or file.path not in known.files]
@@ -206,12 +218,12 @@ def _moments(run: Run, spark: SparkSession, files: list[TableFile]) -> Moments:
     return total
 
 
-def _outdated(run: Run, new_files: Iterable[str]) -> pa.Array:
+def _outdated(tables: Tables, new_files: Iterable[str]) -> pa.Array:
     """Paths of components whose features changed or went."""
-    features = tables.read(run.output, "features", ["path"])["path"]
-    components = tables.read(run.output, "components", ["path"])["path"]
+    features = tables.read("features", ["path"])["path"]
+    components = tables.read("components", ["path"])["path"]
     went = components.filter(pc.invert(pc.is_in(components, value_set=features)))
-    new = [tables.read_file(run.output, path, ["path"])["path"] for path in new_files]
+    new = [contents.read_file(tables.output, path, ["path"])["path"] for path in new_files]
     return pa.chunked_array([*went.chunks, *(c for n in new for c in n.chunks)], pa.string())
 
 

@@ -20,8 +20,9 @@ from orchard.images.source import Listing, Selection
 from orchard.pipeline.planning import Plan, array, strings
 from orchard.pipeline.state import Run
 from orchard.records import with_labels
-from orchard.store import tables
-from orchard.store.tables import TableFile
+from orchard.store import staging
+from orchard.store.snapshot import TableFile
+from orchard.store.tables import Tables
 
 
 def find_gone(
@@ -61,26 +62,28 @@ def find_gone(
     )
 
 
-def stage_gone(run: Run, plan: Plan) -> list[TableFile]:
+def stage_gone(run: Run, tables: Tables, plan: Plan) -> list[TableFile]:
     """The rows of images that went, a file for each that they are in now."""
-    return list(_staged(run, plan, "features", "gone", plan.gone))
+    return list(_staged(run, tables, plan, "features", "gone", plan.gone))
 
 
-def stage_returned(run: Run, plan: Plan) -> list[TableFile]:
+def stage_returned(run: Run, tables: Tables, plan: Plan) -> list[TableFile]:
     """The rows of images that came back unchanged."""
-    return list(_staged(run, plan, "gone", "features", plan.returned))
+    return list(_staged(run, tables, plan, "gone", "features", plan.returned))
 
 
-def check(run: Run, plan: Plan) -> None:
+def check(tables: Tables, plan: Plan) -> None:
     """Raises CountsError where the gone table holds other rows than planned."""
-    if (n_rows := tables.count(run.output, "gone")) != plan.n_gone:
+    if (n_rows := tables["gone"].n_rows) != plan.n_gone:
         raise CountsError(f"gone/ holds {n_rows} rows; expected {plan.n_gone}")
 
 
-def _staged(run: Run, plan: Plan, table: str, target: str, paths: pa.Array) -> Iterator[TableFile]:
-    for number, rows in enumerate(tables.rows_of(run.output, table, paths)):
+def _staged(
+    run: Run, tables: Tables, plan: Plan, table: str, target: str, paths: pa.Array
+) -> Iterator[TableFile]:
+    for number, rows in enumerate(tables.rows_of(table, paths)):
         rows = with_labels(rows, plan.labels)
-        yield tables.stage(run.output, run.log.run_id, target, f"moved{number:05d}", rows)
+        yield staging.stage(run.output, run.log.run_id, target, f"moved{number:05d}", rows)
 
 
 def _missing(listing: Listing, config: RunConfig) -> Callable[[pa.Array], list[str]]:

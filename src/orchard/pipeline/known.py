@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchard.embedding.fingerprint import Embedding
+from orchard.embedding.fingerprint import EmbeddingIdentity
 from orchard.pipeline.planning import KEY
 from orchard.pipeline.state import Run
 from orchard.records import ERRORS, FEATURES, GONE, LABELS
-from orchard.store import models, tables
+from orchard.store import models
+from orchard.store.tables import Tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +32,15 @@ class Known:
         return pa.concat_tables([t.select(LABELS.names) for t in (self.features, sized, full)])
 
 
-def known_rows(run: Run, embedding: Embedding) -> Known:
+def known_rows(run: Run, tables: Tables, identity: EmbeddingIdentity) -> Known:
     """What OUTPUT holds; nothing where it is to be replaced."""
     if run.config.replace:
         return Known(FEATURES.empty_table(), ERRORS.empty_table(), GONE.empty_table())
     columns = [*KEY, "label"]
-    features = tables.read(run.output, "features", [*columns, "fingerprint"])
-    went = tables.read(run.output, "gone", [*columns, "fingerprint"])
+    features = tables.read("features", [*columns, "fingerprint"])
+    went = tables.read("gone", [*columns, "fingerprint"])
     fingerprints = pc.unique(pa.concat_tables([features, went])["fingerprint"]).drop_null()
     if len(fingerprints):
         stored = models.load_embedding(run.output, fingerprints[0].as_py())
-        embedding.check(stored, run.output.root)
-    return Known(features, tables.read(run.output, "errors", [*columns, "reason"]), went)
+        identity.check(stored, run.output.root)
+    return Known(features, tables.read("errors", [*columns, "reason"]), went)

@@ -35,7 +35,7 @@ def check(config: RunConfig, output: Output) -> None:
     ownership.check(output)
 
 
-def tell(listing: Listing, reporter: Reporter) -> None:
+def say(listing: Listing, reporter: Reporter) -> None:
     """Say which results were left out of a listing."""
     for place in listing.left_out:
         reporter.say(f"left out: {place} is a result of Orchard")

@@ -12,17 +12,19 @@ from orchard.config import RunConfig
 from orchard.images.source import absolute
 from orchard.progress import Reporter
 from orchard.result import Result
-from orchard.store import ownership, recorded_sources, tables
+from orchard.store import ownership, recorded_sources, staging
+from orchard.store.changes import Rewritten
 from orchard.store.output import Output
 from orchard.store.runs import RunLog
-from orchard.store.tables import Rewritten
+from orchard.store.tables import Tables
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a run's commit of the features did to rows that were there: which files it rewrote,
-    and the labels (LABELS) that it changed."""
+    """The tables after a run's commit of the features, and what it did to rows that were there:
+    which files it rewrote, and the labels (LABELS) that it changed."""
 
+    tables: Tables
     rewritten: tuple[Rewritten, ...]
     labels: pa.Table
 
@@ -44,18 +46,18 @@ class Run:
         return cls(config, output, log, reporter or Reporter())
 
     @contextmanager
-    def holding_output(self) -> Iterator[None]:
+    def holding_output(self) -> Iterator[Tables]:
         """Hold OUTPUT for this run alone, clear up after killed ones; a dry run touches nothing."""
+        present = Tables(self.output)
         if self.config.dry_run:
-            yield
+            yield present
             return
         with ownership.claim(self.output):
             if not self.config.replace:
-                for table in tables.SCHEMAS:
-                    tables.check(self.output, table)
-            tables.sweep(self.output)
-            yield
-            tables.discard_staged(self.output)
+                present.check()
+            present.sweep()
+            yield present
+            staging.discard_staged(self.output)
 
     def finish(self) -> Result:
         """Store the run's record."""

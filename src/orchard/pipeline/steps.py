@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from orchard.embedding.extraction import listing_errors
-from orchard.embedding.fingerprint import Embedding
+from orchard.embedding.fingerprint import EmbeddingIdentity
 from orchard.errors import CountsError, DamagedError, OrchardError, TooManyErrors
 from orchard.images.source import Listing
 from orchard.machine import available_cores, own_peak_memory, peak_memory
 from orchard.model import Model
 from orchard.pipeline import commits, doubles, drawing, fitting, gone, labels
+from orchard.pipeline.fitting import Fitted
 from orchard.pipeline.gone import find_gone
 from orchard.pipeline.known import known_rows
 from orchard.pipeline.planning import KEY, Plan, adopt, cut, make_plan, set_labels
@@ -26,8 +27,9 @@ from orchard.pipeline.state import Committed, Run
 from orchard.pipeline.timing import Estimate
 from orchard.records import LABELS
 from orchard.result import Result
-from orchard.store import models, tables
+from orchard.store import contents, models, staging
 from orchard.store.suppression import Suppression
+from orchard.store.tables import Tables
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -35,25 +37,27 @@ if TYPE_CHECKING:
     from orchard.spark.passes import EmbedReport
 
 
-def plan(run: Run, listing: Listing, model: Model, embedding: Embedding) -> Plan:
+def plan(
+    run: Run, tables: Tables, listing: Listing, model: Model, identity: EmbeddingIdentity
+) -> Plan:
     """What is to be embedded, less what OUTPUT holds or an interrupted run left staged."""
     if model.notice:
         run.reporter.warn(model.notice)
-    known = known_rows(run, embedding)
+    known = known_rows(run, tables, identity)
     listing, n_suppressed = _without_erased(run, listing)
     config = run.config
     made = make_plan(
         listing, known.features, known.errors, known.gone, retry_errors=config.retry_errors
     )
     made = find_gone(made, listing, known.features, known.errors, known.gone, config)
-    staged = list(_staged_keys(run, embedding))
+    staged = list(_staged_keys(run, identity))
     rows = pa.concat_tables([known.labelled, *(keys.select(LABELS.names) for _, keys in staged)])
     made = set_labels(made, labels.differing(listing, rows, config))
     made = adopt(made, staged)
     run.log.record |= {
-        "model": {"name": model.name, "notice": model.notice, **embedding.fields},
-        "fingerprint": embedding.fingerprint,
-        "versions": embedding.versions,
+        "model": {"name": model.name, "notice": model.notice, **identity.fields},
+        "fingerprint": identity.fingerprint,
+        "versions": identity.versions,
         "counts": made.counts() | {"suppressed": n_suppressed},
     }
     return made
@@ -66,33 +70,42 @@ def estimate(run: Run, plan: Plan, model: Model) -> Result:
     return Result(run.output.root, run.log.record, run.output.storage)
 
 
-def is_up_to_date(run: Run, plan: Plan) -> bool:
+def is_up_to_date(run: Run, tables: Tables, plan: Plan, fitted: Fitted) -> bool:
     """Whether the tables already are what this run would make them."""
-    return plan.changes_nothing and _is_fitted(run) and drawing.is_current(run)
+    return (
+        plan.changes_nothing
+        and fitting.is_current(run, tables, fitted)
+        and drawing.is_current(run, tables)
+    )
 
 
-def only_relabels(run: Run, plan: Plan) -> bool:
+def only_relabels(run: Run, tables: Tables, plan: Plan, fitted: Fitted) -> bool:
     """Whether the tables differ in labels at most from what this run would make them, which needs
     no Spark; nor does a report that is missing."""
-    return plan.changes_labels_only and _is_fitted(run) and fitting.is_projected(run)
+    return (
+        plan.changes_labels_only
+        and fitting.is_current(run, tables, fitted)
+        and fitting.is_projected(tables, fitted)
+    )
 
 
-def relabel(run: Run, plan: Plan, model: Model, embedding: Embedding) -> Result:
+def relabel(
+    run: Run, tables: Tables, plan: Plan, fitted: Fitted, model: Model, identity: EmbeddingIdentity
+) -> Result:
     """Change the labels, and draw the report that shows them."""
     run.log.record["counts"] |= {"embedded": 0, "errors": 0}
-    pca, card = fitting.stored(run)
     if plan.n_relabelled:
-        with run.log.stage("commit"):
-            committed = commit(run, plan, [], embedding)
-            fitting.project(run, None, pca, card, committed)
-    with run.log.stage("report"):
-        drawing.draw(run, pca, model)
+        with run.log.timed("commit"):
+            committed = commit(run, tables, plan, [], identity)
+            tables = fitting.project(run, committed, fitted, None)
+    with run.log.timed("report"):
+        drawing.draw(run, tables, fitted.pca, model)
     return run.finish()
 
 
 @contextmanager
-def spark(run: Run, embedding: Embedding) -> Iterator[SparkSession]:
-    """The run's Spark session; its address is told, the driver's peak memory recorded.
+def spark(run: Run, identity: EmbeddingIdentity) -> Iterator[SparkSession]:
+    """The run's Spark session; shows its address, records the driver's peak memory.
 
     Interrupted, it says what is kept, once Spark has ended and nothing is added any more.
     """
@@ -101,7 +114,7 @@ def spark(run: Run, embedding: Embedding) -> Iterator[SparkSession]:
             yield session
     except KeyboardInterrupt:
         with suppress(OrchardError):  # a bucket out of reach takes nothing from what is there
-            n_kept = _n_kept(run, embedding)
+            n_kept = _n_kept(run, identity)
             run.reporter.warn(f"interrupted; {n_kept:,} images embedded so far are kept")
         raise
 
@@ -111,7 +124,7 @@ def _session(run: Run) -> Iterator[SparkSession]:
     from orchard.spark.session import jvm_pid, spark_session
 
     with ExitStack() as stack:
-        with run.log.stage("start Spark"):
+        with run.log.timed("start Spark"):
             session = stack.enter_context(spark_session(run.config))
         run.log.record["spark_ui"] = session.sparkContext.uiWebUrl
         run.reporter.say(
@@ -126,7 +139,7 @@ def _session(run: Run) -> Iterator[SparkSession]:
 
 
 def embed(
-    run: Run, spark: SparkSession, plan: Plan, model: Model, embedding: Embedding
+    run: Run, spark: SparkSession, plan: Plan, model: Model, identity: EmbeddingIdentity
 ) -> list[EmbedReport]:
     """Embed the plan's images; progress is shown, and too many errors stop it."""
     from orchard.spark.passes import EmbedJob, ModelSource
@@ -134,7 +147,7 @@ def embed(
     context = spark.sparkContext
     broadcast = context.broadcast(model.onnx) if run.config.broadcast else None
     source = ModelSource(
-        embedding.fingerprint,
+        identity.fingerprint,
         broadcast,
         run.config.weights,
         model.size,
@@ -154,7 +167,7 @@ def embed(
         with run.reporter.track(plan.images.num_rows, lambda: job.done, check):
             reports = job.run(
                 tasks,
-                fingerprint=embedding.fingerprint,
+                fingerprint=identity.fingerprint,
                 run_id=run.log.run_id,
                 scaled=run.config.is_scaled,
             )
@@ -168,17 +181,19 @@ def embed(
     return reports
 
 
-def commit(run: Run, plan: Plan, reports: list[EmbedReport], embedding: Embedding) -> Committed:
+def commit(
+    run: Run, tables: Tables, plan: Plan, reports: list[EmbedReport], identity: EmbeddingIdentity
+) -> Committed:
     """Bring features, errors and gone up to date, and hold the counts against each other."""
-    if run.config.replace or tables.count(run.output, "features") == 0:
-        models.save_embedding(run.output, embedding.fingerprint, embedding.card())
+    if run.config.replace or tables["features"].n_rows == 0:
+        models.save_embedding(run.output, identity.fingerprint, identity.card())
     features = commits.adopted(run, plan) + [
         report.features for report in reports if report.features
     ]
     errors = [report.errors for report in reports if report.errors]
     unlistable = listing_errors(plan.unlistable, run.log.run_id)
     if unlistable.num_rows:
-        errors.append(tables.stage(run.output, run.log.run_id, "errors", "listing", unlistable))
+        errors.append(staging.stage(run.output, run.log.run_id, "errors", "listing", unlistable))
     n_features, n_errors = (sum(file.n_rows for file in files) for files in (features, errors))
     run.log.record["counts"] |= {"embedded": n_features, "errors": n_errors}
     if plan.n_listed != n_features + plan.n_present + n_errors + plan.n_known_errors:
@@ -186,25 +201,22 @@ def commit(run: Run, plan: Plan, reports: list[EmbedReport], embedding: Embeddin
             f"the counts do not add up: {run.log.record['counts']}; nothing is written"
         )
     committed = commits.commit_tables(
-        run, plan, features, errors, unlistable["path"].combine_chunks()
+        run, tables, plan, features, errors, unlistable["path"].combine_chunks()
     )
+    tables = committed.tables
     expected = n_features + plan.n_present + plan.n_unlisted
-    if (n_rows := tables.count(run.output, "features")) != expected:
+    if (n_rows := tables["features"].n_rows) != expected:
         raise CountsError(f"features/ holds {n_rows} rows; expected {expected}")
-    gone.check(run, plan)
+    gone.check(tables, plan)
     if n_rows == 0:
-        commits.empty_components(run)
+        commits.empty_components(run, tables)
         raise TooManyErrors(
             f"all {plan.n_listed} images failed; the table {run.output.uri('errors')} says why for "
             "each"
         )
     if features or len(plan.returned):
-        doubles.note(run)
+        doubles.note(run, tables)
     return committed
-
-
-def _is_fitted(run: Run) -> bool:
-    return not run.config.replace and fitting.is_current(run)
 
 
 def _without_erased(run: Run, listing: Listing) -> tuple[Listing, int]:
@@ -220,23 +232,23 @@ def _without_erased(run: Run, listing: Listing) -> tuple[Listing, int]:
     return left, listing.n_listed - left.n_listed
 
 
-def _staged_keys(run: Run, embedding: Embedding) -> Iterator[tuple[str, pa.Table]]:
+def _staged_keys(run: Run, identity: EmbeddingIdentity) -> Iterator[tuple[str, pa.Table]]:
     """Feature files that no run committed, of this fingerprint."""
-    for path in tables.staged(run.output, "features"):
+    for path in staging.staged(run.output, "features"):
         try:
-            rows = tables.read_file(run.output, path, [*KEY, "label", "fingerprint"])
-            tables.describe(run.output, path)
+            rows = contents.read_file(run.output, path, [*KEY, "label", "fingerprint"])
+            staging.describe(run.output, path)
         except DamagedError:  # embedded again, and deleted with all that no run adopts
             continue
-        if set(rows["fingerprint"].to_pylist()) == {embedding.fingerprint}:
+        if set(rows["fingerprint"].to_pylist()) == {identity.fingerprint}:
             yield path, rows
 
 
-def _n_kept(run: Run, embedding: Embedding) -> int:
+def _n_kept(run: Run, identity: EmbeddingIdentity) -> int:
     """Images whose features the next run finds: committed by this run, or staged to be adopted."""
-    if tables.provenance(run.output, "features").get("orchard.run_id") == run.log.run_id:
+    if Tables(run.output)["features"].facts.get("orchard.run_id") == run.log.run_id:
         return int(run.log.record["counts"]["embedded"])
-    staged = (rows["path"].to_pylist() for _, rows in _staged_keys(run, embedding))
+    staged = (rows["path"].to_pylist() for _, rows in _staged_keys(run, identity))
     return len({path for paths in staged for path in paths})
 
 

@@ -11,7 +11,7 @@ from orchard.report.findings import find
 from orchard.report.page import render
 from orchard.storage import Storage
 from orchard.store import recorded_sources, runs
-from orchard.store.output import Output
+from orchard.store.tables import Tables
 
 PAGE = "report/index.html"
 
@@ -27,7 +27,7 @@ class Built:
 
 
 def build(
-    output: Output,
+    tables: Tables,
     record: dict[str, Any] | None = None,
     *,
     with_thumbnails: bool = True,
@@ -41,8 +41,9 @@ def build(
     confines: where they may be read; default below what the result's runs record as sources.
     Raises TableError where OUTPUT holds no components.
     """
+    output = tables.output
     allowed = confines or recorded_sources.confines(output)
-    found = find(output, record or runs.last(output), with_thumbnails, storage, allowed, say)
+    found = find(tables, record or runs.last(output), with_thumbnails, storage, allowed, say)
     page = render(found)
     output.put(PAGE, page)
     return Built(PAGE, len(found.points), found.thumbnails.n_shown, len(page))

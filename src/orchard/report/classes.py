@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from orchard.records import vectors_of
 from orchard.report.points import Images
-from orchard.store import tables
-from orchard.store.output import Output
+from orchard.store import contents
+from orchard.store.tables import Tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,12 @@ class Classes:
     atypical: tuple[NDArray[np.int64], ...]
 
 
-def describe(output: Output, images: Images, n_examples: int) -> Classes:
+def describe(tables: Tables, images: Images, n_examples: int) -> Classes:
     """Statistics over all images, not only those on the map."""
     n_classes = len(images.labels)
     count = np.bincount(images.codes, minlength=n_classes)
     sums: NDArray[np.float64] | None = None
-    for rows, vectors in _parts(output, images):
+    for rows, vectors in _parts(tables, images):
         if sums is None:
             sums = np.zeros((n_classes, vectors.shape[1]))
         for code in np.unique(images.codes[rows]):
@@ -45,7 +45,7 @@ def describe(output: Output, images: Images, n_examples: int) -> Classes:
     assert sums is not None, "a result has images"
     centre = sums / np.maximum(count, 1)[:, None]
     squared = np.zeros(len(images))
-    for rows, vectors in _parts(output, images):
+    for rows, vectors in _parts(tables, images):
         apart = vectors - centre[images.codes[rows]]
         squared[rows] = np.einsum("ij,ij->i", apart, apart)
     total = np.bincount(images.codes, weights=squared, minlength=n_classes)
@@ -62,11 +62,11 @@ def describe(output: Output, images: Images, n_examples: int) -> Classes:
 
 
 def _parts(
-    output: Output, images: Images
+    tables: Tables, images: Images
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
     known = images.rows["path"].combine_chunks()
-    for file in tables.files(output, "components"):
-        table = tables.read_file(output, file.path, ["path", "components"])
+    for file in tables["components"].files:
+        table = contents.read_file(tables.output, file.path, ["path", "components"])
         rows = pc.index_in(table["path"].combine_chunks(), value_set=known)
         table, rows = table.filter(rows.is_valid()), rows.drop_null()
         if table.num_rows:

@@ -26,7 +26,7 @@ from orchard.report.points import MAX_POINTS, Images, components_of, features_of
 from orchard.report.thumbnails import Thumbnails
 from orchard.storage import Storage
 from orchard.store import models
-from orchard.store.output import Output
+from orchard.store.tables import Tables
 
 MAX_EXAMPLES = 1200  # typical and atypical images in all
 UNUSUAL = 24
@@ -56,7 +56,7 @@ class Findings:
 
 
 def find(
-    output: Output,
+    tables: Tables,
     record: dict[str, Any],
     with_thumbnails: bool,
     storage: Storage | None,
@@ -64,28 +64,28 @@ def find(
     say: Callable[[str], None],
 ) -> Findings:
     """Compute what the report shows."""
-    images = Images.read(output)
-    card = models.current_pca(output)
+    images = Images.read(tables)
+    card = models.current_pca(tables)
     if card is None or not len(images):
-        raise TableError(f"{output.root} has no components; expected the OUTPUT of a run")
-    pca, _ = models.load_pca(output, card.pca_id)
+        raise TableError(f"{tables.output.root} has no components; expected the OUTPUT of a run")
+    pca, _ = models.load_pca(tables.output, card.pca_id)
     points = stratified(images.codes, MAX_POINTS)
     paths = images.paths(points)
-    components = components_of(output, paths)[:, : neighbours.DIMENSIONS]
+    components = components_of(tables, paths)[:, : neighbours.DIMENSIONS]
     near_by = neighbours.nearest(components, embedding_2d.n_neighbours(len(points)))
     digests = images.rows["sha256"].take(pa.array(points)).to_pylist()
-    near = neighbours.near_duplicates(features_of(output, paths), near_by, digests)
+    near = neighbours.near_duplicates(features_of(tables, paths), near_by, digests)
     say(f"report: placing {len(points):,} points on the map")
     embedding = embedding_2d.embed(components, near_by)
     duplicates = summarise.exact_duplicates(images)
-    described = classes.describe(output, images, _n_examples(len(images.labels)))
+    described = classes.describe(tables, images, _n_examples(len(images.labels)))
     unusual = _unusual(near_by)
-    reasons, examples = summarise.errors(output)
+    reasons, examples = summarise.errors(tables)
     pictures = Thumbnails(np.full(len(points), -1, np.int32))
     if with_thumbnails:
         say("report: reading images for thumbnails")
         shown = _highlights(points, near, unusual, duplicates, described)
-        place = storage or output.storage
+        place = storage or tables.output.storage
         pictures = thumbnails.make(images.rows, points, shown, place, confines)
         pictures.errors = thumbnails.of_errors(examples, place, confines)
     return Findings(

@@ -112,8 +112,8 @@ def _derived(found: Findings, start: str) -> dict[str, Any]:
         "short": lambda path: path[len(start) :] if path.startswith(start) else path,
         "path_of": lambda row: images.rows["path"][int(row)].as_py(),
         "ratios": _ratios(images),
-        "known_stages": {
-            key[len("stage_") :] for key in wording.strings() if key.startswith("stage_")
+        "known_steps": {
+            key[len("step_") :] for key in wording.strings() if key.startswith("step_")
         },
         "class_order": np.argsort(-found.classes.count, kind="stable").tolist(),
     }

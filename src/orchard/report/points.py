@@ -11,9 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from orchard.records import vectors_of
-from orchard.store import tables
-from orchard.store.output import Output
 from orchard.store.rows import RowIndex
+from orchard.store.tables import Tables
 
 MAX_POINTS = 25_000  # on the map: what a phone draws fluently and 15 MB hold with thumbnails
 MAX_LABELS = 500  # distinguished by colour and listed; the rest are one class, "other"
@@ -34,10 +33,10 @@ class Images:
         return int(self.rows.num_rows)
 
     @classmethod
-    def read(cls, output: Output) -> Images:
+    def read(cls, tables: Tables) -> Images:
         """Images that have both features and components."""
-        rows = tables.read(output, "features", META)
-        projected = tables.read(output, "components", ["path"])["path"]
+        rows = tables.read("features", META)
+        projected = tables.read("components", ["path"])["path"]
         rows = rows.filter(pc.is_in(rows["path"], value_set=projected.combine_chunks()))
         return cls(rows, *_coded(rows["label"]))
 
@@ -84,17 +83,17 @@ def stratified(codes: NDArray[np.int32], n_max: int, seed: int = 0) -> NDArray[n
     return np.sort(np.concatenate(chosen))[:n_max]
 
 
-def components_of(output: Output, paths: list[str]) -> NDArray[np.float32]:
+def components_of(tables: Tables, paths: list[str]) -> NDArray[np.float32]:
     """(n, k) components of the given paths, in their order."""
-    return _vectors(output, "components", "components", paths)
+    return _vectors(tables, "components", "components", paths)
 
 
-def features_of(output: Output, paths: list[str]) -> NDArray[np.float32]:
+def features_of(tables: Tables, paths: list[str]) -> NDArray[np.float32]:
     """(n, d) features of the given paths, in their order."""
-    return _vectors(output, "features", "features", paths)
+    return _vectors(tables, "features", "features", paths)
 
 
-def _vectors(output: Output, table: str, column: str, paths: list[str]) -> NDArray[np.float32]:
-    index = RowIndex(output, table)
+def _vectors(tables: Tables, table: str, column: str, paths: list[str]) -> NDArray[np.float32]:
+    index = RowIndex(tables, table)
     positions = pc.index_in(pa.array(paths, pa.string()), value_set=index.paths).to_numpy()
     return vectors_of(index.take(positions.astype(np.int64), (column,))[column])

@@ -14,9 +14,8 @@ import pyarrow.compute as pc
 from orchard.config import RunConfig
 from orchard.reduction import PCA, SHARES, components_for, n_shown
 from orchard.report.points import Images
-from orchard.store import tables
 from orchard.store.models import PCACard
-from orchard.store.output import Output
+from orchard.store.tables import Tables
 
 ERROR_EXAMPLES = 6  # of each reason
 DUPLICATE_GROUPS = 12
@@ -49,9 +48,9 @@ def counts(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def errors(output: Output) -> tuple[list[dict[str, Any]], pa.Table]:
+def errors(tables: Tables) -> tuple[list[dict[str, Any]], pa.Table]:
     """By reason, the most frequent first: count and examples; and the examples' rows."""
-    rows = tables.read(output, "errors")
+    rows = tables.read("errors")
     reasons = Counter(rows["reason"].to_pylist())
     found, examples = [], []
     for reason, count in sorted(reasons.items(), key=lambda item: (-item[1], item[0])):
@@ -89,13 +88,13 @@ def variance(pca: PCA) -> dict[str, Any]:
 
 
 def times(record: dict[str, Any]) -> dict[str, Any]:
-    """Seconds by stage, and what embedding took; the report itself is not over yet in a run."""
+    """Seconds by step, and what embedding took; the report itself is not over yet in a run."""
     seconds = record.get("seconds", {})
-    stages = {name: value for name, value in seconds.items() if name not in ("total", "report")}
+    steps = {name: value for name, value in seconds.items() if name not in ("total", "report")}
     embedding = record.get("embedding") or {}
     return {
-        "stages": stages,
-        "total": sum(stages.values()),
+        "steps": steps,
+        "total": sum(steps.values()),
         "embedding": embedding if embedding.get("images") else None,
     }
 

@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from orchard.errors import TableError
 from orchard.storage import DEFAULT, Storage
-from orchard.store import models, ownership, runs, tables
+from orchard.store import models, ownership, runs
 from orchard.store.output import Output
+from orchard.store.tables import Tables
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +47,7 @@ class Result:
         """
         found = Output.at(fspath(output), Storage(endpoint_url, region))
         ownership.require(found)
-        if tables.version(found, "features") < 0:
+        if Tables(found)["features"].version < 0:
             raise TableError(
                 f"{found.root} is not a result of Orchard; expected the OUTPUT of a run"
             )
@@ -54,22 +55,22 @@ class Result:
 
     def features(self) -> pa.Table:
         """The features table, in the order of the paths (columns: `orchard.records.FEATURES`)."""
-        return tables.read(self._output, "features")
+        return self._tables.read("features")
 
     def components(self) -> pa.Table:
         """The components table, in the order of the paths."""
-        return tables.read(self._output, "components")
+        return self._tables.read("components")
 
     def errors(self) -> pa.Table:
         """The images that have no features, and why."""
-        return tables.read(self._output, "errors")
+        return self._tables.read("errors")
 
     def gone(self) -> pa.Table:
         """The features of images that have disappeared from the source (columns as in `features`).
 
         Nothing else is computed from them: they wait for their images to come back.
         """
-        return tables.read(self._output, "gone")
+        return self._tables.read("gone")
 
     def nearest(self, image: str | PathLike[str] | bytes, k: int = 5) -> pa.Table:
         """The k images most like a given one, nearest first; columns path, label, similarity.
@@ -110,17 +111,23 @@ class Result:
     def _output(self) -> Output:
         return Output(self.output, self.storage)
 
+    @property
+    def _tables(self) -> Tables:
+        """As they are at each call: a later run may have changed them."""
+        return Tables(self._output)
+
     def _pca_card(self) -> models.PCACard:
-        card = models.current_pca(self._output)
+        card = models.current_pca(self._tables)
         if card is None:
             raise TableError(f"{self.output} holds no components; expected the OUTPUT of a run")
         return card
 
     def _repr_html_(self) -> str:
         """What notebooks show: where it is, what it holds, and what must be said of it."""
+        tables = self._tables
         named = (("images", "features"), ("errors", "errors"), ("gone", "gone"))
-        rows = [(name, f"{tables.count(self._output, table):,}") for name, table in named]
-        card = models.current_pca(self._output)
+        rows = [(name, f"{tables[table].n_rows:,}") for name, table in named]
+        card = models.current_pca(tables)
         if card is not None:
             pca = models.load_pca(self._output, card.pca_id)[0]
             kept = pca.explained_variance_ratio[: pca.n_components].sum()

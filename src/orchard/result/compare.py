@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from orchard.errors import TableError
 from orchard.records import vectors_of
-from orchard.store import models, tables
+from orchard.store import models
 from orchard.store.output import Output
 from orchard.store.rows import RowIndex
+from orchard.store.tables import Tables
 
 FEATURE_TOLERANCE = 1e-4  # absolute, of features in [0, 6]
 COMPONENT_TOLERANCE = 1e-3  # in standard deviations of the component
@@ -65,7 +66,8 @@ def compare(
 
     Raises TableError where a folder holds no result, or features of different width.
     """
-    rows_a, rows_b = RowIndex(a, "features"), RowIndex(b, "features")
+    tables_a, tables_b = Tables(a), Tables(b)
+    rows_a, rows_b = RowIndex(tables_a, "features"), RowIndex(tables_b, "features")
     for output, rows in ((a, rows_a), (b, rows_b)):
         if not len(rows):
             raise TableError(f"{output.root} holds no features; expected the OUTPUT of a run")
@@ -78,13 +80,15 @@ def compare(
             )
         # Unlike max(), np.maximum keeps a NaN, which then equals nothing.
         feature_difference = float(np.maximum(feature_difference, np.abs(left - right).max()))
-    n_components, component_difference, variance_difference = _compare_components(a, b)
+    n_components, component_difference, variance_difference = _compare_components(
+        tables_a, tables_b
+    )
     return Comparison(
         n_both=len(pairs[0]),
         n_only_a=len(rows_a) - len(pairs[0]),
         n_only_b=len(rows_b) - len(pairs[0]),
         feature_difference=feature_difference,
-        errors_equal=_failed(a) == _failed(b),
+        errors_equal=_failed(tables_a) == _failed(tables_b),
         n_components=n_components,
         component_difference=component_difference,
         variance_difference=variance_difference,
@@ -93,14 +97,14 @@ def compare(
     )
 
 
-def _compare_components(a: Output, b: Output) -> tuple[tuple[int, int], float | None, float | None]:
+def _compare_components(a: Tables, b: Tables) -> tuple[tuple[int, int], float | None, float | None]:
     card_a, card_b = models.current_pca(a), models.current_pca(b)
     k = (card_a.n_components if card_a else 0, card_b.n_components if card_b else 0)
     if card_a is None or card_b is None or k[0] != k[1]:
         return k, None, None
     variance_a, variance_b = (
-        models.load_pca(output, card.pca_id)[0].explained_variance[: k[0]]
-        for output, card in ((a, card_a), (b, card_b))
+        models.load_pca(tables.output, card.pca_id)[0].explained_variance[: k[0]]
+        for tables, card in ((a, card_a), (b, card_b))
     )
     rows_a, rows_b = RowIndex(a, "components"), RowIndex(b, "components")
     same, flipped = np.zeros(k[0]), np.zeros(k[0])
@@ -131,6 +135,6 @@ def _vectors(
         )
 
 
-def _failed(output: Output) -> set[tuple[str, str]]:
-    rows = tables.read(output, "errors", ["path", "reason"])
+def _failed(tables: Tables) -> set[tuple[str, str]]:
+    rows = tables.read("errors", ["path", "reason"])
     return set(zip(rows["path"].to_pylist(), rows["reason"].to_pylist(), strict=True))

@@ -17,10 +17,12 @@ import pyarrow.parquet as pq
 from orchard.errors import ConfigError, TableError
 from orchard.records import vectors_of
 from orchard.reduction import PCA
-from orchard.store import models, tables
+from orchard.store import models
 from orchard.store.names import EXPORTED
 from orchard.store.output import Output
 from orchard.store.rows import RowIndex
+from orchard.store.snapshot import SCHEMAS
+from orchard.store.tables import Tables
 
 _KEYS = ("path", "label")
 OWN = "export"  # below OUTPUT: whatever has an export's name there is one
@@ -43,7 +45,8 @@ def export(
     writers = {"csv": _csv, "npy": _npy, "parquet": _parquet}
     if file_format not in writers:
         raise ConfigError(f"--format {file_format}: expected csv, npy or parquet")
-    if not tables.files(output, "components"):
+    tables = Tables(output)
+    if not tables["components"].files:
         raise TableError(f"{output.root} holds no components; expected the OUTPUT of a run")
     try:
         if _is_own(output, folder):
@@ -51,11 +54,11 @@ def export(
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as scratch:
             for table, prefix in (("components", "pc_"), ("features", "f_"))[: 1 + features]:
-                writers[file_format](RowIndex(output, table), table, prefix, Path(scratch))
-            errors = tables.read(output, "errors")
+                writers[file_format](RowIndex(tables, table), table, prefix, Path(scratch))
+            errors = tables.read("errors")
             pa.csv.write_csv(errors, Path(scratch) / "errors.csv")
             variances = Path(scratch) / models.VARIANCE_CSV
-            variances.write_bytes(models.variance_csv(_pca(output)))
+            variances.write_bytes(models.variance_csv(_pca(tables)))
             files = sorted(Path(scratch).iterdir())
             known = _made(output, folder)
             if not force:
@@ -69,11 +72,12 @@ def export(
         raise TableError(f"cannot write {folder}: {reason}; choose another folder") from error
 
 
-def _pca(output: Output) -> PCA:
-    card = models.current_pca(output)
+def _pca(tables: Tables) -> PCA:
+    card = models.current_pca(tables)
     if card is None:
-        raise TableError(f"{output.root} holds no components; expected the OUTPUT of a run")
-    return models.load_pca(output, card.pca_id)[0]
+        root = tables.output.root
+        raise TableError(f"{root} holds no components; expected the OUTPUT of a run")
+    return models.load_pca(tables.output, card.pca_id)[0]
 
 
 def _is_own(output: Output, folder: Path) -> bool:
@@ -133,7 +137,7 @@ def _npy(rows: RowIndex, column: str, prefix: str, folder: Path) -> None:
 
 
 def _parquet(rows: RowIndex, column: str, prefix: str, folder: Path) -> None:
-    schema = pa.schema([tables.SCHEMAS[column].field(name) for name in (*_KEYS, column)])
+    schema = pa.schema([SCHEMAS[column].field(name) for name in (*_KEYS, column)])
     with pq.ParquetWriter(folder / f"{column}.parquet", schema, compression="zstd") as writer:
         for batch in rows.batches((*_KEYS, column)):
             writer.write_table(batch)

@@ -10,16 +10,17 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from orchard.embedding.fingerprint import Embedding, network_of
+from orchard.embedding.fingerprint import EmbeddingIdentity, network_of
 from orchard.errors import ConfigError, SourceError, TableError
 from orchard.images.decode import decode
 from orchard.images.source import read
 from orchard.model import Embedder
 from orchard.records import Failure, vectors_of
 from orchard.storage import is_remote
-from orchard.store import models, tables
+from orchard.store import models
 from orchard.store.models import PCACard
 from orchard.store.output import Output
+from orchard.store.tables import Tables
 
 
 def nearest(
@@ -28,10 +29,11 @@ def nearest(
     """See `Result.nearest`."""
     if k < 1:
         raise ConfigError(f"k={k}: expected a whole number of at least 1")
-    card = models.current_pca(output)
+    tables = Tables(output)
+    card = models.current_pca(tables)
     if card is None:
         raise TableError(f"{output.root} holds no components; expected the OUTPUT of a run")
-    rows = tables.read(output, "components", ["path", "label", "components"])
+    rows = tables.read("components", ["path", "label", "components"])
     vectors = vectors_of(rows["components"])
     place = None if isinstance(image, bytes) else _place(rows, image)
     if place is not None:
@@ -67,7 +69,7 @@ def _components(
     if "config" not in record:
         raise TableError(f"{output.root} has no record of its run, which says what network it used")
     model, scaled = network_of(stored, record["config"]["weights"])
-    Embedding.of(model, scaled=scaled).check(stored, output.root)
+    EmbeddingIdentity.of(model, scaled=scaled).check(stored, output.root)
     pixels = decode(content, model.size, scaled=scaled, views=model.views)
     if isinstance(pixels, Failure):
         raise _unreadable(image, pixels)

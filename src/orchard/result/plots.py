@@ -50,6 +50,10 @@ def variance_picture(pca: PCA, title: str) -> bytes:
     """`plot_variance` as a PNG."""
     figure = Figure(figsize=SIZE, dpi=130, layout="constrained")
     plot_variance(pca, figure.subplots()).set_title(title)
+    return as_png(figure)
+
+
+def as_png(figure: Figure) -> bytes:
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     return picture.getvalue()

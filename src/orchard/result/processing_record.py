@@ -14,11 +14,12 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from orchard.store import contributions, runs, tables
+from orchard.store import contents, contributions, runs
 from orchard.store.erase import AUDIT
 from orchard.store.galleries import CLASSIFIERS
 from orchard.store.output import Output
 from orchard.store.suppression import Suppression
+from orchard.store.tables import Tables
 
 RECORD = "privacy/processing_record.json"
 UNKNOWN = "not stated"
@@ -55,6 +56,7 @@ class ProcessingRecord:
 
 def record(output: Output, statement: Statement, place: dict[str, Any]) -> ProcessingRecord:
     """The record of a result, also stored in it. Raises TableError where there is none."""
+    tables = Tables(output)
     kept = [path for path in output.paths("runs") if path.endswith(".json")]
     records = [runs.read(output, path) for path in kept]
     started = sorted(run["started"] for run in records)
@@ -63,12 +65,12 @@ def record(output: Output, statement: Statement, place: dict[str, Any]) -> Proce
         made=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         statement=statement,
         sources=sorted({source for sources in given for source in sources}),
-        images=tables.count(output, "features"),
-        failed=tables.count(output, "errors"),
+        images=tables["features"].n_rows,
+        failed=tables["errors"].n_rows,
         erased=len(Suppression.load(output).hashes),
         first_run=started[0] if started else UNKNOWN,
         last_run=started[-1] if started else UNKNOWN,
-        stored=_stored(output),
+        stored=_stored(tables),
         place=place,
         erasure={
             "how": f"orchard erase {output.root} --path PATH (or --prefix, --from-file)",
@@ -85,18 +87,18 @@ def record(output: Output, statement: Statement, place: dict[str, Any]) -> Proce
     return made
 
 
-def _stored(output: Output) -> dict[str, str]:
+def _stored(tables: Tables) -> dict[str, str]:
     columns = {
         "features": "path, label, size, time, ETag, SHA-256, width and height of each image, and "
-        f"{_n_features(output)} numbers from which a likeness of it can be guessed",
+        f"{_n_features(tables)} numbers from which a likeness of it can be guessed",
         "components": "path, label and fewer such numbers",
         "errors": "path, label, size and what was wrong",
         "gone": "the same as in features, of images that went from their source",
         "models": "means, scales and components over all images; one image is a share of them",
         "runs": "settings, counts, times and versions of each run",
     }
-    columns |= _pictures(output)
-    labels = tables.read(output, "features", ["label"])["label"]
+    columns |= _pictures(tables.output)
+    labels = tables.read("features", ["label"])["label"]
     columns["labels"] = f"{len(pc.unique(labels)):,} different ones"
     return columns
 
@@ -119,10 +121,10 @@ def _pictures(output: Output) -> dict[str, str]:
     return found
 
 
-def _n_features(output: Output) -> str:
+def _n_features(tables: Tables) -> str:
     """How many numbers the network gives of an image."""
-    for file in tables.files(output, "features"):
-        for batch in tables.iter_batches(output, file.path, ["features"], 1):
+    for file in tables["features"].files:
+        for batch in contents.iter_batches(tables.output, file.path, ["features"], 1):
             return f"{len(batch['features'][0]):,}"
     return "some"
 

@@ -23,8 +23,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.types import BinaryType, StringType
 
-from orchard.config import VIEWS
-from orchard.embedding.fingerprint import Embedding
+from orchard.config import VIEW_NAMES
+from orchard.embedding.fingerprint import EmbeddingIdentity
 from orchard.errors import ConfigError
 from orchard.model import Model, embedder_for, load_model
 from orchard.spark import batches
@@ -143,8 +143,8 @@ class ImageEmbedder(
                 f"handleInvalid={self._value('handleInvalid')!r}: expected {', '.join(_INVALID)}"
             )
         view = self._value("view")
-        if not view or len(set(view)) < len(view) or set(view) - set(VIEWS):
-            raise ConfigError(f"view={view}: expected each of {', '.join(VIEWS)} once at most")
+        if not view or len(set(view)) < len(view) or set(view) - set(VIEW_NAMES):
+            raise ConfigError(f"view={view}: expected each of {', '.join(VIEW_NAMES)} once at most")
         name = self.getInputCol()
         if name not in dataset.columns:
             raise ConfigError(f"inputCol={name!r}: expected one of {', '.join(dataset.columns)}")
@@ -191,7 +191,7 @@ class ImageEmbedder(
         return self._loaded[1:]
 
     def _keep(self, model: Model) -> None:
-        self._loaded = self._wanted(), model, Embedding.of(model).fingerprint
+        self._loaded = self._wanted(), model, EmbeddingIdentity.of(model).fingerprint
 
     def _wanted(self) -> _Wanted:
         size = self._value("size") if self.isDefined("size") else None

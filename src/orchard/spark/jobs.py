@@ -56,7 +56,7 @@ def _tagged(context: SparkContext, action: Callable[[], T], tag: str) -> T:
     try:
         return action()
     finally:
-        with suppress(Exception):  # of a JVM that has died, which the action has told
+        with suppress(Exception):  # of a JVM that has died, which the action reports
             context.removeJobTag(tag)
 
 

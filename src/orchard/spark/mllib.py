@@ -25,9 +25,9 @@ from orchard.errors import ClassifierError
 from orchard.records import vectors_of
 from orchard.spark.jobs import run_action
 from orchard.spark.session import spark_session
-from orchard.store import tables
+from orchard.store import contents, staging
 from orchard.store.output import Output
-from orchard.store.tables import STAGING
+from orchard.store.staging import STAGING
 
 if TYPE_CHECKING:
     from pyspark import Broadcast
@@ -82,7 +82,7 @@ class SparkTrainer:
         parts = [np.empty((0, self.space.n_components), np.float32)]
         start = 0
         for path in self.files:
-            for batch in tables.iter_batches(self.output, path, ["components"], ROWS_AT_ONCE):
+            for batch in contents.iter_batches(self.output, path, ["components"], ROWS_AT_ONCE):
                 inside = wanted[(wanted >= start) & (wanted < start + batch.num_rows)] - start
                 if len(inside):
                     components = vectors_of(batch["components"])[inside]
@@ -103,7 +103,7 @@ class SparkTrainer:
         spread = np.zeros(len(self.labelled), np.float32)
         taking = np.flatnonzero(self.labelled)[rows]
         labels[taking], spread[taking] = y[rows], weights
-        lengths = [tables.describe(self.output, path).n_rows for path in self.files]
+        lengths = [staging.describe(self.output, path).n_rows for path in self.files]
         starts = np.cumsum([0, *lengths[:-1]]).tolist()
         work = partial(
             _rows,
@@ -163,7 +163,7 @@ def _rows(
     from pyspark.ml.linalg import DenseVector
 
     path, start = task
-    for batch in tables.iter_batches(output, path, ["components"], ROWS_AT_ONCE):
+    for batch in contents.iter_batches(output, path, ["components"], ROWS_AT_ONCE):
         here = slice(start, start + batch.num_rows)
         start += batch.num_rows
         inputs = space.value.from_components(vectors_of(batch["components"])) / scale

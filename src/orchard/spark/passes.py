@@ -31,9 +31,9 @@ from orchard.model import Model, Precision, embedder_for, load_model
 from orchard.records import COMPONENTS, list_column, vectors_of
 from orchard.reduction import PCA, Moments, merge, update
 from orchard.spark.jobs import new_tag, run_action
-from orchard.store import tables
+from orchard.store import contents, staging
 from orchard.store.output import Output
-from orchard.store.tables import TableFile
+from orchard.store.snapshot import TableFile
 
 if TYPE_CHECKING:
     from pyspark import Accumulator, Broadcast, SparkContext
@@ -193,11 +193,11 @@ def distribute(
     """
     if not tasks:
         return []
-    rdd = context.parallelize(tasks, len(tasks)).map(partial(_quickly, work))
+    rdd = context.parallelize(tasks, len(tasks)).map(partial(_without_housekeeping, work))
     return run_action(context, rdd.collect, tag)
 
 
-def _quickly(work: Callable[[T], R], task: T) -> R:
+def _without_housekeeping(work: Callable[[T], R], task: T) -> R:
     """Do a task's work, and spare the next one some 100 ms of PySpark's housekeeping.
 
     Before each task it invalidates Python's import caches, after which every zip file in them is
@@ -240,7 +240,7 @@ def _embed(
     )
     started = time.perf_counter()
     staged = [
-        tables.stage(output, run_id, table, f"{number:06d}", rows) if rows.num_rows else None
+        staging.stage(output, run_id, table, f"{number:06d}", rows) if rows.num_rows else None
         for table, rows in (("features", result.features), ("errors", result.errors))
     ]
     seconds = {**result.seconds, "write": time.perf_counter() - started}
@@ -260,7 +260,7 @@ def _embed(
 def _moments(output: Output, paths: Sequence[str]) -> Moments:
     total: Moments | None = None
     for path in paths:
-        for batch in tables.iter_batches(output, path, ["features"], ROWS_AT_ONCE):
+        for batch in contents.iter_batches(output, path, ["features"], ROWS_AT_ONCE):
             features = vectors_of(batch["features"])
             total = Moments.of(features) if total is None else update(total, features)
     assert total is not None, "a group of feature files holds rows"
@@ -279,7 +279,9 @@ def _project(
     parts = []
     energy = kept = 0.0
     for path in paths:
-        for batch in tables.iter_batches(output, path, ["path", "label", "features"], ROWS_AT_ONCE):
+        for batch in contents.iter_batches(
+            output, path, ["path", "label", "features"], ROWS_AT_ONCE
+        ):
             features = vectors_of(batch["features"])
             projected = pca.value.transform(features)
             energy += pca.value.energy(features)
@@ -292,5 +294,5 @@ def _project(
                 pa.record_batch([batch["path"], batch["label"], components, ids], schema=COMPONENTS)
             )
     rows = pa.Table.from_batches(parts)
-    file = tables.stage(output, run_id, "components", f"{number:06d}", rows)
+    file = staging.stage(output, run_id, "components", f"{number:06d}", rows)
     return Projection(file, energy, kept)

@@ -13,8 +13,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from orchard.errors import TableError
 from orchard.records import widened, with_labels
 from orchard.store.contents import read_file
-from orchard.store.output import Output
-from orchard.store.snapshot import SCHEMAS, TableFile, files
+from orchard.store.snapshot import SCHEMAS, Table, TableFile
 from orchard.store.staging import stage
 
 
@@ -46,9 +45,8 @@ def remove_action(file: TableFile, *, data_change: bool = True) -> RemoveAction:
 
 
 def rewrite_files(
-    output: Output,
+    table: Table,
     run_id: str,
-    table: str,
     task: str,
     leaving: pa.Array,
     labels: pa.Table,
@@ -57,12 +55,12 @@ def rewrite_files(
     """The files that hold a row that leaves or gets a label, to be removed, and what stays of
     their rows, staged again.
 
-    passed_over: as of `tables.commit`.
+    passed_over: as of `Tables.commit`.
     """
     removes, staged, rewritten = [], [], []
-    for number, file in enumerate(files(output, table)):
+    for number, file in enumerate(table.files):
         try:
-            changed = _changed(output, file, table, leaving, labels)
+            changed = _changed(table, file, leaving, labels)
         except TableError as error:
             if passed_over is None:
                 raise
@@ -72,21 +70,19 @@ def rewrite_files(
             continue
         removes.append(remove_action(file))
         if changed.num_rows:
-            staged.append(stage(output, run_id, table, f"{task}{number:05d}", changed))
-            new = f"{table}/{staged[-1].path.rpartition('/')[2]}"
+            staged.append(stage(table.output, run_id, table.name, f"{task}{number:05d}", changed))
+            new = f"{table.name}/{staged[-1].path.rpartition('/')[2]}"
             rewritten.append(Rewritten(file.path, new, file.n_rows - changed.num_rows))
     return removes, staged, rewritten
 
 
-def _changed(
-    output: Output, file: TableFile, table: str, leaving: pa.Array, labels: pa.Table
-) -> pa.Table | None:
+def _changed(table: Table, file: TableFile, leaving: pa.Array, labels: pa.Table) -> pa.Table | None:
     """The rows that a file is to hold instead of its present ones; None where they are the same."""
-    keys = read_file(output, file.path, ["path"])["path"]
+    keys = read_file(table.output, file.path, ["path"])["path"]
     goes = pc.is_in(keys, value_set=leaving)
     if not pc.any(pc.or_(goes, pc.is_in(keys, value_set=labels["path"]))).as_py():
         return None
-    kept = widened(read_file(output, file.path).filter(pc.invert(goes)), SCHEMAS[table])
+    kept = widened(read_file(table.output, file.path).filter(pc.invert(goes)), SCHEMAS[table.name])
     return with_labels(kept, labels) if kept.num_rows else kept
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pyarrow as pa
 
 from orchard.errors import DamagedError
-from orchard.store import models, tables
+from orchard.store import contents, models, staging
 from orchard.store.models import StoredMoments
 from orchard.store.output import Output
 from orchard.store.runs import new_run_id
-from orchard.store.tables import TableFile
+from orchard.store.snapshot import SCHEMAS, TableFile
+from orchard.store.tables import Tables
 
 MOST_BYTES = 1024**3  # of a merged file: its rows are in memory while it is made
 
@@ -22,12 +24,14 @@ def compact(output: Output, target_bytes: int) -> dict[str, int]:
     The moments and the projections of all features become those of the merged files, so that the
     next fit reads no row again. The caller holds the lock. Raises TableError.
     """
-    before = _feature_files(output)
-    fewer = {table: _compact(output, table, target_bytes) for table in tables.SCHEMAS}
-    after = _feature_files(output)
+    tables, fewer = Tables(output), {}
+    before = _feature_files(tables)
+    for name in SCHEMAS:
+        tables, fewer[name] = _compact(tables, name, target_bytes)
+    after = _feature_files(tables)
     if after != before:
         _carry_over_moments(output, before, after)
-        card = models.current_pca(output)
+        card = models.current_pca(tables)
         if card is not None and models.load_projected(output, card.pca_id) == before:
             models.save_projected(output, card.pca_id, after)
     return fewer
@@ -46,19 +50,20 @@ def _carry_over_moments(output: Output, before: frozenset[str], after: frozenset
         models.save_moments(output, replace(stored, survivors=after))
 
 
-def _compact(output: Output, table: str, target_bytes: int) -> int:
+def _compact(tables: Tables, name: str, target_bytes: int) -> tuple[Tables, int]:
     """Merge a table's small files; how many files fewer there are. Rows keep their order."""
+    output = tables.output
     run_id, merged, went = new_run_id(), [], []
-    for number, group in enumerate(_groups(tables.files(output, table), target_bytes)):
-        rows = pa.concat_tables([tables.read_file(output, file.path) for file in group])
-        merged.append(tables.stage(output, run_id, table, f"merged{number:05d}", rows))
+    for number, group in enumerate(_groups(tables[name].files, target_bytes)):
+        rows = pa.concat_tables([contents.read_file(output, file.path) for file in group])
+        merged.append(staging.stage(output, run_id, name, f"merged{number:05d}", rows))
         went += group
     if merged:
-        tables.rewrite(output, table, merged, went)
-    return len(went) - len(merged)
+        tables = tables.rewrite(name, merged, went)
+    return tables, len(went) - len(merged)
 
 
-def _groups(files: list[TableFile], target_bytes: int) -> list[list[TableFile]]:
+def _groups(files: Sequence[TableFile], target_bytes: int) -> list[list[TableFile]]:
     """Consecutive files of which each but the last may become one of about `target_bytes`."""
     most = min(target_bytes, MOST_BYTES)
     groups: list[list[TableFile]] = [[]]
@@ -69,5 +74,5 @@ def _groups(files: list[TableFile], target_bytes: int) -> list[list[TableFile]]:
     return [group for group in groups if len(group) > 1]
 
 
-def _feature_files(output: Output) -> frozenset[str]:
-    return frozenset(file.path for file in tables.files(output, "features"))
+def _feature_files(tables: Tables) -> frozenset[str]:
+    return frozenset(file.path for file in tables["features"].files)

@@ -13,30 +13,30 @@ from orchard.records import widened
 from orchard.store import parquet
 from orchard.store.damage import damaged, noticing
 from orchard.store.output import Output
-from orchard.store.snapshot import SCHEMAS, TableFile, files
+from orchard.store.snapshot import SCHEMAS, Table, TableFile
 
 _REQUESTS_AT_ONCE = 16
 _GONE_BEFORE = ["path", "run_id"]  # the columns of 0.1.0
 
 
-def read(output: Output, table: str, columns: list[str] | None = None) -> pa.Table:
+def read(table: Table, columns: list[str] | None = None) -> pa.Table:
     """A table's rows, in the order of their paths; empty where there is no table."""
-    names = columns or SCHEMAS[table].names
+    output, schema = table.output, SCHEMAS[table.name]
+    names = columns or schema.names
     wanted = list(dict.fromkeys([*names, "path"]))
-    named = files(output, table)
     with ThreadPoolExecutor(1 if output.is_local else _REQUESTS_AT_ONCE) as pool:
-        parts = list(pool.map(lambda file: read_named(output, file, wanted), named))
-    none = SCHEMAS[table].empty_table().select(wanted)
+        parts = list(pool.map(lambda file: read_named(output, file, wanted), table.files))
+    none = schema.empty_table().select(wanted)
     whole = [p if p.num_columns == len(wanted) else widened(p, none.schema) for p in parts]
     return pa.concat_tables([none, *whole]).sort_by("path").select(names)
 
 
-def rows_of(output: Output, table: str, paths: pa.Array) -> Iterator[pa.Table]:
+def rows_of(table: Table, paths: pa.Array) -> Iterator[pa.Table]:
     """The rows of some paths, file by file."""
-    for file in files(output, table) if len(paths) else ():
-        wanted = pc.is_in(read_file(output, file.path, ["path"])["path"], value_set=paths)
+    for file in table.files if len(paths) else ():
+        wanted = pc.is_in(read_file(table.output, file.path, ["path"])["path"], value_set=paths)
         if pc.any(wanted).as_py():
-            yield read_file(output, file.path).filter(wanted)
+            yield read_file(table.output, file.path).filter(wanted)
 
 
 def read_named(output: Output, file: TableFile, columns: list[str]) -> pa.Table:

@@ -18,12 +18,14 @@ from functools import partial
 
 import pyarrow as pa
 
-from orchard.storage import one_line
-from orchard.store import galleries, models, tables, traces
+from orchard.errors import first_line
+from orchard.store import galleries, models, staging, traces
 from orchard.store.known import UNREADABLE, Found, Unknown, forms, look_up
 from orchard.store.output import Output
 from orchard.store.runs import new_run_id
+from orchard.store.snapshot import SCHEMAS
 from orchard.store.suppression import Suppression
+from orchard.store.tables import Tables
 
 AUDIT = "erasure/audit.jsonl"
 
@@ -86,11 +88,11 @@ def erase(
         kept = before.adding(form for u in strangers for form in forms(u.given))
         unknown = tuple(u for u in found.unknown if u not in strangers)
         if found.leaves:
-            done = _Deletion(output, found, prefixes).run(kept)
+            done = _Deletion(Tables(output), found, prefixes).run(kept)
         else:
             if strangers:
                 kept.save(output)
-            rows = dict.fromkeys(tables.SCHEMAS, 0)
+            rows = dict.fromkeys(SCHEMAS, 0)
             done = Erasure(_now(), 0, rows, 0, {}, found.problems, len(kept.hashes))
     return replace(
         done, unknown=unknown, erased_before=found.erased_before, kept_out=len(strangers)
@@ -118,18 +120,22 @@ def readmit(output: Output, paths: Iterable[str]) -> tuple[str, ...]:
 class _Deletion:
     """An erasure under way."""
 
-    output: Output
+    tables: Tables
     found: Found
     prefixes: tuple[str, ...]
-    rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(tables.SCHEMAS, 0))
+    rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SCHEMAS, 0))
     classifier_rows: int = 0
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def output(self) -> Output:
+        return self.tables.output
 
     def run(self, before: Suppression) -> Erasure:
         """Delete all that can be, whatever cannot be read; the audit line comes in any case."""
         texts = {*self.found.paths, *self.found.resumed, *self.prefixes}
         begun_before = before.begun(texts)
-        aim = {table: self.found.rows[table] for table in tables.SCHEMAS}
+        aim = {table: self.found.rows[table] for table in SCHEMAS}
         suppression = before.adding(self.found.paths)
         suppression.beginning(texts, aim).save(self.output)
         self.problems += self.found.problems
@@ -153,11 +159,11 @@ class _Deletion:
     def _delete(self) -> None:
         leaving = pa.array(sorted(self.found.paths), pa.string())
         self._carry_on("the stored moments", partial(models.forget_moments, self.output))
-        self._carry_on("staged files", partial(tables.discard_staged, self.output))
+        self._carry_on("staged files", partial(staging.discard_staged, self.output))
         run_id = new_run_id()
-        for table in tables.SCHEMAS:
+        for table in SCHEMAS:
             self._carry_on(f"{table}/", partial(self._empty, table, run_id, leaving))
-        self._carry_on("old files of the tables", partial(tables.sweep, self.output))
+        self._carry_on("old files of the tables", self._sweep)
         self._carry_on("reports and exports", partial(traces.delete_made_anew, self.output))
         self._carry_on("galleries", partial(self._forget, leaving))
         traces.strike_out(self.output, self.found.documents, self.found.paths, self.problems)
@@ -167,9 +173,14 @@ class _Deletion:
     def _empty(self, table: str, run_id: str, leaving: pa.Array) -> None:
         if not self.found.rows[table]:
             return
-        before = tables.count(self.output, table)
-        tables.commit(self.output, run_id, table, [], superseded=leaving, passed_over=self.problems)
-        self.rows[table] = before - tables.count(self.output, table)
+        before = self.tables[table].n_rows
+        self.tables, _ = self.tables.commit(
+            run_id, table, [], superseded=leaving, passed_over=self.problems
+        )
+        self.rows[table] = before - self.tables[table].n_rows
+
+    def _sweep(self) -> None:
+        self.tables.sweep()
 
     def _forget(self, leaving: pa.Array) -> None:
         self.classifier_rows = galleries.forget(self.output, leaving, self.problems)
@@ -179,7 +190,7 @@ class _Deletion:
             step()
         except UNREADABLE as error:
             place = f"{what} of {self.output.root}"
-            self.problems.append(f"{place} may still hold the images: {one_line(error)}")
+            self.problems.append(f"{place} may still hold the images: {first_line(error)}")
 
 
 def _audit(output: Output, done: Erasure) -> None:

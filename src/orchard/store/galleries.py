@@ -13,8 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from orchard.errors import TableError
-from orchard.storage import one_line
+from orchard.errors import TableError, first_line
 from orchard.store.damage import damaged, noticing
 from orchard.store.output import Output
 
@@ -88,7 +87,7 @@ def _forget(output: Output, folder: str, leaving: pa.Array, problems: list[str])
         elif kept is not None and gone:
             put(output, folder, kept)
     except TableError as error:
-        problems.append(f"{output.uri(folder)} may still hold the images: {one_line(error)}")
+        problems.append(f"{output.uri(folder)} may still hold the images: {first_line(error)}")
         return 0
     return gone
 
@@ -103,7 +102,7 @@ def _readable(output: Output, folder: str) -> tuple[pa.Table | None, str | None]
     try:
         return get(output, folder), None
     except (TableError, OSError, ValueError, KeyError, pa.ArrowException) as error:
-        problem = one_line(error)
+        problem = first_line(error)
     try:
         data = pa.BufferReader(output.get(f"{folder}/gallery.parquet"))
         return pq.read_table(data, columns=SCHEMA.names).cast(SCHEMA), problem

@@ -16,12 +16,13 @@ from unicodedata import normalize
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchard.errors import TableError
-from orchard.storage import one_line
-from orchard.store import galleries, tables, traces
+from orchard.errors import TableError, first_line
+from orchard.store import contents, galleries, staging, traces
 from orchard.store.nearest import Nearest
 from orchard.store.output import Output
+from orchard.store.snapshot import SCHEMAS
 from orchard.store.suppression import Suppression
+from orchard.store.tables import Tables
 
 # What damaged or foreign content raises, whoever reads it.
 UNREADABLE = (
@@ -186,39 +187,40 @@ def _those_in(names: pa.Array, known: pa.Array, wanted: list[str]) -> set[str]:
 
 
 def _holdings(output: Output, problems: list[str]) -> Iterator[tuple[str, list[pa.Array]]]:
-    for table in tables.SCHEMAS:
-        yield table, _chunks(_paths_of(output, table, problems))
+    tables = Tables(output)
+    for table in SCHEMAS:
+        yield table, _chunks(_paths_of(tables, table, problems))
     yield CLASSIFIERS, _chunks(galleries.paths(output, problems))
     yield STAGED, _chunks(_staged_paths(output))
 
 
-def _paths_of(output: Output, table: str, problems: list[str]) -> list[pa.ChunkedArray]:
+def _paths_of(tables: Tables, table: str, problems: list[str]) -> list[pa.ChunkedArray]:
     try:
-        return [tables.read(output, table, ["path"])["path"]]
+        return [tables.read(table, ["path"])["path"]]
     except UNREADABLE:
-        return list(_readable_paths(output, table, problems))
+        return list(_readable_paths(tables, table, problems))
 
 
-def _readable_paths(output: Output, table: str, problems: list[str]) -> Iterator[pa.ChunkedArray]:
+def _readable_paths(tables: Tables, table: str, problems: list[str]) -> Iterator[pa.ChunkedArray]:
     """File by file, past the damaged ones."""
     try:
-        files = tables.files(output, table)
+        files = tables[table].files
     except UNREADABLE as error:
-        problems.append(f"{output.uri(table)}: {one_line(error)}")
+        problems.append(f"{tables.output.uri(table)}: {first_line(error)}")
         return
-    yield from (_file_paths(output, file.path, problems) for file in files)
+    yield from (_file_paths(tables.output, file.path, problems) for file in files)
 
 
 def _staged_paths(output: Output) -> Iterator[pa.ChunkedArray]:
     """Those that can be read; whatever is staged goes with an erasure."""
-    yield from (_file_paths(output, path, []) for path in output.paths(tables.STAGING))
+    yield from (_file_paths(output, path, []) for path in output.paths(staging.STAGING))
 
 
 def _file_paths(output: Output, file: str, problems: list[str]) -> pa.ChunkedArray:
     try:
-        return tables.read_file(output, file, ["path"])["path"]
+        return contents.read_file(output, file, ["path"])["path"]
     except UNREADABLE as error:
-        problems.append(f"{output.uri(file)} cannot be read: {one_line(error)}")
+        problems.append(f"{output.uri(file)} cannot be read: {first_line(error)}")
         return pa.chunked_array([], pa.string())
 
 

@@ -10,7 +10,7 @@ file; there the sign is a run that has stored its record but whose files no entr
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -39,6 +39,11 @@ def commits(output: Output, table: str) -> Iterator[dict[str, str]]:
             info = action.get("commitInfo", {})
             if found := {k: v for k, v in info.items() if k.startswith("orchard.")}:
                 yield found
+
+
+def run_ids(output: Output, table: str) -> list[str]:
+    """The runs and erasures that committed to a table, the last one first."""
+    return [facts[RUN_KEY] for facts in commits(output, table)]
 
 
 def is_orchards(output: Output, table: str) -> bool:
@@ -73,18 +78,19 @@ def noted(output: Output) -> dict[str, int]:
         return {}
 
 
-def note(output: Output, table: str, version: int) -> None:
-    """Remember a table's version after a commit."""
-    output.put_json(VERSIONS, noted(output) | {table: version})
+def note(output: Output, versions: Mapping[str, int]) -> None:
+    """Remember the tables' versions after a commit."""
+    output.put_json(VERSIONS, dict(versions))
 
 
-def is_cut_short(output: Output, table: str, version: int, strays: Collection[str]) -> bool:
+def is_cut_short(
+    output: Output, table: str, version: int, known: Mapping[str, int], strays: Collection[str]
+) -> bool:
     """Whether the end of a table's log is missing.
 
-    version: that the log gives, -1 for no log. strays: files of the table's folder that Orchard
-    made and that the log names nowhere.
+    version: that the log gives, -1 for no log. known: as `noted`. strays: files of the table's
+    folder that Orchard made and that the log names nowhere.
     """
-    known = noted(output)
     if table in known:
         return version < known[table] and (version >= 0 or bool(strays))
     stored = set(output.paths("runs")) if strays else set()

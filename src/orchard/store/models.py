@@ -27,10 +27,11 @@ from safetensors.numpy import load, save
 
 from orchard.errors import DamagedError
 from orchard.reduction import PCA, Moments
-from orchard.store import tables
+from orchard.store import contents
+from orchard.store.changes import Rewritten
 from orchard.store.damage import damaged, noticing
 from orchard.store.output import Output
-from orchard.store.tables import Rewritten
+from orchard.store.tables import Tables
 
 VARIANCE_CSV = "explained_variance.csv"
 
@@ -182,7 +183,7 @@ def forget_moments(output: Output) -> None:
 
 def mark_erased(output: Output, n_images: int) -> None:
     """Note that images were erased since the present PCA was fitted, perhaps on them."""
-    if card := current_pca(output):
+    if card := current_pca(Tables(output)):
         total = n_erased(output, card.pca_id) + n_images
         output.put_json(f"models/pca/{card.pca_id}/erased.json", {"n_images": total})
 
@@ -239,16 +240,16 @@ def _metadata(data: bytes) -> dict[str, str]:
     return found
 
 
-def current_pca(output: Output) -> PCACard | None:
+def current_pca(tables: Tables) -> PCACard | None:
     """The card of the PCA that the components table was made with; None without rows."""
-    stored = [file for file in tables.files(output, "components") if file.n_rows]
+    stored = [file for file in tables["components"].files if file.n_rows]
     if not stored:
         return None
-    rows = tables.read_file(output, stored[0].path, ["pca_id"])
+    rows = contents.read_file(tables.output, stored[0].path, ["pca_id"])
     pca_id = rows["pca_id"][0].as_py()
     if not isinstance(pca_id, str) or not _PCA_ID.fullmatch(pca_id):
-        raise damaged(output.root, stored[0].path, f"it names {pca_id!r} as its PCA")
-    return load_card(output, pca_id)
+        raise damaged(tables.output.root, stored[0].path, f"it names {pca_id!r} as its PCA")
+    return load_card(tables.output, pca_id)
 
 
 def write_variance(output: Output, pca: PCA) -> None:

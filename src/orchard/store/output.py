@@ -22,8 +22,8 @@ import pyarrow as pa
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore
 
-from orchard.errors import TableError
-from orchard.storage import DEFAULT, Storage, create_object, is_remote, one_line, read_object
+from orchard.errors import TableError, first_line
+from orchard.storage import DEFAULT, Storage, create_object, is_remote, read_object
 from orchard.store import disk, names
 from orchard.store.damage import damaged, from_json, noticing, to_json
 from orchard.store.lock import bucket_lock, disk_lock
@@ -245,7 +245,7 @@ def _sentence(verb: str, uri: str, error: Exception) -> str:
     ):
         if cause in text:
             return f"cannot {verb} {uri}: {advice}"
-    return f"cannot {verb} {uri}: {one_line(error)}"
+    return f"cannot {verb} {uri}: {first_line(error)}"
 
 
 @lru_cache(maxsize=8)

@@ -17,8 +17,7 @@ import obstore
 from obstore.exceptions import BaseError
 
 from orchard._version import __version__
-from orchard.errors import TableError
-from orchard.storage import one_line
+from orchard.errors import TableError, first_line
 from orchard.storage.results import FORMAT, LOG, MARKER, check_format, is_marker, is_result_folder
 from orchard.storage.results import is_result as _is_result
 from orchard.store import disk, log
@@ -141,7 +140,7 @@ def _entries_in_bucket(output: Output) -> Iterator[tuple[str, bool]]:
     try:
         top = obstore.list_with_delimiter(output.store())
     except (BaseError, OSError) as error:
-        raise TableError(f"cannot read {output.root}: {one_line(error)}") from error
+        raise TableError(f"cannot read {output.root}: {first_line(error)}") from error
     names = [meta["path"] for meta in top["objects"]]
     yield from ((name, False) for name in names if is_taken(name))
     for prefix in top["common_prefixes"]:

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from orchard.store import tables
-from orchard.store.output import Output
+from orchard.store import contents
+from orchard.store.snapshot import SCHEMAS
+from orchard.store.tables import Tables
 
 FILES_IN_MEMORY = 4
 
@@ -19,11 +20,11 @@ FILES_IN_MEMORY = 4
 class RowIndex:
     """Where each path's row lies. paths: sorted. Memory: the paths and 12 bytes a row."""
 
-    def __init__(self, output: Output, table: str) -> None:
-        self._output, self._table = output, table
-        named = tables.files(output, table)
+    def __init__(self, tables: Tables, table: str) -> None:
+        self._output, self._table = tables.output, table
+        named = tables[table].files
         self._files = [file.path for file in named]
-        columns = [tables.read_named(output, file, ["path"])["path"] for file in named]
+        columns = [contents.read_named(tables.output, file, ["path"])["path"] for file in named]
         lengths = [len(column) for column in columns]
         paths = pa.chunked_array(columns, pa.string()).combine_chunks()
         order = pc.sort_indices(paths).to_numpy().astype(np.int64)
@@ -38,7 +39,7 @@ class RowIndex:
 
     def take(self, positions: NDArray[np.int64], columns: tuple[str, ...]) -> pa.Table:
         """Rows by their position in `paths`, in the order asked for."""
-        schema = pa.schema([tables.SCHEMAS[self._table].field(name) for name in columns])
+        schema = pa.schema([SCHEMAS[self._table].field(name) for name in columns])
         parts, places = [schema.empty_table()], []
         for number in np.unique(self._file[positions]):
             chosen = np.flatnonzero(self._file[positions] == number)
@@ -53,4 +54,4 @@ class RowIndex:
             yield self.take(np.arange(start, min(start + size, len(self))), columns)
 
     def _read_file(self, number: int, columns: tuple[str, ...]) -> pa.Table:
-        return tables.read_file(self._output, self._files[number], list(columns)).combine_chunks()
+        return contents.read_file(self._output, self._files[number], list(columns)).combine_chunks()

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
 
-from orchard.store import tables
+from orchard.store import log
 from orchard.store.damage import noticing
 from orchard.store.output import Output
+from orchard.store.snapshot import SCHEMAS
 
 _FIELDS = {"run_id": str, "started": str, "config": dict, "seconds": dict}
 _PARTS = {"counts", "model", "versions", "embedding", "pca", "driver", "report"}
@@ -32,7 +33,7 @@ def last(output: Output) -> dict[str, Any]:
     known = {_id_of(path): path for path in output.paths("runs") if path.endswith(".json")}
     if not known:
         return {}
-    committed = tables.run_ids(output, "components")
+    committed = log.run_ids(output, "components")
     latest = next((run_id for run_id in committed if run_id in known), max(known))
     by_name = max(known)
     if by_name not in committed and _changed_others(output, by_name):
@@ -63,8 +64,8 @@ def _id_of(path: str) -> str:
 
 def _changed_others(output: Output, run_id: str) -> bool:
     """Whether a run of 0.1.0, which did not always commit to the components, changed a table."""
-    others = [table for table in tables.SCHEMAS if table != "components"]
-    return any(run_id in tables.run_ids(output, table) for table in others)
+    others = [table for table in SCHEMAS if table != "components"]
+    return any(run_id in log.run_ids(output, table) for table in others)
 
 
 class RunLog:
@@ -81,7 +82,7 @@ class RunLog:
         self._started = time.perf_counter()
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def timed(self, name: str) -> Iterator[None]:
         """Add the block's wall time to `seconds` under `name`."""
         started = time.perf_counter()
         try:

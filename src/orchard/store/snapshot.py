@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
 from deltalake import DeltaTable, Transaction
 from deltalake.exceptions import DeltaError, DeltaProtocolError, TableNotFoundError
 
-from orchard.errors import TableError
+from orchard.errors import TableError, first_line
 from orchard.records import COMPONENTS, ERRORS, FEATURES, GONE
-from orchard.storage import one_line
+from orchard.storage.results import RUN_KEY
 from orchard.store import log
 from orchard.store.damage import damaged, noticing
 from orchard.store.output import Output
@@ -38,83 +39,126 @@ class TableFile:
     n_bytes: int
 
 
-def version(output: Output, table: str) -> int:
-    """The table's Delta version; -1 where there is no table."""
-    opened = open_table(output, table)
-    return -1 if opened is None else opened.version()
+@dataclass(frozen=True)
+class Table:
+    """A table at one version: what its log says of it, read once.
 
-
-def files(output: Output, table: str) -> list[TableFile]:
-    """The files of the table's current version, by path; none where there is no table.
-
-    Raises DamagedError where the log names anything but files of the table's own folder, or has
-    lost its last entry: without that it would pass for the table as it was before.
+    version: -1 where there is no table. least_version: the one that its last commit noted beside
+    it. opened: delta-rs's handle, for the next commit.
     """
-    noted = log.noted(output).get(table, -1)  # first, since a writer may commit meanwhile
-    return _files(output, table, noted)
 
+    output: Output
+    name: str
+    version: int
+    least_version: int
+    files_left: tuple[TableFile, ...]
+    opened: DeltaTable | None = field(repr=False, compare=False)
 
-def files_left(output: Output, table: str) -> list[TableFile]:
-    """`files`, also where the last entry of the log is lost."""
-    return _files(output, table, -1)
+    @classmethod
+    def at(cls, output: Output, name: str, least_version: int = -1) -> Table:
+        """The table's last version. Raises TableError, and DamagedError where its log is damaged
+        or names anything but files of the table's own folder."""
+        return cls.of(output, name, open_table(output, name), least_version)
 
+    @classmethod
+    def of(
+        cls, output: Output, name: str, opened: DeltaTable | None, least_version: int = -1
+    ) -> Table:
+        """The version that an open table is at. Raises as `at`."""
+        if opened is None:
+            return cls(output, name, -1, least_version, (), None)
+        with reading_log(output, name):
+            version, files = opened.version(), _files(opened, name)
+        return cls(output, name, version, least_version, files, opened)
 
-def count(output: Output, table: str) -> int:
-    return sum(file.n_rows for file in files(output, table))
+    @property
+    def files(self) -> tuple[TableFile, ...]:
+        """The files of the table's current version, by path; none where there is no table.
+
+        Raises DamagedError where the log has lost its last entry: without that it would pass for
+        the table as it was before. `files_left` are the files in that case too.
+        """
+        if self.opened is not None and self.version < self.least_version:
+            where = f"{self.name}/_delta_log"
+            raise damaged(self.output.root, where, "it has lost its last entry")
+        return self.files_left
+
+    def after_commit(
+        self, opened: DeltaTable, version: int, facts: Mapping[str, str] | None
+    ) -> Table:
+        """The table as a commit has made it: of this version, with these facts."""
+        with reading_log(self.output, self.name):
+            opened.update_incremental()
+        after = Table.of(self.output, self.name, opened, version)
+        if facts is not None:
+            after.__dict__["facts"] = facts
+        return after
+
+    @property
+    def names(self) -> set[str]:
+        """Of its files, in its folder."""
+        return {file.path.rpartition("/")[2] for file in self.files}
+
+    @property
+    def n_rows(self) -> int:
+        return sum(file.n_rows for file in self.files)
+
+    @cached_property
+    def facts(self) -> Mapping[str, str]:
+        """What the last commit by a run or an erasure said of itself; empty where there is none.
+
+        "orchard.run_id" names the content: compaction changes a table's version and files, not
+        this.
+        """
+        return next(log.commits(self.output, self.name), {})
+
+    @cached_property
+    def is_orchards(self) -> bool:
+        """Whether Orchard made it."""
+        return RUN_KEY in self.facts or log.is_orchards(self.output, self.name)
 
 
 def open_table(output: Output, table: str) -> DeltaTable | None:
     """A table at its last version; None where there is none. Raises TableError."""
-    with _reading_log(output, table):
+    with reading_log(output, table):
         try:
             return DeltaTable(output.url(table), storage_options=output.delta_options)
         except TableNotFoundError:
             return None
 
 
-def names(opened: DeltaTable) -> set[str]:
-    """Of the files of a table."""
-    return set(pa.table(opened.get_add_actions(flatten=True))["path"].to_pylist())
-
-
 def state(version: int, names: set[str]) -> Transaction:
-    """What goes with the commit of a version, for `files` to hold the log against."""
+    """What goes with the commit of a version, for its files to be held against."""
     return Transaction(_STATE, _state(version, names))
 
 
-def _files(output: Output, table: str, least_version: int) -> list[TableFile]:
-    opened = open_table(output, table)
-    if opened is None:
-        return []
-    with _reading_log(output, table):
-        if opened.version() < least_version:
-            raise ValueError("it has lost its last entry")
-        actions = pa.table(opened.get_add_actions(flatten=True))
-        found = [
-            _named(table, action)
-            for action in actions.select(["path", "num_records", "size_bytes"]).to_pylist()
-        ]
-        _check_log(opened, {file.path.rpartition("/")[2] for file in found})
-    return sorted(found, key=lambda file: file.path)
+def _files(opened: DeltaTable, table: str) -> tuple[TableFile, ...]:
+    actions = pa.table(opened.get_add_actions(flatten=True))
+    found = [
+        _named(table, action)
+        for action in actions.select(["path", "num_records", "size_bytes"]).to_pylist()
+    ]
+    _check_log(opened, {file.path.rpartition("/")[2] for file in found})
+    return tuple(sorted(found, key=lambda file: file.path))
 
 
 @contextmanager
-def _reading_log(output: Output, table: str) -> Iterator[None]:
+def reading_log(output: Output, table: str) -> Iterator[None]:
     """Raises DamagedError where delta-rs cannot make sense of a log, TableError where it cannot
     reach it."""
     try:
         with noticing(output.root, f"{table}/_delta_log"), _telling_requests(output, table):
             yield
     except DeltaProtocolError as error:
-        raise damaged(output.root, f"{table}/_delta_log", one_line(error)) from error
+        raise damaged(output.root, f"{table}/_delta_log", first_line(error)) from error
     except (DeltaError, OSError) as error:
         if "Json error" in str(error):  # of an entry that is cut off
-            raise damaged(output.root, f"{table}/_delta_log", one_line(error)) from error
-        raise TableError(f"cannot read {output.uri(table)}: {one_line(error)}") from error
+            raise damaged(output.root, f"{table}/_delta_log", first_line(error)) from error
+        raise TableError(f"cannot read {output.uri(table)}: {first_line(error)}") from error
     except TableError:
         raise
     except Exception as error:  # delta-rs has no one class for what it cannot parse
-        raise damaged(output.root, f"{table}/_delta_log", one_line(error)) from error
+        raise damaged(output.root, f"{table}/_delta_log", first_line(error)) from error
 
 
 @contextmanager

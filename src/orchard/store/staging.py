@@ -12,7 +12,7 @@ import pyarrow as pa
 from orchard.store import parquet
 from orchard.store.damage import noticing
 from orchard.store.output import Output
-from orchard.store.snapshot import SCHEMAS, TableFile, files_left
+from orchard.store.snapshot import SCHEMAS, Table, TableFile
 
 STAGING = "_staging"
 _REPEATING_COLUMNS = ["label", "fingerprint", "run_id", "reason", "pca_id"]
@@ -46,7 +46,7 @@ def discard_staged(output: Output) -> int:
 
 
 @contextmanager
-def moved_in(output: Output, table: str, staged: Iterable[TableFile]) -> Iterator[list[TableFile]]:
+def moved_in(table: Table, staged: Iterable[TableFile]) -> Iterator[list[TableFile]]:
     """Staged files moved into the table's folder, to be committed in the block.
 
     Where the block fails they go back, for the next run to take over.
@@ -54,12 +54,12 @@ def moved_in(output: Output, table: str, staged: Iterable[TableFile]) -> Iterato
     moved: dict[str, TableFile] = {}
     try:
         for file in staged:
-            target = f"{table}/{file.path.rpartition('/')[2]}"
-            output.move(file.path, target)
+            target = f"{table.name}/{file.path.rpartition('/')[2]}"
+            table.output.move(file.path, target)
             moved[target] = file
         yield list(moved.values())
     except BaseException:
-        committed = {file.path for file in files_left(output, table)}
+        committed = {file.path for file in Table.at(table.output, table.name).files_left}
         for target in moved.keys() - committed:
-            output.move(target, moved[target].path)
+            table.output.move(target, moved[target].path)
         raise

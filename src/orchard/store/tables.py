@@ -9,7 +9,10 @@ who reads the folder as plain Parquet, without the Delta log, sees the same rows
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import NamedTuple
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction
@@ -17,140 +20,206 @@ from deltalake.exceptions import DeltaError
 from deltalake.schema import Schema
 from deltalake.transaction import RemoveAction
 
-from orchard.errors import TableError
+from orchard.errors import TableError, first_line
 from orchard.records import LABELS
-from orchard.storage import one_line
 from orchard.storage.results import RUN_KEY
-from orchard.store import log, snapshot, sweeping
+from orchard.store import contents, log, snapshot, sweeping
 from orchard.store.changes import Rewritten, add_action, remove_action, rewrite_files
-from orchard.store.contents import iter_batches, read, read_file, read_named, rows_of
 from orchard.store.output import Output
-from orchard.store.snapshot import SCHEMAS, TableFile, count, files, files_left, version
-from orchard.store.staging import STAGING, describe, discard_staged, moved_in, stage, staged
-
-__all__ = [
-    "SCHEMAS", "STAGING", "Rewritten", "TableFile", "check", "commit", "count", "describe",
-    "discard_staged", "files", "iter_batches", "provenance", "read", "read_file", "read_named",
-    "rewrite", "rows_of", "run_ids", "stage", "staged", "sweep", "vacuum", "version",
-]  # fmt: skip
+from orchard.store.snapshot import SCHEMAS, Table, TableFile
+from orchard.store.staging import discard_staged, moved_in, stage
 
 # Else compaction writes the first and last path of each file to the log, out of erasure's reach.
 _NO_STATISTICS: dict[str, str | None] = {"delta.dataSkippingNumIndexedCols": "0"}
 
 
-def commit(
-    output: Output,
-    run_id: str,
-    table: str,
-    staged: Iterable[TableFile],
-    *,
-    superseded: pa.Array | None = None,
-    labels: pa.Table | None = None,
-    overwrite: bool = False,
-    facts: dict[str, str] | None = None,
-    step: str = "",
-    passed_over: list[str] | None = None,
-) -> list[Rewritten]:
-    """Make staged files part of a table in one transaction; the files that it rewrote.
+class Commit(NamedTuple):
+    """The tables after a commit, and the files that it rewrote."""
 
-    superseded: paths whose present rows leave the table in the same transaction. labels: LABELS
-    rows, which other present rows get. overwrite: all present rows leave. facts: kept with the
-    commit, for `provenance`, though no row may have changed. passed_over: gets a sentence for each
-    file that cannot be read, which then stays as it is; without it, that is raised.
-    The transaction carries the run's id (and `step`, where a run commits to a table twice):
-    committing the same again changes nothing.
-    Raises TableError where the commit fails; the table is then as before.
+    tables: Tables
+    rewritten: tuple[Rewritten, ...] = ()
+
+
+class Tables:
+    """The tables under an OUTPUT as they are now: each is opened once, when it is first asked for.
+
+    A commit returns the tables as they are then; this value stays what it was. The caller holds
+    the lock while it commits.
     """
-    app_id = f"orchard/{run_id}/{step}" if step else f"orchard/{run_id}"
-    try:
-        existing = snapshot.open_table(output, table)
-        if existing is not None and existing.transaction_version(app_id):
-            return []
-        _check_ours(output, table, existing)
-        if not overwrite:
-            check(output, table)
-        if existing is not None:
-            existing = _widen(output, table, existing)
-        removes: list[RemoveAction] = []
-        rewritten: list[Rewritten] = []
-        added = list(staged)
-        if existing is not None and not overwrite:
-            leaving = pa.array([], pa.string()) if superseded is None else superseded
-            labels = LABELS.empty_table() if labels is None else labels
-            task = f"{step}kept"
-            removes, staged_again, rewritten = rewrite_files(
-                output, run_id, table, task, leaving, labels, passed_over
+
+    def __init__(
+        self,
+        output: Output,
+        known: Mapping[str, Table] | None = None,
+        noted: Mapping[str, int] | None = None,
+    ) -> None:
+        self.output = output
+        self._known = dict(known or {})
+        self._given_noted = noted
+        self._checked: set[str] = set()
+        self._left: dict[str, sweeping.Leftovers] = {}
+
+    def __getitem__(self, name: str) -> Table:
+        """One of SCHEMAS. Raises TableError, and DamagedError where its log is damaged."""
+        if name not in self._known:
+            noted = self._noted.get(name, -1)  # first, since a writer may commit meanwhile
+            self._known[name] = Table.at(self.output, name, noted)
+        return self._known[name]
+
+    def read(self, name: str, columns: list[str] | None = None) -> pa.Table:
+        """A table's rows, in the order of their paths; empty where there is no table."""
+        return contents.read(self[name], columns)
+
+    def rows_of(self, name: str, paths: pa.Array) -> Iterator[pa.Table]:
+        """The rows of some paths, file by file."""
+        return contents.rows_of(self[name], paths)
+
+    def commit(
+        self,
+        run_id: str,
+        name: str,
+        staged: Iterable[TableFile],
+        *,
+        superseded: pa.Array | None = None,
+        labels: pa.Table | None = None,
+        overwrite: bool = False,
+        facts: dict[str, str] | None = None,
+        step: str = "",
+        passed_over: list[str] | None = None,
+    ) -> Commit:
+        """Make staged files part of a table in one transaction.
+
+        superseded: paths whose present rows leave the table in the same transaction. labels: LABELS
+        rows, which other present rows get. overwrite: all present rows leave. facts: kept with the
+        commit, as `Table.facts`, though no row may have changed. passed_over: gets a sentence for
+        each file that cannot be read, which then stays as it is; without it, that is raised.
+        The transaction carries the run's id (and `step`, where a run commits to a table twice):
+        committing the same again changes nothing.
+        Raises TableError where the commit fails; the table is then as before.
+        """
+        app_id = f"orchard/{run_id}/{step}" if step else f"orchard/{run_id}"
+        with _committing(self.output, name):
+            present = self[name]
+            if present.opened is not None and present.opened.transaction_version(app_id):
+                return Commit(self)
+            _check_ours(present)
+            if not overwrite:
+                self._check(name)
+            present = _widened(present)
+            removes: list[RemoveAction] = []
+            rewritten: list[Rewritten] = []
+            added = list(staged)
+            if not overwrite:
+                leaving = pa.array([], pa.string()) if superseded is None else superseded
+                labels = LABELS.empty_table() if labels is None else labels
+                removes, staged_again, rewritten = rewrite_files(
+                    present, run_id, f"{step}kept", leaving, labels, passed_over
+                )
+                added += staged_again
+            if not added and (overwrite or len(removes) == len(present.files)):
+                # Readers of plain Parquet need one file at least to see an empty table as such.
+                rows = SCHEMAS[name].empty_table()
+                added = [stage(self.output, run_id, name, "none", rows)]
+            if not added and not removes and not facts:
+                return Commit(self)
+            facts = {RUN_KEY: run_id, **(facts or {})}
+            done = Transaction(app_id, 1)
+            after = self._write(present, added, removes, [done], facts, overwrite=overwrite)
+            return Commit(after, tuple(rewritten))
+
+    def rewrite(self, name: str, added: list[TableFile], removed: list[TableFile]) -> Tables:
+        """Put staged files in the place of others that hold the same rows; the facts stay.
+
+        Raises TableError.
+        """
+        with _committing(self.output, name):
+            self._check(name)
+            removes = [remove_action(file, data_change=False) for file in removed]
+            return self._write(self[name], added, removes, data_change=False)
+
+    def check(self) -> None:
+        """Raises TableError where the end of a table's log is missing: nothing may then be
+        committed or swept, since what that end named looks like leftovers."""
+        for name in SCHEMAS:
+            self._check(name)
+
+    def sweep(self) -> int:
+        """Delete what killed writers left in the tables' folders: files of ours that no version
+        names; how many. Where a log names none, or has lost its end, they stay."""
+        return sum(
+            sweeping.sweep(self[name], self._noted, self._leftovers(name)) for name in SCHEMAS
+        )
+
+    def vacuum(self) -> int:
+        """Delete every file of ours that no table names, staged ones included; how many.
+
+        Raises TableError, and deletes nothing, where the end of a table's log is missing.
+        """
+        self.check()
+        return discard_staged(self.output) + self.sweep()
+
+    @cached_property
+    def _noted(self) -> Mapping[str, int]:
+        return log.noted(self.output) if self._given_noted is None else self._given_noted
+
+    def _check(self, name: str) -> None:
+        if name not in self._checked:
+            sweeping.check(self[name], self._noted, self._leftovers(name))
+            self._checked.add(name)
+
+    def _leftovers(self, name: str) -> sweeping.Leftovers:
+        """Seen once: what is swept must be what was checked."""
+        if name not in self._left:
+            self._left[name] = sweeping.leftovers(self[name])
+        return self._left[name]
+
+    def _write(
+        self,
+        present: Table,
+        staged: list[TableFile],
+        removes: list[RemoveAction],
+        transactions: Iterable[Transaction] = (),
+        facts: dict[str, str] | None = None,
+        *,
+        overwrite: bool = False,
+        data_change: bool = True,
+    ) -> Tables:
+        """One transaction, after which the folder holds what it names and nothing else of ours."""
+        opened, name = present.opened or _create(self.output, present.name), present.name
+        if opened.version() != max(present.version, 0):
+            raise TableError(f"{self.output.uri(name)} has changed since it was opened")
+        kept = set() if overwrite else present.names - {action.path for action in removes}
+        version = opened.version() + 1
+        with moved_in(present, staged) as moved:
+            adds = [add_action(file, data_change) for file in moved]
+            state = snapshot.state(version, kept | {action.path for action in adds})
+            opened.create_write_transaction(
+                [*adds, *removes],
+                "overwrite" if overwrite else "append",
+                Schema.from_arrow(SCHEMAS[name]),
+                commit_properties=CommitProperties(
+                    custom_metadata=facts,
+                    app_transactions=[*transactions, state],
+                ),
             )
-            added += staged_again
-        if not added and (overwrite or len(removes) == len(files(output, table))):
-            # Readers of plain Parquet need one file at least to see an empty table as such.
-            added = [stage(output, run_id, table, "none", _no_rows(table))]
-        if not added and not removes and not facts:
-            return []
-        facts = {RUN_KEY: run_id, **(facts or {})}
-        done = Transaction(app_id, 1)
-        _write(output, table, existing, added, removes, [done], facts, overwrite=overwrite)
-        return rewritten
-    except (DeltaError, OSError) as error:
-        raise _uncommitted(output, table, error) from error
+        noted = {**self._noted, name: version}
+        log.note(self.output, noted)
+        after = present.after_commit(opened, version, facts)
+        sweeping.sweep(after, noted, sweeping.leftovers(after), anew=overwrite)
+        now = Tables(self.output, {**self._known, name: after}, noted)
+        now._checked = {*self._checked, name}
+        return now
 
 
-def rewrite(output: Output, table: str, added: list[TableFile], removed: list[TableFile]) -> None:
-    """Put staged files in the place of others that hold the same rows; provenance stays.
-
-    Raises TableError.
-    """
-    check(output, table)
-    removes = [remove_action(file, data_change=False) for file in removed]
+@contextmanager
+def _committing(output: Output, name: str) -> Iterator[None]:
     try:
-        _write(output, table, snapshot.open_table(output, table), added, removes, data_change=False)
+        yield
     except (DeltaError, OSError) as error:
-        raise _uncommitted(output, table, error) from error
-
-
-def provenance(output: Output, table: str) -> dict[str, str]:
-    """The facts of the last commit by a run or an erasure; empty where there is none.
-
-    "orchard.run_id" names the content: compaction changes a table's version and files, not this.
-    """
-    return next(log.commits(output, table), {})
-
-
-def run_ids(output: Output, table: str) -> list[str]:
-    """The runs and erasures that committed to a table, the last one first."""
-    return [facts[RUN_KEY] for facts in log.commits(output, table)]
-
-
-def check(output: Output, table: str) -> None:
-    """Raises TableError where the end of a table's log is missing: nothing may then be committed or
-    swept, since what that end named looks like leftovers."""
-    current = {file.path for file in files_left(output, table)}
-    sweeping.check(output, table, version(output, table), current)
-
-
-def sweep(output: Output) -> int:
-    """Delete what killed writers left in the tables' folders: files of ours that no version names.
-
-    Where a log names none, or has lost its end, they stay.
-    """
-    return sum(_sweep(output, table) for table in SCHEMAS)
-
-
-def vacuum(output: Output) -> int:
-    """Delete every file of ours that no table names, staged ones included; how many.
-
-    Raises TableError, and deletes nothing, where the end of a table's log is missing.
-    """
-    for table in SCHEMAS:
-        check(output, table)
-    return discard_staged(output) + sweep(output)
-
-
-def _uncommitted(output: Output, table: str, error: Exception) -> TableError:
-    return TableError(
-        f"cannot commit to {output.uri(table)}: {one_line(error)}; the table is as it was: run the "
-        "same command again"
-    )
+        raise TableError(
+            f"cannot commit to {output.uri(name)}: {first_line(error)}; the table is as it was: "
+            "run the same command again"
+        ) from error
 
 
 def _create(output: Output, table: str) -> DeltaTable:
@@ -167,59 +236,22 @@ def _create(output: Output, table: str) -> DeltaTable:
     )
 
 
-def _check_ours(output: Output, table: str, existing: DeltaTable | None) -> None:
-    if existing is not None and not log.is_orchards(output, table):
+def _check_ours(table: Table) -> None:
+    if table.opened is not None and not table.is_orchards:
         raise TableError(
-            f"{output.uri(table)} is a Delta table that Orchard did not make; give another OUTPUT, "
-            "or move it away"
+            f"{table.output.uri(table.name)} is a Delta table that Orchard did not make; give "
+            "another OUTPUT, or move it away"
         )
 
 
-def _write(
-    output: Output,
-    table: str,
-    existing: DeltaTable | None,
-    staged: list[TableFile],
-    removes: list[RemoveAction],
-    transactions: Iterable[Transaction] = (),
-    facts: dict[str, str] | None = None,
-    *,
-    overwrite: bool = False,
-    data_change: bool = True,
-) -> None:
-    """One transaction, after which the folder holds what it names and nothing else of ours."""
-    opened = existing or _create(output, table)
-    kept = set() if overwrite else snapshot.names(opened) - {action.path for action in removes}
-    with moved_in(output, table, staged) as moved:
-        adds = [add_action(file, data_change) for file in moved]
-        state = snapshot.state(opened.version() + 1, kept | {action.path for action in adds})
-        opened.create_write_transaction(
-            [*adds, *removes],
-            "overwrite" if overwrite else "append",
-            Schema.from_arrow(SCHEMAS[table]),
-            commit_properties=CommitProperties(
-                custom_metadata=facts,
-                app_transactions=[*transactions, state],
-            ),
-        )
-    log.note(output, table, opened.version() + 1)
-    _sweep(output, table, anew=overwrite)
-
-
-def _no_rows(table: str) -> pa.Table:
-    return SCHEMAS[table].empty_table()
-
-
-def _widen(output: Output, table: str, opened: DeltaTable) -> DeltaTable | None:
+def _widened(table: Table) -> Table:
     """A table with the columns of today: 0.1.0 kept of what is gone only path and run_id."""
-    known = {field.name for field in opened.schema().fields}
-    new = [field for field in Schema.from_arrow(SCHEMAS[table]).fields if field.name not in known]
+    if table.opened is None:
+        return table
+    known = {field.name for field in table.opened.schema().fields}
+    today = Schema.from_arrow(SCHEMAS[table.name])
+    new = [field for field in today.fields if field.name not in known]
     if not new:
-        return opened
-    opened.alter.add_columns(new)
-    return snapshot.open_table(output, table)
-
-
-def _sweep(output: Output, table: str, *, anew: bool = False) -> int:
-    current = {file.path for file in files_left(output, table)}
-    return sweeping.sweep(output, table, version(output, table), current, anew=anew)
+        return table
+    table.opened.alter.add_columns(new)
+    return Table.at(table.output, table.name, table.least_version)

@@ -18,8 +18,8 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 from unicodedata import normalize
 
-from orchard.errors import TableError
-from orchard.storage import is_remote, one_line
+from orchard.errors import TableError, first_line
+from orchard.storage import is_remote
 from orchard.store.galleries import CLASSIFIERS
 from orchard.store.output import Output
 
@@ -50,7 +50,7 @@ def _content(output: Output, path: str, problems: list[str]) -> Any:
         return json.loads(bytes(output.get(path)))
     except (TableError, ValueError, RecursionError) as error:
         problems.append(
-            f"{output.uri(path)} cannot be read ({one_line(error)}) and may name the images"
+            f"{output.uri(path)} cannot be read ({first_line(error)}) and may name the images"
         )
         return None
 
@@ -102,7 +102,7 @@ def _strike_out(
         if (clean := erased.document(content)) != content:
             output.put_json(file, clean)
     except (TableError, RecursionError) as error:
-        problems.append(f"{output.uri(file)} may still name the images: {one_line(error)}")
+        problems.append(f"{output.uri(file)} may still name the images: {first_line(error)}")
 
 
 class _Erased:

@@ -37,15 +37,15 @@ def train(config: TrainConfig, reporter: Reporter | None = None) -> Trained:
         reporter.say(data.described)
         plans = Plans.of(samples, config.folds, seed)
         _warn(data, plans, reporter)
-        with log.stage("search"):
+        with log.timed("search"):
             trials = search(data.trainer, samples, plans.deciding, config.kinds, seed)
         best = trials[0]
         reporter.say(f"best of {len(trials)} settings: {best.kind}, {best.setting:g}")
-        with log.stage("measure"):
+        with log.timed("measure"):
             outcome = measure(
                 data.trainer, samples, plans, best.kind, best.setting, seed, config.mistake_cost
             )
-        with log.stage("fit"):
+        with log.timed("fit"):
             everything = np.ones(len(samples.y), bool)
             n_classes = len(samples.classes)
             head = data.trainer.fit(best.kind, best.setting, everything, samples.y, n_classes, seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+
+from orchard.result.plots import as_png
 
 _INK, _ACCENT, _SOFT, _WARN = "#1f2d1f", "#2f7d32", "#a5c9a7", "#b3541e"
 _NAMED = 60  # classes whose names are still legible on an axis
@@ -36,7 +37,7 @@ def confusion_matrix(
     fontsize = 7 if c <= _NAMED else 4
     axes.set_xticks(range(c), classes, rotation=90, fontsize=fontsize)
     axes.set_yticks(range(len(actual)), [classes[i] for i in actual.tolist()], fontsize=fontsize)
-    return _png(figure)
+    return as_png(figure)
 
 
 def reliability_curve(bins: Sequence[dict[str, Any]]) -> bytes:
@@ -52,7 +53,7 @@ def reliability_curve(bins: Sequence[dict[str, Any]]) -> bytes:
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="probability that was said",
              ylabel="share that was right")  # fmt: skip
     axes.legend(frameon=False, loc="upper left")
-    return _png(figure)
+    return as_png(figure)
 
 
 def cost_curve(curve: Sequence[dict[str, Any]], chosen: dict[str, Any]) -> bytes:
@@ -67,7 +68,7 @@ def cost_curve(curve: Sequence[dict[str, Any]], chosen: dict[str, Any]) -> bytes
     axes.axvline(chosen["threshold"], color=_INK, lw=0.8, ls="--")
     axes.set(xlim=(0, 1), ylim=(0, None), xlabel="least probability that is an answer")
     axes.legend(frameon=False, fontsize=8)
-    return _png(figure)
+    return as_png(figure)
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
@@ -76,9 +77,3 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
     axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
-
-
-def _png(figure: Figure) -> bytes:
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    return picture.getvalue()

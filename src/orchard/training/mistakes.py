@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from orchard.images.confines import Confines
-from orchard.images.decode import Pixels, decode
+from orchard.images.small import as_jpeg
+from orchard.records import Failure
 from orchard.storage import Storage
 
 PAIRS = 12
@@ -61,12 +60,8 @@ def worst_pairs(
 def thumbnail(path: str, storage: Storage, confines: Confines) -> str | None:
     """A small JPEG as a data URL; None where the image can no longer, or may not, be read."""
     data = confines.read(path, storage)
-    pixels = decode(data, SIDE, scaled=True) if isinstance(data, bytes) else data
-    if not isinstance(pixels, Pixels):
-        return None
-    buffer = io.BytesIO()
-    Image.fromarray(pixels.array).save(buffer, "JPEG", quality=80)
-    return data_url(buffer.getvalue(), "image/jpeg")
+    jpeg = data if isinstance(data, Failure) else as_jpeg(data, SIDE)
+    return None if isinstance(jpeg, Failure) else data_url(jpeg, "image/jpeg")
 
 
 def data_url(data: bytes, kind: str) -> str:

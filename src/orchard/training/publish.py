@@ -18,9 +18,10 @@ from orchard.classify.heads import Head
 from orchard.images.confines import Confines
 from orchard.model import Embedder
 from orchard.records import vectors_of
-from orchard.store import recorded_sources, tables
+from orchard.store import contents, recorded_sources
 from orchard.store.output import Output
 from orchard.store.runs import RunLog
+from orchard.store.tables import Tables
 from orchard.training import familiarity
 from orchard.training.familiarity import Familiarity
 from orchard.training.mistakes import worst_pairs
@@ -52,7 +53,7 @@ def publish(
     outcome: Outcome, log: RunLog,
 ) -> Trained:  # fmt: skip
     """Write everything; the classifier becomes the one that answers."""
-    with log.stage("familiarity"):
+    with log.timed("familiarity"):
         familiar = _familiar(output, config, data)
     packed = pack(head, data.space)
     card = _card(config, data, best, outcome, familiar, packed)
@@ -76,8 +77,8 @@ def _familiar(output: Output, config: TrainConfig, data: Data) -> Familiarity:
     order = np.argsort(samples.paths[chosen])
     wanted = pa.array(samples.paths[chosen][order].tolist(), pa.string())
     parts = []
-    for file in tables.files(output, "features"):
-        rows = tables.read_file(output, file.path, ["path", "features"])
+    for file in Tables(output)["features"].files:
+        rows = contents.read_file(output, file.path, ["path", "features"])
         parts.append(rows.filter(pc.is_in(rows["path"], value_set=wanted)))
     rows = pa.concat_tables(parts)
     position = np.searchsorted(samples.paths[chosen][order], rows["path"].to_pylist())

@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 
 from orchard import knowledge
 from orchard.classify.space import Space
-from orchard.embedding.fingerprint import Embedding, network_of
+from orchard.embedding.fingerprint import EmbeddingIdentity, network_of
 from orchard.errors import ClassifierError, TableError
 from orchard.model import Model
 from orchard.records import vectors_of
-from orchard.store import models, runs, tables
+from orchard.store import contents, models, runs
 from orchard.store.models import PCACard
 from orchard.store.output import Output
 from orchard.store.runs import RunLog
+from orchard.store.tables import Tables
 from orchard.training.samples import LocalTrainer, Samples, Trainer
 from orchard.training.settings import TrainConfig
 from orchard.training.splits import objects_of
@@ -54,16 +55,17 @@ class Data:
 def read(output: Output, config: TrainConfig, log: RunLog) -> Iterator[Data]:
     """Raises TableError where OUTPUT holds no whole result, ClassifierError where it has no labels
     or the network is another than the features were made with."""
-    card = models.current_pca(output)
+    tables = Tables(output)
+    card = models.current_pca(tables)
     if card is None:
         raise TableError(f"{output.root} has no components; expected the OUTPUT of a run")
     pca, _ = models.load_pca(output, card.pca_id)
     space = Space.of(pca)
-    with log.stage("load model"):
+    with log.timed("load model"):
         network, scaled = _network(output, config, card)
     with ExitStack() as stack:
-        with log.stage("read"):
-            files = [file.path for file in tables.files(output, "components")]
+        with log.timed("read"):
+            files = [file.path for file in tables["components"].files]
             rows, labelled = _labelled(output, files, card)
             samples = _samples(rows, config)
             n_values = labelled.size * space.n_components
@@ -75,7 +77,7 @@ def read(output: Output, config: TrainConfig, log: RunLog) -> Iterator[Data]:
         if not is_local:
             from orchard.spark.mllib import spark_trainer
 
-            with log.stage("start Spark"):
+            with log.timed("start Spark"):
                 trainer = stack.enter_context(
                     spark_trainer(config.master, output, files, labelled, space)
                 )
@@ -91,7 +93,7 @@ def _network(output: Output, config: TrainConfig, card: PCACard) -> tuple[Model,
     """The network that the features were made with; whether large JPEGs were decoded scaled."""
     weights = config.weights or _recorded_weights(output, card.fingerprint)
     network, scaled = network_of(models.load_embedding(output, card.fingerprint), weights)
-    found = Embedding.of(network, scaled=scaled)
+    found = EmbeddingIdentity.of(network, scaled=scaled)
     if found.fingerprint != card.fingerprint:
         raise ClassifierError(
             f"--weights {weights}: its fingerprint is {found.fingerprint}, and the features in "
@@ -114,7 +116,7 @@ def _labelled(
 ) -> tuple[pa.Table, NDArray[np.bool_]]:
     """path and label of the rows that have one, in the order of the files; and which rows those
     are."""
-    parts = [tables.read_file(output, path, ["path", "label", "pca_id"]) for path in files]
+    parts = [contents.read_file(output, path, ["path", "label", "pca_id"]) for path in files]
     rows = pa.concat_tables(parts)
     if set(pc.unique(rows["pca_id"]).to_pylist()) != {card.pca_id}:
         raise TableError(
@@ -146,7 +148,7 @@ def _local(
 ) -> LocalTrainer:
     parts = [
         space.from_components(
-            vectors_of(tables.read_file(output, path, ["components"])["components"])
+            vectors_of(contents.read_file(output, path, ["components"])["components"])
         )
         for path in files
     ]

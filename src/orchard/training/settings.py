@@ -23,7 +23,7 @@ class TrainConfig:
     - label: "fine" (the labels of the table) or "species" (what the taxonomy maps them to).
     - folds: of each split. seed: of folds, forests and made pictures.
     - group: a regular expression searched in an image's path; images whose first groups (or whole
-      matches) are equal are of one object. None: told from the names, see `splits.object_of`.
+      matches) are equal are of one object. None: guessed from the names, see `splits.object_of`.
     - engine: "local" (scikit-learn), "spark" (MLlib), or "auto": local while the components fit a
       driver.
     - master: Spark's, where it is used. weights: default what the run was given.

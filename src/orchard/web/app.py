@@ -51,7 +51,7 @@ def create_app(services: Services) -> ASGIApp:
         routes=routes,
         exception_handlers={
             **dict.fromkeys((Problem, 404, 405, 500), problem_response),
-            ClientDisconnect: nobody,
+            ClientDisconnect: client_gone,
         },
         lifespan=_lifespan,
     )
@@ -162,7 +162,7 @@ async def static(request: Request) -> Response:
     )
 
 
-async def nobody(request: Request, error: Exception) -> Response:
+async def client_gone(request: Request, error: Exception) -> Response:
     """To a client that has gone; it is counted, not sent."""
     return Response(status_code=CLIENT_GONE)
 

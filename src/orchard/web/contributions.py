@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from orchard.errors import TableError
+from orchard.images.small import as_jpeg
 from orchard.records import Failure
 from orchard.store import contributions
 from orchard.store.contributions import Contribution
-from orchard.web.pictures import as_jpeg
 from orchard.web.problems import Problem, unreadable
 from orchard.web.services import Services
 

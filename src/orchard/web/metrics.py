@@ -40,10 +40,10 @@ class Metrics:
         self.answers = Counter(
             "orchard_answers", "Images identified.", ("answer",), registry=self._registry
         )
-        self.stage_seconds = Histogram(
-            "orchard_stage_seconds",
+        self.step_seconds = Histogram(
+            "orchard_step_seconds",
             "Of one image: wait, decode, network, answer.",
-            ("stage",),
+            ("step",),
             buckets=_SECONDS,
             registry=self._registry,
         )
@@ -56,8 +56,8 @@ class Metrics:
 
     def identified(self, answer: str, seconds: dict[str, float]) -> None:
         self.answers.labels(answer).inc()
-        for stage, value in seconds.items():
-            self.stage_seconds.labels(stage).observe(value)
+        for step, value in seconds.items():
+            self.step_seconds.labels(step).observe(value)
 
     def text(self) -> bytes:
         return bytes(generate_latest(self._registry))

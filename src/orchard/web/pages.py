@@ -26,9 +26,9 @@ _HELP = {
     ),
     "fr": (
         "<p>Désactivé, tant que vous ne l'activez pas. Ensuite vos prochaines photos sont gardées "
-        "sur ce serveur pour l'instruire, réduites, sans lieu ni date, {days} jours au plus. "
-        "Chacune reçoit un code au hasard, que votre navigateur retient : « L'effacer » la "
-        "supprime pour de bon. Vous pouvez aussi donner ce code à la personne qui fait tourner ce "
+        "sur ce serveur pour l'entraîner, réduites, sans lieu ni date, {days} jours au plus. "
+        "Chacune reçoit un code au hasard, que votre navigateur retient : « Effacer » la "
+        "supprime pour de bon. Vous pouvez aussi donner ce code à la personne qui gère ce "
         "serveur. Rien ne relie une photo à vous, sinon ce code.</p>"
     ),
 }

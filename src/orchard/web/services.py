@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from orchard.classify.files import load_classifier, stamp
+from orchard.classify.files import load_classifier, version_of
 from orchard.classify.predictor import Predictor
 from orchard.store import recorded_sources
 from orchard.store.output import Output
@@ -44,12 +44,12 @@ class Services:
         Raises ClassifierError or TableError, also while files are being written; what was loaded
         then keeps answering.
         """
-        if stamp(self.output, self.config.classifier) != self._stamp:
+        if version_of(self.output, self.config.classifier) != self._version:
             self._load()
 
     def _load(self) -> None:
         config = self.config
-        found = stamp(self.output, config.classifier)
+        found = version_of(self.output, config.classifier)
         classifier = load_classifier(self.output, config.classifier)
         self.predictor = Predictor(classifier, threads=1, scaled=True)
         known = classifier.gallery.paths if config.thumbnails else ()
@@ -58,4 +58,4 @@ class Services:
             known, confines, config.storage, config.max_pixels, self._thumbnail_key
         )
         self.n_outside = len(set(known)) - len(self.thumbnails)
-        self._stamp = found
+        self._version = found

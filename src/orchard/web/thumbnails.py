@@ -12,9 +12,9 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from orchard.images.confines import Confines
+from orchard.images.small import as_jpeg
 from orchard.records import Failure
 from orchard.storage import Storage
-from orchard.web.pictures import as_jpeg
 
 SIDE = 240  # pixels: three stand side by side on a phone, two device pixels each
 KEPT = 2000  # of about 10 kB

@@ -10,8 +10,9 @@ import sys
 import pytest
 from s3.proxy import proxy_to
 
-from orchard.store import tables
 from orchard.store.output import Output
+from orchard.store.snapshot import SCHEMAS
+from orchard.store.tables import Tables
 
 pytestmark = pytest.mark.s3
 
@@ -93,7 +94,7 @@ def test_a_profile_of_the_shared_file_serves_source_and_output(
             AWS_PROFILE="harvest",
         )
     assert done.returncode == 0, done.stderr
-    assert tables.count(Output.at(buckets / "fruits/out"), "components") == 40
+    assert Tables(Output.at(buckets / "fruits/out"))["components"].n_rows == 40
 
 
 def test_without_keys_requests_are_not_signed(orchard, rclone, buckets, tmp_path):
@@ -117,8 +118,8 @@ def test_no_key_is_written_or_printed(orchard, bucket, proxy, photos, tmp_path):
     written += [path.read_bytes() for path in log.rglob("*") if path.is_file()]
     written += [done.stdout.encode(), done.stderr.encode()]
     assert len(written) > 10
-    for table in tables.SCHEMAS:  # whose files are compressed
-        names = [name for name in tables.SCHEMAS[table].names if name != table]
-        written.append(str(tables.read(bucket.output(), table, names).to_pylist()).encode())
+    for table in SCHEMAS:  # whose files are compressed
+        names = [name for name in SCHEMAS[table].names if name != table]
+        written.append(str(Tables(bucket.output()).read(table, names).to_pylist()).encode())
     for secret in (KEY, SECRET):
         assert not any(secret.encode() in content for content in written)

@@ -133,6 +133,24 @@ def test_requests_of_a_run(s3_run, bucket, proxy, photos, record_property):
 
 
 @pytest.mark.s3
+def test_requests_of_a_rerun(s3_run, bucket, proxy, photos, record_property):
+    """What is there is asked for once: a run with nothing new is a few requests a table."""
+    bucket.upload(photos)
+    totals = {}
+    for case in ("a first run", "nothing new", "one new image"):
+        if case == "one new image":
+            bucket.put("photos/plum/new.png", (photos / "plum/3.png").read_bytes() + b" ")
+        proxy.forget()
+        s3_run(bucket.url("photos"), bucket.url("out"), report=True)
+        of_tables = [r for r in proxy.log if r.key != "out/_lock" and "photos/" not in r.key]
+        methods = Counter(r.method for r in of_tables)
+        totals[case] = methods.total()
+        shown = ", ".join(f"{n} {method}" for method, n in methods.most_common())
+        record_property(REQUESTS, f"{case} with report, besides the images: {shown}")
+    assert totals["nothing new"] < totals["one new image"]
+
+
+@pytest.mark.s3
 def test_latency_is_hidden_by_many_requests_in_flight(s3_run, bucket, proxy, photos):
     for copy in range(5):
         bucket.upload(photos, under=f"photos/{copy}")

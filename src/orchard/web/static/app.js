@@ -12,14 +12,19 @@ async function small(file) {
   try {
     const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
     const scale = Math.min(1, SIDE / Math.max(bitmap.width, bitmap.height));
-    const canvas = el("canvas", { width: Math.max(1, Math.round(bitmap.width * scale)), height: Math.max(1, Math.round(bitmap.height * scale)) });
+    const canvas = el("canvas", {
+      width: Math.max(1, Math.round(bitmap.width * scale)),
+      height: Math.max(1, Math.round(bitmap.height * scale)),
+    });
     const context = canvas.getContext("2d");
     context.imageSmoothingQuality = "high";
     context.fillStyle = "#fff";
     context.fillRect(0, 0, canvas.width, canvas.height);
     context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
     bitmap.close();
-    return await new Promise((resolve) => canvas.toBlob((blob) => resolve(blob ?? file), "image/jpeg", 0.92));
+    return await new Promise((resolve) =>
+      canvas.toBlob((blob) => resolve(blob ?? file), "image/jpeg", 0.92),
+    );
   } catch {
     return file; // what the browser cannot draw, the server may still read, or say why not
   }
@@ -41,9 +46,15 @@ async function ask(file, isNew = true) {
 }
 
 async function identify(photo) {
-  const headers = { "content-type": photo.type.startsWith("image/") ? photo.type : "application/octet-stream" };
+  const headers = {
+    "content-type": photo.type.startsWith("image/") ? photo.type : "application/octet-stream",
+  };
   try {
-    const response = await fetch(`/api/identify?lang=${language}`, { method: "POST", headers, body: photo });
+    const response = await fetch(`/api/identify?lang=${language}`, {
+      method: "POST",
+      headers,
+      body: photo,
+    });
     const content = await response.json();
     return response.ok ? content : { problem: content.code ?? "other" };
   } catch {
@@ -74,13 +85,23 @@ function failed(code, file, isNew) {
   const again = el("button", { type: "button", className: "small" }, t("again"));
   again.addEventListener("click", () => ask(file, isNew));
   $("result").setAttribute("aria-busy", "false");
-  $("result").replaceChildren(el("section", { className: "panel verdict unsure" }, el("p", {}, t(has(key) ? key : "error_other")), again));
+  $("result").replaceChildren(
+    el(
+      "section",
+      { className: "panel verdict unsure" },
+      el("p", {}, t(has(key) ? key : "error_other")),
+      again,
+    ),
+  );
 }
 
 async function changeLanguage(wanted) {
   await speak(wanted);
   const other = wanted === "en" ? "fr" : "en";
-  Object.assign($("language"), { textContent: other === "fr" ? "Français" : "English", lang: other });
+  Object.assign($("language"), {
+    textContent: other === "fr" ? "Français" : "English",
+    lang: other,
+  });
   $("privacy").href = `/privacy?lang=${wanted}`;
   $("preview").alt = t("photo");
   loadKept();
@@ -94,15 +115,21 @@ function listen() {
       input.value = "";
     });
   }
-  addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("dropping"); });
+  addEventListener("dragover", (event) => {
+    event.preventDefault();
+    document.body.classList.add("dropping");
+  });
   addEventListener("dragleave", () => document.body.classList.remove("dropping"));
   addEventListener("drop", (event) => {
     event.preventDefault();
     document.body.classList.remove("dropping");
     if (event.dataTransfer.files[0]) ask(event.dataTransfer.files[0]);
   });
-  addEventListener("paste", (event) => { if (event.clipboardData.files[0]) ask(event.clipboardData.files[0]); });
-  for (const name of ["online", "offline"]) addEventListener(name, () => ($("offline").hidden = navigator.onLine));
+  addEventListener("paste", (event) => {
+    if (event.clipboardData.files[0]) ask(event.clipboardData.files[0]);
+  });
+  for (const name of ["online", "offline"])
+    addEventListener(name, () => ($("offline").hidden = navigator.onLine));
   $("offline").hidden = navigator.onLine;
   $("language").addEventListener("click", () => {
     const wanted = language === "en" ? "fr" : "en";
@@ -116,5 +143,8 @@ kept($("kept"));
 await changeLanguage(preferred());
 listen();
 document.documentElement.dataset.ready = "true";
-fetch("/ready").then((response) => response.json()).then(({ notice }) => ($("about").textContent = notice ?? "")).catch(() => {});
+fetch("/ready")
+  .then((response) => response.json())
+  .then(({ notice }) => ($("about").textContent = notice ?? ""))
+  .catch(() => {});
 navigator.serviceWorker?.register("/sw.js").catch(() => {});

@@ -16,9 +16,14 @@ export function kept(node) {
 }
 
 export async function keep(photo, answer) {
-  const taken = answer.answer === "not_a_fruit" ? "" : `?taken_for=${encodeURIComponent(answer.species[0].id)}`;
+  const taken =
+    answer.answer === "not_a_fruit" ? "" : `?taken_for=${encodeURIComponent(answer.species[0].id)}`;
   const type = photo.type.startsWith("image/") ? photo.type : "application/octet-stream";
-  const response = await fetch(`/api/contributions${taken}`, { method: "POST", headers: { "content-type": type }, body: photo });
+  const response = await fetch(`/api/contributions${taken}`, {
+    method: "POST",
+    headers: { "content-type": type },
+    body: photo,
+  });
   if (!response.ok) return;
   const { code, kept_until } = await response.json();
   write([...read(), { code, kept_until }]);
@@ -34,7 +39,12 @@ export function loadKept() {
 
 function row({ code, kept_until }) {
   const button = el("button", { type: "button" }, t("erase"));
-  const line = el("li", {}, el("span", {}, `${t("kept", { date: date(kept_until) })} `, el("code", {}, code)), button);
+  const line = el(
+    "li",
+    {},
+    el("span", {}, `${t("kept", { date: date(kept_until) })} `, el("code", {}, code)),
+    button,
+  );
   button.addEventListener("click", async () => {
     const response = await fetch(`/api/contributions/${code}`, { method: "DELETE" });
     if (!response.ok && response.status !== 404) return;

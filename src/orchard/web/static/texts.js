@@ -14,11 +14,15 @@ export async function speak(wanted) {
   words = await (await fetch(`/${wanted}.json`)).json();
   language = wanted;
   document.documentElement.lang = wanted;
-  for (const node of document.querySelectorAll("[data-i18n]")) node.textContent = t(node.dataset.i18n);
+  for (const node of document.querySelectorAll("[data-i18n]"))
+    node.textContent = t(node.dataset.i18n);
 }
 
 export function t(key, values = {}) {
-  return Object.entries(values).reduce((text, [name, value]) => text.replace(`{${name}}`, value), words[key]);
+  return Object.entries(values).reduce(
+    (text, [name, value]) => text.replace(`{${name}}`, value),
+    words[key],
+  );
 }
 
 export function has(key) {
@@ -27,6 +31,9 @@ export function has(key) {
 
 export const number = (value, options) => new Intl.NumberFormat(language, options).format(value);
 export const percent = (value) => number(value, { style: "percent" });
-export const date = (iso) => new Intl.DateTimeFormat(language, { dateStyle: "long" }).format(new Date(iso));
+export const date = (iso) =>
+  new Intl.DateTimeFormat(language, { dateStyle: "long" }).format(new Date(iso));
 export const month = (index, width) =>
-  new Intl.DateTimeFormat(language, { month: width, timeZone: "UTC" }).format(Date.UTC(2024, index - 1, 1));
+  new Intl.DateTimeFormat(language, { month: width, timeZone: "UTC" }).format(
+    Date.UTC(2024, index - 1, 1),
+  );

@@ -11,10 +11,13 @@ function t(key, filled = {}) {
 }
 
 function remembered(key, value) {
-  try { // a browser may forbid storage to pages opened from a disk
+  try {
+    // a browser may forbid storage to pages opened from a disk
     if (value === undefined) return localStorage.getItem(key);
     localStorage.setItem(key, value);
-  } catch { /* then each visit starts afresh */ }
+  } catch {
+    /* then each visit starts afresh */
+  }
   return null;
 }
 
@@ -24,8 +27,10 @@ function setLanguage(chosen) {
   const button = document.getElementById("language");
   button.textContent = chosen === "en" ? "Français" : "English";
   button.lang = chosen === "en" ? "fr" : "en";
-  for (const element of document.querySelectorAll("[data-t-aria]")) element.setAttribute("aria-label", t(element.dataset.tAria));
-  for (const element of document.querySelectorAll("[data-t-placeholder]")) element.placeholder = t(element.dataset.tPlaceholder);
+  for (const element of document.querySelectorAll("[data-t-aria]"))
+    element.setAttribute("aria-label", t(element.dataset.tAria));
+  for (const element of document.querySelectorAll("[data-t-placeholder]"))
+    element.placeholder = t(element.dataset.tPlaceholder);
   for (const update of onLanguage) update();
 }
 
@@ -46,11 +51,20 @@ function themeChanged() {
 }
 
 function startSwitches() {
-  const byLanguage = document.getElementById("language"), byTheme = document.getElementById("theme");
+  const byLanguage = document.getElementById("language"),
+    byTheme = document.getElementById("theme");
   byLanguage.hidden = byTheme.hidden = false;
-  byLanguage.onclick = () => { setLanguage(language === "en" ? "fr" : "en"); remembered("orchard-language", language); };
-  byTheme.onclick = () => { document.documentElement.dataset.theme = isDark() ? "light" : "dark"; themeChanged(); };
+  byLanguage.onclick = () => {
+    setLanguage(language === "en" ? "fr" : "en");
+    remembered("orchard-language", language);
+  };
+  byTheme.onclick = () => {
+    document.documentElement.dataset.theme = isDark() ? "light" : "dark";
+    themeChanged();
+  };
   for (const media of [systemDark, onPaper]) media.addEventListener("change", themeChanged);
-  setLanguage(remembered("orchard-language") || (navigator.language.startsWith("fr") ? "fr" : "en"));
+  setLanguage(
+    remembered("orchard-language") || (navigator.language.startsWith("fr") ? "fr" : "en"),
+  );
   themeChanged();
 }

@@ -1,21 +1,40 @@
 // The classes: shown and hidden, one alone, or pointed at.
 const legend = (() => {
-  const list = document.getElementById("legend"), status = document.getElementById("status");
+  const list = document.getElementById("legend"),
+    status = document.getElementById("status");
   const boxes = [];
 
   function build() {
     list.replaceChildren();
     data.labels.forEach((_, code) => {
       if (!countOf[code]) return;
-      const box = make("input", {type: "checkbox", checked: !state.hidden.has(code)});
-      box.onchange = () => { box.checked ? state.hidden.delete(code) : state.hidden.add(code); changed(); };
+      const box = make("input", { type: "checkbox", checked: !state.hidden.has(code) });
+      box.onchange = () => {
+        box.checked ? state.hidden.delete(code) : state.hidden.add(code);
+        changed();
+      };
       boxes[code] = box;
-      const only = make("button", {type: "button", textContent: t("js_only")});
-      only.setAttribute("aria-label", t("js_only_class", {name: labelName(code)}));
-      only.onclick = () => { setAll(false); state.hidden.delete(code); box.checked = true; changed(); };
-      const row = make("li", {},
-        make("label", {}, box, swatch(code), make("span", {className: "name", textContent: labelName(code), title: labelName(code)}),
-          make("span", {className: "n", textContent: countOf[code].toLocaleString(language)})), only);
+      const only = make("button", { type: "button", textContent: t("js_only") });
+      only.setAttribute("aria-label", t("js_only_class", { name: labelName(code) }));
+      only.onclick = () => {
+        setAll(false);
+        state.hidden.delete(code);
+        box.checked = true;
+        changed();
+      };
+      const row = make(
+        "li",
+        {},
+        make(
+          "label",
+          {},
+          box,
+          swatch(code),
+          make("span", { className: "name", textContent: labelName(code), title: labelName(code) }),
+          make("span", { className: "n", textContent: countOf[code].toLocaleString(language) }),
+        ),
+        only,
+      );
       row.dataset.code = code;
       row.onpointerenter = () => point(code);
       row.onpointerleave = () => point(-1);
@@ -32,18 +51,32 @@ const legend = (() => {
 
   function setAll(visible) {
     state.hidden = new Set(visible ? [] : data.labels.keys());
-    boxes.forEach((box) => { box.checked = visible; });
+    boxes.forEach((box) => {
+      box.checked = visible;
+    });
   }
 
   function changed() {
     state.pointedClass = -1;
     if (state.hover >= 0 && state.hidden.has(points.label[state.hover])) setHover(-1);
     redraw();
-    if (!state.matched) status.textContent = t("js_visible", {n: shown.length});
+    if (!state.matched) status.textContent = t("js_visible", { n: shown.length });
   }
 
-  document.getElementById("all").onclick = () => { setAll(true); changed(); };
-  document.getElementById("none").onclick = () => { setAll(false); changed(); };
+  document.getElementById("all").onclick = () => {
+    setAll(true);
+    changed();
+  };
+  document.getElementById("none").onclick = () => {
+    setAll(false);
+    changed();
+  };
   onLanguage.push(build);
-  return {show: (code) => { state.hidden.delete(code); boxes[code].checked = true; changed(); }};
+  return {
+    show: (code) => {
+      state.hidden.delete(code);
+      boxes[code].checked = true;
+      changed();
+    },
+  };
 })();

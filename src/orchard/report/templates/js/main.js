@@ -1,56 +1,96 @@
 // Pointer, touch and keys on the map; then everything starts.
 function startMap() {
   startDeck();
-  let moved = 0, pending = null;
+  let moved = 0,
+    pending = null;
   stage.addEventListener("pointermove", (event) => {
-    if (event.buttons) { moved++; return; }
+    if (event.buttons) {
+      moved++;
+      return;
+    }
     if (event.pointerType === "touch") return;
-    const fresh = pending === null, box = stage.getBoundingClientRect();
+    const fresh = pending === null,
+      box = stage.getBoundingClientRect();
     pending = [event.clientX - box.left, event.clientY - box.top, event.target];
-    if (fresh) requestAnimationFrame(() => { setHover(pending[2].closest("button") ? -1 : pointAt(pending[0], pending[1])); pending = null; });
+    if (fresh)
+      requestAnimationFrame(() => {
+        setHover(pending[2].closest("button") ? -1 : pointAt(pending[0], pending[1]));
+        pending = null;
+      });
   });
-  stage.addEventListener("pointerdown", () => { moved = 0; });
+  stage.addEventListener("pointerdown", () => {
+    moved = 0;
+  });
   stage.addEventListener("pointerleave", () => setHover(-1));
   stage.addEventListener("click", (event) => {
     if (moved > 4 || event.target.closest("button")) return;
-    const box = stage.getBoundingClientRect(), point = pointAt(event.clientX - box.left, event.clientY - box.top);
+    const box = stage.getBoundingClientRect(),
+      point = pointAt(event.clientX - box.left, event.clientY - box.top);
     setHover(point);
     search.pick(point);
   });
   stage.addEventListener("keydown", key);
-  new ResizeObserver(() => { fit(); redraw(); }).observe(stage);
-  for (const [id, act] of [["zoom-in", () => zoom(1)], ["zoom-out", () => zoom(-1)], ["zoom-all", () => fit(400)],
-    ["view-map", () => setMode("map")], ["view-3d", () => setMode("space")]]) document.getElementById(id).onclick = act;
-  for (const name of ["names", "photos"]) document.getElementById(name).onclick = (event) => {
-    state[name] = !state[name];
-    event.currentTarget.setAttribute("aria-pressed", state[name]);
-    overlay.request();
-  };
-  for (const button of document.querySelectorAll(".find")) button.onclick = () => {
-    if (state.mode !== "map") setMode("map");
-    document.getElementById("map-section").scrollIntoView();
-    search.pick(Number(button.dataset.point), true);
-  };
+  new ResizeObserver(() => {
+    fit();
+    redraw();
+  }).observe(stage);
+  for (const [id, act] of [
+    ["zoom-in", () => zoom(1)],
+    ["zoom-out", () => zoom(-1)],
+    ["zoom-all", () => fit(400)],
+    ["view-map", () => setMode("map")],
+    ["view-3d", () => setMode("space")],
+  ])
+    document.getElementById(id).onclick = act;
+  for (const name of ["names", "photos"])
+    document.getElementById(name).onclick = (event) => {
+      state[name] = !state[name];
+      event.currentTarget.setAttribute("aria-pressed", state[name]);
+      overlay.request();
+    };
+  for (const button of document.querySelectorAll(".find"))
+    button.onclick = () => {
+      if (state.mode !== "map") setMode("map");
+      document.getElementById("map-section").scrollIntoView();
+      search.pick(Number(button.dataset.point), true);
+    };
 }
 
-function zoom(by) { setView({zoom: views[state.mode].zoom + by}, 250); }
+function zoom(by) {
+  setView({ zoom: views[state.mode].zoom + by }, 250);
+}
 
 function key(event) {
   if (event.target !== stage || event.ctrlKey || event.metaKey || event.altKey) return;
-  const moves = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
-  const acts = {"+": () => zoom(1), "=": () => zoom(1), "-": () => zoom(-1), 0: () => fit(300), n: () => search.step(1), p: () => search.step(-1),
-    Escape: () => { search.pick(-1); setHover(-1); }};
+  const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  const acts = {
+    "+": () => zoom(1),
+    "=": () => zoom(1),
+    "-": () => zoom(-1),
+    0: () => fit(300),
+    n: () => search.step(1),
+    p: () => search.step(-1),
+    Escape: () => {
+      search.pick(-1);
+      setHover(-1);
+    },
+  };
   if (moves[event.key]) move(...moves[event.key]);
-  else if (acts[event.key.toLowerCase()] || acts[event.key]) (acts[event.key.toLowerCase()] || acts[event.key])();
+  else if (acts[event.key.toLowerCase()] || acts[event.key])
+    (acts[event.key.toLowerCase()] || acts[event.key])();
   else return;
   event.preventDefault();
 }
 
 function move(right, down) {
   const view = views[state.mode];
-  if (state.mode === "space") return setView({rotationOrbit: view.rotationOrbit + 12 * right, rotationX: view.rotationX + 8 * down});
+  if (state.mode === "space")
+    return setView({
+      rotationOrbit: view.rotationOrbit + 12 * right,
+      rotationX: view.rotationX + 8 * down,
+    });
   const step = 80 / 2 ** view.zoom;
-  return setView({target: [view.target[0] + step * right, view.target[1] + step * down, 0]}, 120);
+  return setView({ target: [view.target[0] + step * right, view.target[1] + step * down, 0] }, 120);
 }
 
 function startCopying() {

@@ -10,14 +10,21 @@ const state = {
   names: true,
   photos: true,
 };
-const views = {map: {target: [0, 0, 0], zoom: 0}, space: {target: [0, 0, 0], zoom: 0, rotationX: 22, rotationOrbit: 35}};
+const views = {
+  map: { target: [0, 0, 0], zoom: 0 },
+  space: { target: [0, 0, 0], zoom: 0, rotationX: 22, rotationOrbit: 35 },
+};
 let deck = null; // null without WebGL 2: the overlay then draws the dots
 let shown = new Uint32Array(0); // points in the order they are drawn, dimmed ones first
 let nDimmed = 0;
 let fitZoom = 0;
 
-function positions() { return state.mode === "map" ? points.map : points.space; }
-function size() { return [stage.clientWidth || 1, stage.clientHeight || 1]; }
+function positions() {
+  return state.mode === "map" ? points.map : points.space;
+}
+function size() {
+  return [stage.clientWidth || 1, stage.clientHeight || 1];
+}
 
 function isDimmed(i) {
   if (state.matched) return !state.matched[i];
@@ -25,7 +32,8 @@ function isDimmed(i) {
 }
 
 function choose() {
-  const dimmed = [], bright = [];
+  const dimmed = [],
+    bright = [];
   for (let i = 0; i < points.n; i++) {
     if (!state.hidden.has(points.label[i])) (isDimmed(i) ? dimmed : bright).push(i);
   }
@@ -34,7 +42,8 @@ function choose() {
 }
 
 function layers() {
-  const position = new Float32Array(shown.length * 3), colour = new Uint8Array(shown.length * 4);
+  const position = new Float32Array(shown.length * 3),
+    colour = new Uint8Array(shown.length * 4);
   const palette = data.labels.map((_, code) => rgbOf(colourOf(code)));
   const from = positions();
   shown.forEach((point, k) => {
@@ -42,75 +51,122 @@ function layers() {
     colour.set(palette[points.label[point]], 4 * k);
     colour[4 * k + 3] = k < nDimmed ? 28 : 225;
   });
-  const made = [new charts.ScatterplotLayer({
-    id: `dots-${state.mode}`,
-    data: {length: shown.length, attributes: {
-      getPosition: {value: position, size: 3},
-      getFillColor: {value: colour, size: 4, normalized: true},
-    }},
-    getRadius: dotRadius() / 2 ** fitZoom,
-    radiusUnits: "common",
-    radiusMinPixels: 1.5,
-    radiusMaxPixels: 9,
-    billboard: state.mode === "space",
-    parameters: {depthCompare: state.mode === "space" ? "less-equal" : "always"},
-  })];
+  const made = [
+    new charts.ScatterplotLayer({
+      id: `dots-${state.mode}`,
+      data: {
+        length: shown.length,
+        attributes: {
+          getPosition: { value: position, size: 3 },
+          getFillColor: { value: colour, size: 4, normalized: true },
+        },
+      },
+      getRadius: dotRadius() / 2 ** fitZoom,
+      radiusUnits: "common",
+      radiusMinPixels: 1.5,
+      radiusMaxPixels: 9,
+      billboard: state.mode === "space",
+      parameters: { depthCompare: state.mode === "space" ? "less-equal" : "always" },
+    }),
+  ];
   if (state.mode === "space") made.push(axes());
   return made;
 }
 
-function dotRadius() { // pixels when all is in view
-  return Math.max(1.6, Math.min(5, 220 / Math.sqrt(points.n)) * Math.min(1, Math.min(...size()) / 700));
+function dotRadius() {
+  // pixels when all is in view
+  return Math.max(
+    1.6,
+    Math.min(5, 220 / Math.sqrt(points.n)) * Math.min(1, Math.min(...size()) / 700),
+  );
 }
 
 function axes() {
-  const half = WORLD / 2, grey = isDark() ? [170, 180, 172, 160] : [90, 100, 94, 150];
-  const ends = [[half, 0, 0], [0, half, 0], [0, 0, half]];
+  const half = WORLD / 2,
+    grey = isDark() ? [170, 180, 172, 160] : [90, 100, 94, 150];
+  const ends = [
+    [half, 0, 0],
+    [0, half, 0],
+    [0, 0, half],
+  ];
   return new charts.LineLayer({
-    id: "axes", data: ends, getSourcePosition: (end) => end.map((v) => -v), getTargetPosition: (end) => end,
-    getColor: grey, getWidth: 1, widthUnits: "pixels",
+    id: "axes",
+    data: ends,
+    getSourcePosition: (end) => end.map((v) => -v),
+    getTargetPosition: (end) => end,
+    getColor: grey,
+    getWidth: 1,
+    widthUnits: "pixels",
   });
 }
 
 function redraw() {
   choose();
-  if (deck) deck.setProps({layers: layers()});
+  if (deck) deck.setProps({ layers: layers() });
   overlay.request();
 }
 
 function setView(changes, duration = 0) {
   const view = Object.assign(views[state.mode], changes);
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const motion = duration && !still && deck
-    ? {transitionDuration: duration, transitionInterpolator: new charts.LinearInterpolator(["target", "zoom"])} : {transitionDuration: 0};
-  if (deck) deck.setProps({viewState: {...view, minZoom: fitZoom - 2, maxZoom: fitZoom + 9, ...motion}});
+  const motion =
+    duration && !still && deck
+      ? {
+          transitionDuration: duration,
+          transitionInterpolator: new charts.LinearInterpolator(["target", "zoom"]),
+        }
+      : { transitionDuration: 0 };
+  if (deck)
+    deck.setProps({
+      viewState: { ...view, minZoom: fitZoom - 2, maxZoom: fitZoom + 9, ...motion },
+    });
   overlay.request();
 }
 
 function fit(duration = 0) {
   const [width, height] = size();
-  fitZoom = Math.log2(Math.min(width, height) * 0.94 / WORLD);
-  setView({target: [0, 0, 0], zoom: state.mode === "map" ? fitZoom : fitZoom - 0.25}, duration);
+  fitZoom = Math.log2((Math.min(width, height) * 0.94) / WORLD);
+  setView({ target: [0, 0, 0], zoom: state.mode === "map" ? fitZoom : fitZoom - 0.25 }, duration);
 }
 
-function frame(chosen, duration = 600) { // zoom to a set of points
+function frame(chosen, duration = 600) {
+  // zoom to a set of points
   if (!chosen.length || state.mode !== "map") return;
-  const low = [Infinity, Infinity], high = [-Infinity, -Infinity];
-  for (const i of chosen) for (const axis of [0, 1]) {
-    low[axis] = Math.min(low[axis], points.map[3 * i + axis]);
-    high[axis] = Math.max(high[axis], points.map[3 * i + axis]);
-  }
+  const low = [Infinity, Infinity],
+    high = [-Infinity, -Infinity];
+  for (const i of chosen)
+    for (const axis of [0, 1]) {
+      low[axis] = Math.min(low[axis], points.map[3 * i + axis]);
+      high[axis] = Math.max(high[axis], points.map[3 * i + axis]);
+    }
   const [width, height] = size();
-  const spread = Math.max((high[0] - low[0]) / width, (high[1] - low[1]) / height, 40 / Math.min(width, height));
-  setView({target: [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, 0], zoom: Math.min(-Math.log2(spread) - 0.4, fitZoom + 7)}, duration);
+  const spread = Math.max(
+    (high[0] - low[0]) / width,
+    (high[1] - low[1]) / height,
+    40 / Math.min(width, height),
+  );
+  setView(
+    {
+      target: [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, 0],
+      zoom: Math.min(-Math.log2(spread) - 0.4, fitZoom + 7),
+    },
+    duration,
+  );
 }
 
 // Screen position of points: a function of (point) → [x, y, depth], for the present view.
 function projector() {
-  const [width, height] = size(), view = views[state.mode], from = positions();
+  const [width, height] = size(),
+    view = views[state.mode],
+    from = positions();
   if (state.mode === "map") {
-    const scale = 2 ** view.zoom, [x, y] = view.target;
-    return (i) => [(from[3 * i] - x) * scale + width / 2, (from[3 * i + 1] - y) * scale + height / 2, 0];
+    const scale = 2 ** view.zoom,
+      [x, y] = view.target;
+    return (i) => [
+      (from[3 * i] - x) * scale + width / 2,
+      (from[3 * i + 1] - y) * scale + height / 2,
+      0,
+    ];
   }
   const viewport = deck?.getViewports()[0];
   if (!viewport) return () => [-1e6, -1e6, 0];
@@ -118,8 +174,10 @@ function projector() {
 }
 
 function pointAt(x, y) {
-  const project = projector(), reach = Math.max(9, overlay.pictureSide() / 2);
-  let best = -1, least = reach * reach;
+  const project = projector(),
+    reach = Math.max(9, overlay.pictureSide() / 2);
+  let best = -1,
+    least = reach * reach;
   for (let k = state.matched || state.pointedClass >= 0 ? nDimmed : 0; k < shown.length; k++) {
     const [px, py] = project(shown[k]);
     const apart = (px - x) ** 2 + (py - y) ** 2;
@@ -132,7 +190,9 @@ function startDeck() {
   const probe = document.createElement("canvas").getContext("webgl2");
   if (!probe) {
     const problem = document.getElementById("problem");
-    onLanguage.push(() => { problem.textContent = t("js_no_webgl"); });
+    onLanguage.push(() => {
+      problem.textContent = t("js_no_webgl");
+    });
     problem.hidden = false;
     return;
   }
@@ -142,25 +202,36 @@ function startDeck() {
     views: viewOf("map"),
     viewState: views.map,
     controller: true,
-    style: {zIndex: 1},
+    style: { zIndex: 1 },
     useDevicePixels: Math.min(devicePixelRatio || 1, 2),
-    deviceProps: {type: "webgl", webgl: {preserveDrawingBuffer: true}},
+    deviceProps: { type: "webgl", webgl: { preserveDrawingBuffer: true } },
     layers: [],
-    getCursor: ({isDragging}) => (isDragging ? "grabbing" : state.hover >= 0 ? "pointer" : "grab"),
-    onViewStateChange: ({viewState}) => {
+    getCursor: ({ isDragging }) =>
+      isDragging ? "grabbing" : state.hover >= 0 ? "pointer" : "grab",
+    onViewStateChange: ({ viewState }) => {
       Object.assign(views[state.mode], viewState);
-      deck.setProps({viewState: {...viewState}});
+      deck.setProps({ viewState: { ...viewState } });
       overlay.request();
     },
-    onAfterRender: () => { if (state.mode === "space") overlay.request(); },
+    onAfterRender: () => {
+      if (state.mode === "space") overlay.request();
+    },
     onResize: () => overlay.request(),
   });
 }
 
 function viewOf(mode) {
   return mode === "map"
-    ? new charts.OrthographicView({id: "map", controller: {keyboard: false, scrollZoom: {speed: 0.012, smooth: false}, inertia: 200}})
-    : new charts.OrbitView({id: "space", orbitAxis: "Y", fovy: 40, controller: {keyboard: false}});
+    ? new charts.OrthographicView({
+        id: "map",
+        controller: { keyboard: false, scrollZoom: { speed: 0.012, smooth: false }, inertia: 200 },
+      })
+    : new charts.OrbitView({
+        id: "space",
+        orbitAxis: "Y",
+        fovy: 40,
+        controller: { keyboard: false },
+      });
 }
 
 function setMode(mode) {
@@ -168,7 +239,7 @@ function setMode(mode) {
   state.mode = mode;
   document.getElementById("view-map").setAttribute("aria-pressed", mode === "map");
   document.getElementById("view-3d").setAttribute("aria-pressed", mode === "space");
-  if (deck) deck.setProps({views: viewOf(mode), viewState: {...views[mode]}});
+  if (deck) deck.setProps({ views: viewOf(mode), viewState: { ...views[mode] } });
   setHover(-1);
   fit();
   redraw();

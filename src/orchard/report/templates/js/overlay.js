@@ -1,20 +1,29 @@
 // Above the dots: names of classes, pictures once there is room for them, the chosen point, and the
 // card of the point under the pointer.
 const overlay = (() => {
-  const canvas = document.getElementById("overlay"), context = canvas.getContext("2d");
+  const canvas = document.getElementById("overlay"),
+    context = canvas.getContext("2d");
   const card = document.getElementById("card");
   const PICTURES = 600; // at most, in view at once
-  let wanted = false, side = 0;
+  let wanted = false,
+    side = 0;
 
   function request() {
     if (wanted) return;
     wanted = true;
-    requestAnimationFrame(() => { wanted = false; draw(); });
+    requestAnimationFrame(() => {
+      wanted = false;
+      draw();
+    });
   }
 
   function draw() {
-    const [width, height] = size(), scale = Math.min(devicePixelRatio || 1, 2);
-    if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
+    const [width, height] = size(),
+      scale = Math.min(devicePixelRatio || 1, 2);
+    if (
+      canvas.width !== Math.round(width * scale) ||
+      canvas.height !== Math.round(height * scale)
+    ) {
       canvas.width = Math.round(width * scale);
       canvas.height = Math.round(height * scale);
     }
@@ -49,10 +58,15 @@ const overlay = (() => {
       if (inView.length > PICTURES) return;
     }
     if (!inView.length) return;
-    side = Math.max(18, Math.min(data.tile * 1.25, 72, Math.sqrt(width * height / inView.length) * 0.8));
+    side = Math.max(
+      18,
+      Math.min(data.tile * 1.25, 72, Math.sqrt((width * height) / inView.length) * 0.8),
+    );
     context.imageSmoothingQuality = "high";
     for (const [point, x, y] of inView) {
-      const ratio = points.ratio[point], w = ratio >= 1 ? side : side * ratio, h = ratio >= 1 ? side / ratio : side;
+      const ratio = points.ratio[point],
+        w = ratio >= 1 ? side : side * ratio,
+        h = ratio >= 1 ? side / ratio : side;
       context.save();
       context.beginPath();
       context.roundRect(x - w / 2, y - h / 2, w, h, Math.min(6, side / 6));
@@ -71,17 +85,30 @@ const overlay = (() => {
     context.lineJoin = "round";
     const taken = [[0, 0, Math.min(330, width), 48]];
     const style = getComputedStyle(document.documentElement);
-    const ground = style.getPropertyValue("--stage"), ink = style.getPropertyValue("--ink");
-    const order = data.labels.map((_, code) => code).filter((code) => anchors[code] >= 0 && !state.hidden.has(code));
-    order.sort((a, b) => (b === state.pointedClass) - (a === state.pointedClass) || countOf[b] - countOf[a]);
+    const ground = style.getPropertyValue("--stage"),
+      ink = style.getPropertyValue("--ink");
+    const order = data.labels
+      .map((_, code) => code)
+      .filter((code) => anchors[code] >= 0 && !state.hidden.has(code));
+    order.sort(
+      (a, b) => (b === state.pointedClass) - (a === state.pointedClass) || countOf[b] - countOf[a],
+    );
     for (const code of order) {
       if (state.pointedClass >= 0 && code !== state.pointedClass) continue;
       const [at, above] = project(anchors[code]);
       if (at < 0 || above < 0 || at > width || above > height) continue;
-      const text = shortened(labelName(code)), half = context.measureText(text).width / 2 + 5;
-      const x = Math.max(half, Math.min(at, width - half)), y = Math.min(above + (side ? side / 2 + 9 : 0), height - 10);
+      const text = shortened(labelName(code)),
+        half = context.measureText(text).width / 2 + 5;
+      const x = Math.max(half, Math.min(at, width - half)),
+        y = Math.min(above + (side ? side / 2 + 9 : 0), height - 10);
       const box = [x - half, y - 10, x + half, y + 10];
-      if (taken.some((other) => box[0] < other[2] && box[2] > other[0] && box[1] < other[3] && box[3] > other[1])) continue;
+      if (
+        taken.some(
+          (other) =>
+            box[0] < other[2] && box[2] > other[0] && box[1] < other[3] && box[3] > other[1],
+        )
+      )
+        continue;
       taken.push(box);
       context.globalAlpha = 0.86;
       context.strokeStyle = ground;
@@ -93,7 +120,9 @@ const overlay = (() => {
     }
   }
 
-  function shortened(text) { return text.length > 28 ? `${text.slice(0, 27)}…` : text; }
+  function shortened(text) {
+    return text.length > 28 ? `${text.slice(0, 27)}…` : text;
+  }
 
   function axisNames() {
     const viewport = deck?.getViewports()[0];
@@ -101,9 +130,13 @@ const overlay = (() => {
     context.font = "600 12px ui-sans-serif, system-ui, sans-serif";
     context.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--soft");
     context.textAlign = "center";
-    [[1, 0, 0], [0, 1, 0], [0, 0, 1]].forEach((axis, k) => {
+    [
+      [1, 0, 0],
+      [0, 1, 0],
+      [0, 0, 1],
+    ].forEach((axis, k) => {
       const [x, y] = viewport.project(axis.map((v) => v * WORLD * 0.53));
-      context.fillText(t("js_component_short", {n: k + 1}), x, y);
+      context.fillText(t("js_component_short", { n: k + 1 }), x, y);
     });
   }
 
@@ -120,24 +153,29 @@ const overlay = (() => {
     card.replaceChildren(
       sprites.canvas(point, card.clientWidth > 170 ? 160 : 128),
       make("b", {}, swatch(code), labelName(code)),
-      make("code", {className: "path", textContent: data.paths[point]}),
+      make("code", { className: "path", textContent: data.paths[point] }),
     );
   }
 
   function placeCard(project, width, height) {
-    if (state.hover < 0) { card.hidden = true; return; }
+    if (state.hover < 0) {
+      card.hidden = true;
+      return;
+    }
     if (card.hidden || Number(card.dataset.point) !== state.hover) {
       card.hidden = false;
       card.dataset.point = state.hover;
       fillCard(state.hover);
     }
-    const [x, y] = project(state.hover), w = card.offsetWidth, h = card.offsetHeight;
+    const [x, y] = project(state.hover),
+      w = card.offsetWidth,
+      h = card.offsetHeight;
     const left = x + 18 + w < width ? x + 18 : x - 18 - w;
     card.style.left = `${Math.max(6, Math.min(left, width - w - 6))}px`;
     card.style.top = `${Math.max(6, Math.min(y - h / 2, height - h - 6))}px`;
   }
 
-  return {request, pictureSide: () => side};
+  return { request, pictureSide: () => side };
 })();
 
 function setHover(point) {

@@ -1,11 +1,19 @@
 // Search by class or path; and the image that was chosen, with those nearest to it.
 const search = (() => {
-  const field = document.getElementById("search"), status = document.getElementById("status");
-  const results = document.getElementById("results"), picked = document.getElementById("picked");
+  const field = document.getElementById("search"),
+    status = document.getElementById("status");
+  const results = document.getElementById("results"),
+    picked = document.getElementById("picked");
   const SHOWN = 48;
-  let timer = 0, folded = null;
+  let timer = 0,
+    folded = null;
 
-  function fold(text) { return text.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase(); }
+  function fold(text) {
+    return text
+      .normalize("NFKD")
+      .replace(/[\u0300-\u036f]/g, "")
+      .toLowerCase();
+  }
 
   function run() {
     const query = fold(field.value.trim());
@@ -18,26 +26,47 @@ const search = (() => {
       return;
     }
     folded ??= data.paths.map(fold);
-    const classes = data.labels.map((_, code) => code).filter((code) => countOf[code] && fold(labelName(code)).includes(query));
-    const chosen = new Set(classes), images = [];
+    const classes = data.labels
+      .map((_, code) => code)
+      .filter((code) => countOf[code] && fold(labelName(code)).includes(query));
+    const chosen = new Set(classes),
+      images = [];
     state.matched = new Uint8Array(points.n);
     for (let i = 0; i < points.n; i++) {
-      if (chosen.has(points.label[i]) || folded[i].includes(query)) { state.matched[i] = 1; images.push(i); }
+      if (chosen.has(points.label[i]) || folded[i].includes(query)) {
+        state.matched[i] = 1;
+        images.push(i);
+      }
     }
-    status.textContent = images.length ? t("js_found", {classes: classes.length, images: images.length}) : t("js_found_none");
+    status.textContent = images.length
+      ? t("js_found", { classes: classes.length, images: images.length })
+      : t("js_found_none");
     for (const code of classes.slice(0, 12)) {
-      const button = make("button", {type: "button", className: "class"}, swatch(code), labelName(code));
-      button.onclick = () => { legend.show(code); frame(images.filter((i) => points.label[i] === code)); };
+      const button = make(
+        "button",
+        { type: "button", className: "class" },
+        swatch(code),
+        labelName(code),
+      );
+      button.onclick = () => {
+        legend.show(code);
+        frame(images.filter((i) => points.label[i] === code));
+      };
       results.append(button);
     }
     const step = Math.max(1, images.length / SHOWN);
-    for (let k = 0; k < images.length; k += step) results.append(imageButton(images[Math.floor(k)]));
+    for (let k = 0; k < images.length; k += step)
+      results.append(imageButton(images[Math.floor(k)]));
     state.pointedClass = -1;
     redraw();
   }
 
   function imageButton(point) {
-    const button = make("button", {type: "button", title: pathOf(point)}, sprites.canvas(point, 60));
+    const button = make(
+      "button",
+      { type: "button", title: pathOf(point) },
+      sprites.canvas(point, 60),
+    );
     button.setAttribute("aria-label", `${labelName(points.label[point])}, ${data.paths[point]}`);
     button.onfocus = button.onpointerenter = () => setHover(point);
     button.onclick = () => pick(point, true);
@@ -50,32 +79,64 @@ const search = (() => {
     overlay.request();
     if (point < 0) return;
     const code = points.label[point];
-    const close = make("button", {type: "button", className: "close", textContent: "×"});
+    const close = make("button", { type: "button", className: "close", textContent: "×" });
     close.setAttribute("aria-label", t("js_close"));
-    close.onclick = () => { pick(-1); stage.focus(); };
+    close.onclick = () => {
+      pick(-1);
+      stage.focus();
+    };
     const near = [...points.near.subarray(point * data.nearCount, (point + 1) * data.nearCount)];
     picked.replaceChildren(
-      make("div", {className: "head"}, sprites.canvas(point, 88),
-        make("div", {}, make("b", {}, swatch(code), labelName(code)), make("code", {className: "path", textContent: pathOf(point)})), close),
-      make("h4", {textContent: t("js_nearest")}),
-      make("div", {className: "neighbours"}, ...near.map(imageButton)),
+      make(
+        "div",
+        { className: "head" },
+        sprites.canvas(point, 88),
+        make(
+          "div",
+          {},
+          make("b", {}, swatch(code), labelName(code)),
+          make("code", { className: "path", textContent: pathOf(point) }),
+        ),
+        close,
+      ),
+      make("h4", { textContent: t("js_nearest") }),
+      make("div", { className: "neighbours" }, ...near.map(imageButton)),
     );
     if (follow) {
       if (state.hidden.has(code)) legend.show(code);
-      if (state.mode === "map") setView({target: [points.map[3 * point], points.map[3 * point + 1], 0], zoom: Math.max(views.map.zoom, fitZoom + 3)}, 500);
+      if (state.mode === "map")
+        setView(
+          {
+            target: [points.map[3 * point], points.map[3 * point + 1], 0],
+            zoom: Math.max(views.map.zoom, fitZoom + 3),
+          },
+          500,
+        );
       setHover(point);
     }
   }
 
-  function step(by) { // to the next or the previous image shown, by path
+  function step(by) {
+    // to the next or the previous image shown, by path
     const order = [...shown.subarray(state.matched ? nDimmed : 0)].sort((a, b) => a - b);
     if (!order.length) return;
     const at = order.indexOf(state.picked);
     pick(order[(at + by + order.length + (at < 0 && by < 0 ? 1 : 0)) % order.length], true);
   }
 
-  field.oninput = () => { clearTimeout(timer); timer = setTimeout(run, 120); };
-  field.onkeydown = (event) => { if (event.key === "Escape") { field.value = ""; run(); } };
-  onLanguage.push(() => { if (field.value) run(); if (state.picked >= 0) pick(state.picked); });
-  return {pick, step};
+  field.oninput = () => {
+    clearTimeout(timer);
+    timer = setTimeout(run, 120);
+  };
+  field.onkeydown = (event) => {
+    if (event.key === "Escape") {
+      field.value = "";
+      run();
+    }
+  };
+  onLanguage.push(() => {
+    if (field.value) run();
+    if (state.picked >= 0) pick(state.picked);
+  });
+  return { pick, step };
 })();

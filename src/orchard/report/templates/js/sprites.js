@@ -8,11 +8,13 @@ const sprites = (() => {
   const waiting = [];
   let inView = new Set(); // numbers of the sheets that the pictures on the map are on
 
-  function begin() { inView = new Set(); }
+  function begin() {
+    inView = new Set();
+  }
 
   async function load(number) {
     loading.add(number);
-    const blob = new Blob([bytesOf(elements[number].textContent.trim())], {type: "image/webp"});
+    const blob = new Blob([bytesOf(elements[number].textContent.trim())], { type: "image/webp" });
     decoded.set(number, await createImageBitmap(blob));
     loading.delete(number);
     for (const [oldest, bitmap] of decoded) {
@@ -29,7 +31,8 @@ const sprites = (() => {
   function draw(context, point, x, y, width, height, again) {
     const place = points.place[point];
     if (place < 0) return false;
-    const number = Math.floor(place / perSheet), at = place % perSheet;
+    const number = Math.floor(place / perSheet),
+      at = place % perSheet;
     inView.add(number);
     const bitmap = decoded.get(number);
     if (!bitmap) {
@@ -39,16 +42,29 @@ const sprites = (() => {
     }
     decoded.delete(number);
     decoded.set(number, bitmap);
-    const column = at % data.perSide, row = Math.floor(at / data.perSide);
-    context.drawImage(bitmap, column * data.tile, row * data.tile, data.tile, data.tile, x, y, width, height);
+    const column = at % data.perSide,
+      row = Math.floor(at / data.perSide);
+    context.drawImage(
+      bitmap,
+      column * data.tile,
+      row * data.tile,
+      data.tile,
+      data.tile,
+      x,
+      y,
+      width,
+      height,
+    );
     return true;
   }
 
   // A canvas with one picture, `side` CSS pixels at its longer side.
   function canvas(point, side) {
-    const ratio = points.ratio[point], scale = Math.min(devicePixelRatio || 1, 2);
-    const width = Math.round(ratio >= 1 ? side : side * ratio), height = Math.round(ratio >= 1 ? side / ratio : side);
-    const element = make("canvas", {width: width * scale, height: height * scale});
+    const ratio = points.ratio[point],
+      scale = Math.min(devicePixelRatio || 1, 2);
+    const width = Math.round(ratio >= 1 ? side : side * ratio),
+      height = Math.round(ratio >= 1 ? side / ratio : side);
+    const element = make("canvas", { width: width * scale, height: height * scale });
     element.style.width = `${width}px`;
     element.style.aspectRatio = `${width} / ${height}`;
     element.setAttribute("role", "img");
@@ -60,10 +76,15 @@ const sprites = (() => {
       context.font = `${11 * scale}px sans-serif`;
       context.fillStyle = "#888";
       context.textAlign = "center";
-      context.fillText(t("js_no_picture"), element.width / 2, element.height / 2, element.width * 0.9);
+      context.fillText(
+        t("js_no_picture"),
+        element.width / 2,
+        element.height / 2,
+        element.width * 0.9,
+      );
     } else paint();
     return element;
   }
 
-  return {begin, draw, canvas};
+  return { begin, draw, canvas };
 })();

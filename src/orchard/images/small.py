@@ -6,13 +6,13 @@ from io import BytesIO
 
 from PIL import Image
 
-from orchard.images.decode import decode
+from orchard.images.decode import DEFAULT_MAX_PIXELS, decode
 from orchard.records import Failure
 
 QUALITY = 88
 
 
-def as_jpeg(data: bytes, side: int, max_pixels: int) -> bytes | Failure:
+def as_jpeg(data: bytes, side: int, max_pixels: int = DEFAULT_MAX_PIXELS) -> bytes | Failure:
     """Decode and re-encode it; its longer side is at most `side` pixels.
 
     `decode` reads nothing of EXIF but the orientation, and applies it.

@@ -17,7 +17,7 @@ from aws.conftest import REGION, keys, orchard
 from aws.test_flows import BUCKET
 from orchard.aws import job
 from orchard.aws.cluster import Cluster
-from orchard.aws.job import DistantReporter
+from orchard.aws.job import JobReporter
 from orchard.aws.launch import Launch, State
 from orchard.aws.serverless import Serverless
 from orchard.store.output import Output
@@ -112,7 +112,7 @@ def test_a_run_that_fails_is_one_line_with_the_reason(
 
 
 def test_progress_is_told_in_the_folder_while_the_run_works(tmp_path: Path) -> None:
-    reporter = DistantReporter(Output.at(tmp_path))
+    reporter = JobReporter(Output.at(tmp_path))
     reporter.console = Console(file=io.StringIO())
     reporter.say("Spark 3.5")
     seen = []

@@ -1,4 +1,4 @@
-"""`orchard cluster run`: the whole story, from the estimate to the bill."""
+"""`orchard cluster run`: from the estimate to the bill."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from orchard.storage import is_remote, split
 FETCHED = ("report/", "runs/", "explained_variance.csv")
 
 
-def tell(
+def whole_run(
     cluster: Cluster, run: RunConfig, rate: float | None, confirm: Callable[[str], None]
 ) -> Launch:
     """Do it all; raises OrchardError if the run failed. The cluster ends in any case."""
