@@ -70,7 +70,8 @@ class RunConfig:
     - include, exclude: globs, on the file name, or on the path below the source where they hold a
       "/". limit: the first N images by path.
     - master: Spark's master URL; "submitted" under `spark-submit`, which knows it.
-      event_log: a folder for Spark's history server.
+      event_log: a folder for Spark's history server. spark_ui: serve Spark's own page on this
+      machine while the run lasts.
     - broadcast: send the model by Spark broadcast; else every worker reads `weights` itself.
     - max_errors: a number of images ("12"), or a share of them ("5%"), that may fail.
     - endpoint_url, region: of S3, where they are not what the environment says.
@@ -127,6 +128,7 @@ class RunConfig:
         Expected("a number of images such as 10, or a share such as 5%", read=_read_errors),
     ] = "100%"
     event_log: Annotated[str | None, Expected("a folder")] = None
+    spark_ui: bool = False
     endpoint_url: str | None = None
     region: str | None = None
     retry_errors: bool = False

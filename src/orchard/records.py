@@ -21,6 +21,7 @@ class Reason(str, Enum):
     TRUNCATED = "truncated"  # the file ends before the image does
     CORRUPT = "corrupt"  # the decoder rejects the bytes
     TOO_MANY_PIXELS = "too_many_pixels"  # header announces more than the cap; nothing was decoded
+    TOO_COSTLY = "too_costly"  # decoding takes more time or memory than an image may
     TOO_MANY_BYTES = "too_many_bytes"  # larger than the file size cap; nothing was read
     UNSUPPORTED = "unsupported"  # an image, in a colour space or depth with no defined RGB
     FORBIDDEN = "forbidden"  # no permission to read

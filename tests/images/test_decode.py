@@ -236,7 +236,7 @@ def test_running_out_of_memory_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> N
         raise MemoryError
 
     monkeypatch.setattr(module.PngImageFile, "load", load)
-    assert reason(pillow(noisy(), "PNG")) is Reason.TOO_MANY_PIXELS
+    assert reason(pillow(noisy(), "PNG")) is Reason.TOO_COSTLY
 
 
 @pytest.mark.parametrize("size", [0, -1])

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from orchard.classify.calibration import softmax
 from orchard.classify.files import Classifier, load_classifier
 from orchard.classify.gallery import Neighbour
-from orchard.images.decode import DEFAULT_MAX_PIXELS, Pixels, decode
+from orchard.images.apart import SECONDS, decoder_of_thread
+from orchard.images.decode import DEFAULT_MAX_PIXELS, Pixels
 from orchard.model import Embedder
 from orchard.records import Failure
 from orchard.storage import Storage
@@ -57,9 +58,16 @@ class Predictor:
     """A loaded classifier. Threads may call `predict` together."""
 
     def __init__(
-        self, classifier: Classifier, *, threads: int = 1, scaled: bool | None = None
+        self,
+        classifier: Classifier,
+        *,
+        threads: int = 1,
+        scaled: bool | None = None,
+        decode_seconds: float = SECONDS,
     ) -> None:
-        """scaled: decode large JPEGs at a fraction of their size; None: as in training."""
+        """scaled: decode large JPEGs at a fraction of their size; None: as in training.
+        decode_seconds: of CPU time that an image may take to decode."""
+        self._decode_seconds = decode_seconds
         self.card = classifier.card
         self._scaled = classifier.card.scaled if scaled is None else scaled
         self._head = classifier.head
@@ -103,21 +111,16 @@ class Predictor:
 
     def _predict(self, images: Sequence[bytes], top: int, max_pixels: int) -> list[Prediction]:
         network = self._embedder.model
-        decoded: list[tuple[Pixels | Failure, float]] = []
-        for data in images:
-            started = time.perf_counter()
-            pixels = decode(
-                data,
-                network.size,
-                max_pixels=max_pixels,
-                scaled=self._scaled,
-                views=network.views,
-            )
-            decoded.append((pixels, time.perf_counter() - started))
-        good = [pixels.views for pixels, _ in decoded if isinstance(pixels, Pixels)]
+        started = time.perf_counter()
+        decoded = decoder_of_thread().decode(
+            images, network.size, max_pixels=max_pixels, scaled=self._scaled,
+            views=network.views, seconds=self._decode_seconds,
+        )  # fmt: skip
+        seconds = (time.perf_counter() - started) / len(images)
+        good = [pixels.views for pixels in decoded if isinstance(pixels, Pixels)]
         answered = iter(self._answer(np.stack(good), top) if good else ())
         found = []
-        for pixels, seconds in decoded:
+        for pixels in decoded:
             if isinstance(pixels, Failure):
                 found.append(Prediction("not_sure", seconds={"decode": seconds}, failure=pixels))
                 continue

@@ -123,6 +123,7 @@ JVM_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     help="Make report/index.html at the end; `orchard report OUTPUT` makes it later.",
 )
 @click.option("--event-log", metavar="DIR", help="Keep a log for Spark's history server here.")
+@click.option("--spark-ui", is_flag=True, help="Serve Spark's own page on 127.0.0.1 meanwhile.")
 @click.option("--quiet", is_flag=True, help="Show warnings only.")
 def run_command(paths: tuple[str, ...], quiet: bool, **options: Any) -> None:
     """Embed the images in SOURCE and reduce the features into OUTPUT.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,12 +13,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from orchard.images.decode import Pixels, decode
+from orchard.images.apart import decoder_of_thread
+from orchard.images.decode import Pixels
 from orchard.images.source import fetch
 from orchard.model import Embedder, Model
 from orchard.records import ERRORS, FEATURES, LISTING, Failure, list_column
 
 BATCH_SIZE = 8  # small batches keep MobileNetV2's activations in a core's cache
+BATCH_BYTES = 32 * 1024 * 1024  # of files: large photos are decoded one or a few at a time
 
 Fetch = Callable[[pa.Table], Iterator["bytes | Failure"]]
 
@@ -53,38 +56,31 @@ def extract(
 ) -> Extraction:
     """Read, decode and embed the images of a LISTING table, each once.
 
-    scaled: as `decode` has it. Memory: one decoded photo, BATCH_SIZE resized ones and the rows;
-    whatever goes wrong with an image becomes its error row.
+    scaled: as `decode` has it. Memory: the files of a batch, BATCH_SIZE resized pictures and the
+    rows; a decoded photo is in the decoder's process. Whatever goes wrong with an image becomes its
+    error row.
     """
     model = embedder.model
     vectors = np.empty((images.num_rows, model.dim), np.float32)
-    pending = np.empty((BATCH_SIZE, len(model.views), model.size, model.size, 3), np.uint8)
     seconds = {"read": 0.0, "decode": 0.0, "network": 0.0}
     good, bad = _Columns(), _Columns()
-
-    def flush(n_pending: int) -> None:
-        started = time.perf_counter()
-        stop = len(good.indices)
-        vectors[stop - n_pending : stop] = embedder.mean(pending[:n_pending])
-        seconds["network"] += time.perf_counter() - started
-
-    n_pending = 0
-    contents = fetch(images)
-    for index in range(images.num_rows):
-        pixels, digest = _load(contents, model, scaled, seconds)
-        if isinstance(pixels, Failure):
-            bad.indices.append(index)
-            bad.values.append((pixels.reason.value, pixels.detail))
-            continue
-        good.indices.append(index)
-        good.values.append((digest, pixels.width, pixels.height))
-        pending[n_pending] = pixels.views
-        n_pending += 1
-        if n_pending == BATCH_SIZE:
-            flush(n_pending)
-            n_pending = 0
-    if n_pending:
-        flush(n_pending)
+    start = 0
+    for batch in _batches(fetch(images), seconds):
+        pixels: list[Pixels] = []
+        for index, (found, digest) in enumerate(_decoded(batch, model, scaled, seconds), start):
+            if isinstance(found, Failure):
+                bad.indices.append(index)
+                bad.values.append((found.reason.value, found.detail))
+            else:
+                good.indices.append(index)
+                good.values.append((digest, found.width, found.height))
+                pixels.append(found)
+        if pixels:
+            with _timed(seconds, "network"):
+                stop = len(good.indices)
+                mean = embedder.mean(np.stack([one.views for one in pixels]))
+                vectors[stop - len(pixels) : stop] = mean
+        start += len(batch)
     features = _feature_rows(images, good, vectors[: len(good.indices)], fingerprint, run_id)
     return Extraction(features, _error_rows(images, bad, run_id), seconds)
 
@@ -98,19 +94,43 @@ def listing_errors(failures: Iterable[tuple[str, Failure]], run_id: str) -> pa.T
     return pa.Table.from_pylist(rows, schema=ERRORS)
 
 
-def _load(
-    contents: Iterator[bytes | Failure], model: Model, scaled: bool, seconds: dict[str, float]
-) -> tuple[Pixels | Failure, str]:
+def _batches(
+    contents: Iterator[bytes | Failure], seconds: dict[str, float]
+) -> Iterator[list[bytes | Failure]]:
+    """BATCH_SIZE images at most, fewer of large ones."""
+    is_over = False
+    while not is_over:
+        batch: list[bytes | Failure] = []
+        n_bytes = 0
+        with _timed(seconds, "read"):
+            while len(batch) < BATCH_SIZE and n_bytes < BATCH_BYTES:
+                data = next(contents, None)
+                if data is None:
+                    is_over = True
+                    break
+                batch.append(data)
+                n_bytes += len(data) if isinstance(data, bytes) else 0
+        if batch:
+            yield batch
+
+
+def _decoded(
+    batch: list[bytes | Failure], model: Model, scaled: bool, seconds: dict[str, float]
+) -> Iterator[tuple[Pixels | Failure, str]]:
+    """What each image has become, and its SHA-256."""
+    read = [data for data in batch if not isinstance(data, Failure)]
+    with _timed(seconds, "decode"):
+        found = iter(decoder_of_thread().decode(read, model.size, scaled=scaled, views=model.views))
+        digests = iter([hashlib.sha256(data).hexdigest() for data in read])
+    for data in batch:
+        yield (data, "") if isinstance(data, Failure) else (next(found), next(digests))
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
     started = time.perf_counter()
-    data = next(contents)
-    fetched = time.perf_counter()
-    seconds["read"] += fetched - started
-    if isinstance(data, Failure):
-        return data, ""
-    pixels = decode(data, model.size, scaled=scaled, views=model.views)
-    digest = hashlib.sha256(data).hexdigest()
-    seconds["decode"] += time.perf_counter() - fetched
-    return pixels, digest
+    yield
+    seconds[name] += time.perf_counter() - started
 
 
 def _feature_rows(

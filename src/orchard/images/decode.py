@@ -41,11 +41,19 @@ __all__ = ["DEFAULT_MAX_PIXELS", "POLICY", "SCALED_POLICY", "Pixels", "decode", 
 
 DEFAULT_MAX_PIXELS = 100_000_000
 """Pixels an image may have. Pillow holds one in 4 bytes, and turning, blending or 16-bit grey take
-further copies: at 100 million a decode was measured to peak at 0.8 to 1.2 GB, which a task slot
-has. They are twice what the 50-megapixel cameras of phones give."""
+further copies: at 100 million a decode was measured to peak at 0.6 to 1.3 GiB, of WebP at 1.7.
+They are twice what the 50-megapixel cameras of phones give."""
 
 MAX_SIDE = 1_000_000
 """Pixels a side may have, whatever the other is: resizing allocates 32 bytes for each."""
+
+MOST_SEGMENTS = 4096
+"""Segments before the pixels of a JPEG. Pillow's time grows with their square; the longest profiles
+and the depth maps of phones take some hundreds."""
+
+MOST_VALUES = 1_000_000
+"""Values in the first directory of a TIFF, of which Pillow makes a Python object each. A tile of 16
+by 16 pixels, the smallest that TIFF 6.0 allows, makes 780,000 of 100 megapixels."""
 
 POLICY = (
     "first frame; exif orientation applied; colour profiles ignored; alpha over white; "
@@ -173,6 +181,10 @@ def _draft(image: JpegImageFile, size: int) -> bool:
 
 def _open(kind: str, data: bytes, max_pixels: int) -> ImageFile.ImageFile:
     """Read the header and check every size it announces, before anything is decoded."""
+    if kind == "jpeg":
+        _check_count(headers.jpeg_segments(data), MOST_SEGMENTS, "segments")
+    if kind == "tiff":
+        _check_count(headers.tiff_values(data), MOST_VALUES, "strips, tiles and other values")
     if kind == "webp":
         _check_size(headers.webp_size(data), max_pixels)
     if kind == "png":
@@ -193,6 +205,12 @@ def _open(kind: str, data: bytes, max_pixels: int) -> ImageFile.ImageFile:
     if isinstance(image, PngImageFile):
         colour.scale_transparent_sample(image)
     return image
+
+
+def _check_count(n: int, most: int, of_what: str) -> None:
+    if n > most:
+        detail = f"{n} {of_what}; expected at most {most}"
+        raise _RejectedError(Reason.TOO_COSTLY, detail)
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:
@@ -234,7 +252,9 @@ def _orientation(exif_block: bytes | None) -> int:
 
 def _reason(error: Exception, kind: str, data: bytes) -> Reason:
     cause = error.__cause__ or error  # ImageFile.__init__ wraps what `_open` raised
-    if isinstance(error, Image.DecompressionBombError | MemoryError):
+    if isinstance(error, MemoryError):
+        return Reason.TOO_COSTLY
+    if isinstance(error, Image.DecompressionBombError):
         return Reason.TOO_MANY_PIXELS
     if headers.is_cut(data, kind):
         return Reason.TRUNCATED

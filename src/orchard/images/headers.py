@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from itertools import takewhile
 
 JPEG_SOS, JPEG_EOI = 0xDA, 0xD9
 _JPEG_BARE = (0x01, 0xD8)  # TEM and SOI: markers without a segment
@@ -75,6 +76,20 @@ def is_cut(data: bytes, kind: str) -> bool:
 def jpeg_scans(data: bytes) -> int:
     """Count the scans of a JPEG; each is a pass over every pixel, however few its bytes."""
     return sum(marker == JPEG_SOS for marker, _ in _jpeg_markers(data))
+
+
+def jpeg_segments(data: bytes) -> int:
+    """Count the segments before the first scan of a JPEG."""
+    before = takewhile(lambda found: found[0] not in (JPEG_SOS, JPEG_EOI), _jpeg_markers(data))
+    return sum(1 for _ in before)
+
+
+def tiff_values(data: bytes) -> int:
+    """Count the values of the first directory of a TIFF: strips and tiles have two each."""
+    try:
+        return sum(count for _, _, count, _ in _tiff_entries(data))
+    except EOFError:  # as far as it goes; the reader says what is missing
+        return 0
 
 
 def png_without_text(data: bytes) -> bytes:
@@ -158,6 +173,19 @@ def _tiff_data_tags(data: bytes) -> dict[int, tuple[int, ...]]:
     Raises `EOFError` where any value of the directory lies beyond the file.
     """
     order = "<" if data[:1] == b"I" else ">"
+    values: dict[int, tuple[int, ...]] = {}
+    for tag, kind, count, where in _tiff_entries(data):
+        if kind in _TIFF_UNSIGNED and any(tag in pair for pair in _TIFF_DATA_TAGS):
+            values[tag] = _unpack(f"{order}{count}{_TIFF_UNSIGNED[kind]}", data, where)
+    return values
+
+
+def _tiff_entries(data: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """Yield (tag, type, count, offset) of each entry of the first directory.
+
+    Raises `EOFError` where any value of the directory lies beyond the file.
+    """
+    order = "<" if data[:1] == b"I" else ">"
     big = 43 in data[2:4]
     word, width = ("Q", 8) if big else ("I", 4)
     (at,) = _unpack(order + word, data, 8 if big else 4)
@@ -165,7 +193,6 @@ def _tiff_data_tags(data: bytes) -> dict[int, tuple[int, ...]]:
     at += 8 if big else 2
     end = at + n_entries * (4 + 2 * width)
     _unpack(order + word, data, end)  # where the next directory is
-    values: dict[int, tuple[int, ...]] = {}
     for entry in range(at, end, 4 + 2 * width):
         tag, kind, count = _unpack(f"{order}HH{word}", data, entry)
         where = entry + 4 + width
@@ -174,9 +201,7 @@ def _tiff_data_tags(data: bytes) -> dict[int, tuple[int, ...]]:
             (where,) = _unpack(order + word, data, where)
         if where + n_bytes > len(data):
             raise EOFError
-        if kind in _TIFF_UNSIGNED and any(tag in pair for pair in _TIFF_DATA_TAGS):
-            values[tag] = _unpack(f"{order}{count}{_TIFF_UNSIGNED[kind]}", data, where)
-    return values
+        yield tag, kind, count, where
 
 
 def _unpack(layout: str, data: bytes, at: int) -> tuple[int, ...]:

@@ -6,18 +6,21 @@ from io import BytesIO
 
 from PIL import Image
 
-from orchard.images.decode import DEFAULT_MAX_PIXELS, decode
+from orchard.images.apart import SECONDS, decode_apart
+from orchard.images.decode import DEFAULT_MAX_PIXELS
 from orchard.records import Failure
 
 QUALITY = 88
 
 
-def as_jpeg(data: bytes, side: int, max_pixels: int = DEFAULT_MAX_PIXELS) -> bytes | Failure:
+def as_jpeg(
+    data: bytes, side: int, max_pixels: int = DEFAULT_MAX_PIXELS, seconds: float = SECONDS
+) -> bytes | Failure:
     """Decode and re-encode it; its longer side is at most `side` pixels.
 
     `decode` reads nothing of EXIF but the orientation, and applies it.
     """
-    pixels = decode(data, side, max_pixels=max_pixels, scaled=True)
+    pixels = decode_apart(data, side, max_pixels=max_pixels, scaled=True, seconds=seconds)
     if isinstance(pixels, Failure):
         return pixels
     longer = max(pixels.width, pixels.height)

@@ -6,6 +6,7 @@ Runtime has no such kernels for x86-64 (1.31). OpenVINO is an extra of the packa
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,31 @@ from numpy.typing import NDArray
 
 from orchard.errors import ConfigError, WeightsError
 
+_TELEMETRY = "openvino_telemetry"
 Graph = Callable[[NDArray[Any]], NDArray[np.float32]]
+
+
+def imported() -> Any:
+    """OpenVINO, without its telemetry: else its import asks a host of Google's and writes an
+    identifier below HOME. Where the caller has imported it before, that is theirs.
+
+    Raises ConfigError where it is not installed.
+    """
+    absent: Any = None  # what Python takes for a module that is not installed
+    before = sys.modules.get(_TELEMETRY)
+    sys.modules[_TELEMETRY] = absent
+    try:
+        import openvino
+    except ImportError:
+        raise ConfigError(
+            "--precision bfloat16 needs OpenVINO: pip install 'orchard-images[bfloat16]'"
+        ) from None
+    finally:
+        if before is None:
+            del sys.modules[_TELEMETRY]
+        else:
+            sys.modules[_TELEMETRY] = before
+    return openvino
 
 
 def open_bfloat16(onnx: bytes, shape: tuple[int, ...], threads: int) -> Graph:
@@ -24,12 +49,7 @@ def open_bfloat16(onnx: bytes, shape: tuple[int, ...], threads: int) -> Graph:
     Raises ConfigError where OpenVINO is not installed or the CPU has no bfloat16 (AVX-512 BF16 or
     AMX, or Armv8.6), WeightsError where OpenVINO cannot run the graph.
     """
-    try:
-        import openvino
-    except ImportError:
-        raise ConfigError(
-            "--precision bfloat16 needs OpenVINO: pip install 'orchard-images[bfloat16]'"
-        ) from None
+    openvino = imported()
     core = openvino.Core()
     if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise ConfigError(

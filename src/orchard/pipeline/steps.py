@@ -126,11 +126,9 @@ def _session(run: Run) -> Iterator[SparkSession]:
     with ExitStack() as stack:
         with run.log.timed("start Spark"):
             session = stack.enter_context(spark_session(run.config))
-        run.log.record["spark_ui"] = session.sparkContext.uiWebUrl
-        run.reporter.say(
-            f"Spark {session.version} on {session.sparkContext.master}, "
-            f"UI: {session.sparkContext.uiWebUrl}"
-        )
+        run.log.record["spark_ui"] = page = session.sparkContext.uiWebUrl
+        where = f"Spark {session.version} on {session.sparkContext.master}"
+        run.reporter.say(f"{where}, UI: {page}" if page else where)
         yield session
         run.log.record["driver"] = {
             "peak_memory": own_peak_memory(),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from orchard.embedding.fingerprint import EmbeddingIdentity, network_of
 from orchard.errors import ConfigError, SourceError, TableError
-from orchard.images.decode import decode
+from orchard.images.apart import Decoder
 from orchard.images.source import read
 from orchard.model import Embedder
 from orchard.records import Failure, vectors_of
@@ -70,7 +70,8 @@ def _components(
         raise TableError(f"{output.root} has no record of its run, which says what network it used")
     model, scaled = network_of(stored, record["config"]["weights"])
     EmbeddingIdentity.of(model, scaled=scaled).check(stored, output.root)
-    pixels = decode(content, model.size, scaled=scaled, views=model.views)
+    with Decoder() as decoder:
+        (pixels,) = decoder.decode([content], model.size, scaled=scaled, views=model.views)
     if isinstance(pixels, Failure):
         raise _unreadable(image, pixels)
     pca, _ = models.load_pca(output, card.pca_id)

@@ -45,14 +45,18 @@ def spark_session(config: RunConfig) -> Iterator[SparkSession]:
             yield stack.enter_context(_session_on(running))
             return
         stack.enter_context(process.as_before())
-        session, is_ours = _start(config.master, config.event_log)
+        session, is_ours = _start(config.master, config.event_log, config.spark_ui)
         if is_ours:
             stack.callback(process.stop, session)
         yield session
 
 
-def start_spark(master: str = "local[*]", *, event_log: str | None = None) -> SparkSession:
+def start_spark(
+    master: str = "local[*]", *, event_log: str | None = None, ui: bool = False
+) -> SparkSession:
     """A SparkSession as `orchard run` has it, for notebooks and scripts; the caller stops it.
+
+    event_log: a folder for Spark's history server. ui: serve Spark's own page while it runs.
 
     Where a context already runs in this process, a session on it, with its settings as they are.
     Raises ConfigError where Spark does not start.
@@ -61,7 +65,7 @@ def start_spark(master: str = "local[*]", *, event_log: str | None = None) -> Sp
 
     if running_context() is not None:
         return SparkSession.getActiveSession() or SparkSession.builder.getOrCreate()
-    return _start(master, event_log)[0]
+    return _start(master, event_log, ui)[0]
 
 
 def running_context() -> SparkContext | None:
@@ -93,7 +97,7 @@ def _forget(session: SparkSession) -> None:
     kind._instantiatedSession = kind._activeSession = None
 
 
-def _start(master: str, event_log: str | None) -> tuple[SparkSession, bool]:
+def _start(master: str, event_log: str | None, ui: bool) -> tuple[SparkSession, bool]:
     """A session, and whether its context is of our making: another thread may have been faster."""
     from pyspark.sql import SparkSession
 
@@ -101,7 +105,7 @@ def _start(master: str, event_log: str | None) -> tuple[SparkSession, bool]:
     builder = SparkSession.builder.appName("orchard").config(_OURS, ours)
     if master != SUBMITTED:  # else spark-submit has said where
         builder = builder.master(_with_retries(master))
-    for key, value in _settings(master, is_local, event_log).items():
+    for key, value in _settings(master, is_local, event_log, ui).items():
         builder = builder.config(key, value)
     session = _got(builder, master)
     is_ours = session.sparkContext.getConf().get(_OURS) == ours
@@ -149,16 +153,18 @@ def _with_retries(master: str) -> str:
     return f"local[{slots},{TASK_FAILURES}]"
 
 
-def _settings(master: str, is_local: bool, event_log: str | None) -> dict[str, str]:
+def _settings(master: str, is_local: bool, event_log: str | None, ui: bool) -> dict[str, str]:
     if master == SUBMITTED:
         return {}
     settings = {
         "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "orchard-warehouse"),
+        "spark.ui.killEnabled": "false",  # else any web page can end a job by a link
         "spark.ui.showConsoleProgress": "false",
         "spark.python.worker.faulthandler.enabled": "true",
         "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_log4j_file()}",
     }
     if is_local or re.match(r"spark://(127\.0\.0\.1|localhost)\b", master):
+        settings["spark.ui.enabled"] = str(ui).lower()
         settings["spark.driver.host"] = settings["spark.driver.bindAddress"] = "127.0.0.1"
     if event_log:
         folder = Path(event_log).absolute()

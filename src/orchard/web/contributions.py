@@ -23,7 +23,7 @@ def give(
 ) -> Contribution:
     """Store what is left of an image without its EXIF. Raises Problem."""
     config = services.config
-    jpeg = as_jpeg(data, SIDE, config.max_pixels)
+    jpeg = as_jpeg(data, SIDE, config.max_pixels, config.decode_seconds)
     if isinstance(jpeg, Failure):
         raise unreadable(jpeg)
     with _writing():

@@ -25,6 +25,7 @@ _SENTENCES = {
     Reason.TRUNCATED: "The image ends before all of it has come; send it again.",
     Reason.CORRUPT: "The image is damaged; send another.",
     Reason.TOO_MANY_PIXELS: "The image has too many pixels; make it smaller.",
+    Reason.TOO_COSTLY: "The image takes too long to decode; save it as an ordinary JPEG.",
     Reason.TOO_MANY_BYTES: "The image has too many bytes; make it smaller.",
     Reason.UNSUPPORTED: "The image's colours or depth cannot be read; save it as JPEG or PNG.",
 }

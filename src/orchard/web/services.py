@@ -51,7 +51,9 @@ class Services:
         config = self.config
         found = version_of(self.output, config.classifier)
         classifier = load_classifier(self.output, config.classifier)
-        self.predictor = Predictor(classifier, threads=1, scaled=True)
+        self.predictor = Predictor(
+            classifier, threads=1, scaled=True, decode_seconds=config.decode_seconds
+        )
         known = classifier.gallery.paths if config.thumbnails else ()
         confines = recorded_sources.confines(self.output, config.sources)
         self.thumbnails = Thumbnails(

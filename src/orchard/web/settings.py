@@ -26,7 +26,7 @@ class ServeConfig:
       for one, beyond which the answer is 503.
     - max_bytes, max_pixels: of one image. head_seconds: for what precedes its bytes, and for an
       answer to be read; upload_seconds: for an image to arrive. answer_seconds: for the answer,
-      waiting included.
+      waiting included. decode_seconds: of a core's time that an image may take to decode.
     - uploads: bodies that may be on their way at once. upload_memory: bytes they may hold together.
     - rate: images a minute from one address, 0 for no limit; never of this machine itself.
     - connections: open at once.
@@ -54,6 +54,7 @@ class ServeConfig:
     head_seconds: Seconds = 10.0
     upload_seconds: Seconds = 30.0
     answer_seconds: Seconds = 10.0
+    decode_seconds: Seconds = 5.0
     uploads: Annotated[int, Ge(1)] = 256
     upload_memory: Annotated[int, Ge(1)] = 512 * MEBIBYTE
     rate: Annotated[int, Ge(0)] = 60
