@@ -1,8 +1,8 @@
 # make demo   install, render some fruit, run the whole chain on it, offline from there on
 # make test   the tests, and which were slow; AREA=store runs those of tests/store alone;
 #             make test-browser looks at the pages in Chromium;
-#             make test-cluster, test-s3, test-mllib, test-package, test-damage, test-spark4 and
-#             test-airflow run the long ones
+#             make test-cluster, test-s3, test-mllib, test-package, test-damage, test-spark4,
+#             test-lowest and test-airflow run the long ones
 # make coverage  what the tests run of each module: a table, and pages in .cache/coverage
 # make lint   formatting, types, layers, generated pages, the documentation's links
 # make hooks  the same before each commit, by pre-commit
@@ -25,7 +25,7 @@ PIP = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python 
   --quiet --disable-pip-version-check --no-compile)
 
 .PHONY: demo test coverage hooks release test-browser test-cluster test-damage test-mllib test-package test-s3 \
-  test-spark4 \
+  test-spark4 test-lowest \
   test-airflow train-backbone fruit ship-backbone test-training lint docs bench lock clean
 
 demo: $(INSTALLED)
@@ -106,6 +106,26 @@ $(SPARK4)/installed: requirements-dev.lock
 	  > $(SPARK4)/requirements.txt
 	$(SPARK4)/bin/python -m pip install --quiet --disable-pip-version-check \
 	  -r $(SPARK4)/requirements.txt
+	@touch $@
+
+# The lowest versions that pyproject.toml allows of what Orchard imports, under what reads untrusted
+# data: images, networks, requests. The tools that test it are those of the lock; old libraries may
+# warn of newer neighbours.
+LOWEST := .venv-lowest
+LOWEST_UV = $(if $(UV),$(UV),$(LOWEST)/bin/uv)
+test-lowest: $(LOWEST)/installed
+	PYTHONPATH=src $(LOWEST)/bin/python -m pytest -o filterwarnings=default \
+	  tests/images tests/model tests/web
+
+$(LOWEST)/installed: pyproject.toml requirements-dev.lock
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(if $(UV),,$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv)
+	$(LOWEST_UV) pip compile --quiet --resolution lowest-direct --python $(LOWEST)/bin/python \
+	  --extra serve --extra bfloat16 pyproject.toml --output-file $(LOWEST)/lowest.txt
+	grep -E '^(httpx2|hypothesis|pytest|schemathesis)==' requirements-dev.lock | sed 's/ \\$$//' \
+	  > $(LOWEST)/tools.txt
+	$(LOWEST_UV) pip install --quiet --python $(LOWEST)/bin/python \
+	  -r $(LOWEST)/lowest.txt -r $(LOWEST)/tools.txt
 	@touch $@
 
 # PyTorch in an environment of its own; the package itself comes from src.

@@ -38,6 +38,14 @@ def picture(colour: str = "red") -> bytes:
     return out.getvalue()
 
 
+def begin_with(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    """Have the process do this to its module, `a`, before it serves."""
+    start = "import json, sys; sys.path[:] = json.loads(sys.argv[1])"
+    serve = "a.serve(int(sys.argv[2]))"
+    whole = f"{start}\nimport orchard.images.apart as a\n{program}\n{serve}"
+    monkeypatch.setattr(apart, "_START", whole)
+
+
 def tiff(width: int, height: int, tags: dict[int, tuple[int, ...]], data: bytes) -> bytes:
     """An uncompressed grey TIFF, its values as unsigned 32-bit numbers."""
     tags = {256: (width,), 257: (height,), 258: (8,), 259: (1,), 262: (1,), 277: (1,)} | tags
@@ -117,8 +125,7 @@ def test_an_image_that_takes_too_much_memory_is_refused_where_it_is_decoded(
     Image.new("RGB", (9000, 9000)).save(out, "PNG")
     (fits,) = decoder.decode([out.getvalue()], SIZE)
     assert isinstance(fits, Pixels)
-    monkeypatch.setattr(apart, "_MAIN", "import orchard.images.apart as a; a.BYTES_PER_PIXEL = 1; "
-                        "a.BYTES_BESIDE = 10**8; a.serve({fd})")  # fmt: skip
+    begin_with(monkeypatch, "a.BYTES_PER_PIXEL, a.BYTES_BESIDE = 1, 10**8")
     with Decoder() as tight:
         (found,) = tight.decode([out.getvalue()], SIZE)
     assert isinstance(found, Failure)
@@ -130,16 +137,16 @@ def test_what_ends_the_process_twice_is_set_aside_and_once_is_tried_again(
 ) -> None:
     """`deadly` kills the process always, `unlucky` the first time."""
     mark = str(tmp_path / "x")
-    main = (
-        "import os, orchard.images.apart as a; whole = a.decode\n"
+    begin_with(
+        monkeypatch,
+        "import os; whole = a.decode\n"
         "def decode(data, *args, **kwargs):\n"
         f"    if data == b'deadly' or data == b'unlucky' and not os.path.exists({mark!r}):\n"
         f"        open({mark!r}, 'w').close()\n"
         "        os.kill(os.getpid(), 11)\n"
         "    return whole(data, *args, **kwargs)\n"
-        "a.decode = decode\na.serve({fd})"
+        "a.decode = decode",
     )
-    monkeypatch.setattr(apart, "_MAIN", main)
     with Decoder() as decoder:
         unlucky, deadly, after = decoder.decode([b"unlucky", b"deadly", picture()], SIZE)
     assert unlucky.reason is Reason.NOT_AN_IMAGE

@@ -41,7 +41,11 @@ was measured to peak at 6 to 13 bytes a pixel, and at 17 with WebP."""
 
 _PIPE_BYTES = 1 << 20  # many images in one go, instead of 64 KiB at a time
 _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ of Linux
-_MAIN = "import sys; sys.path[:] = {path!r}; from orchard.images.apart import serve; serve({fd})"
+# Isolated: neither the current folder nor the environment chooses what is imported.
+_START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from orchard.images.apart import serve; serve(int(sys.argv[2]))"
+)
 _ANSWER = np.dtype(
     [("is_there", "?"), ("width", "i4"), ("height", "i4"), ("reason", "S32"), ("detail", "S512")]
 )
@@ -138,8 +142,9 @@ class Decoder:
     def _running(self, shared: _Shared) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             self.close()
+            paths = json.dumps([entry for entry in sys.path if entry])
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _MAIN.format(path=sys.path, fd=shared.fd)],
+                [sys.executable, "-I", "-c", _START, paths, str(shared.fd)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[shared.fd],
                 start_new_session=True,  # Ctrl-C is for those who asked
             )  # fmt: skip

@@ -25,6 +25,8 @@ from orchard.model.onnx_model import METADATA_KEY
 PREFIX = "orchard."
 KEYS = {"size", "scale", "offset", "mean", "std", "layout", "output", "name", "notice"}
 MAX_BYTES = 1 << 16
+MAX_TEXT = 1000
+MAX_SIZE = 1 << 13  # what is too large for one call is refused with the network
 
 Settings = Mapping[str, Any]
 PerColour = tuple[float, ...]
@@ -94,20 +96,30 @@ def _check(stated: Settings, place: str) -> None:
                 f"three{', none of them 0' if nonzero else ''}"
             )
     size = stated.get("size", 1)
-    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-        raise WeightsError(f"{place}: size = {size!r}: expected a whole number of pixels per side")
+    if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MAX_SIZE:
+        raise WeightsError(
+            f"{place}: size = {repr(size)[:80]}: expected a whole number of pixels per side, at "
+            f"most {MAX_SIZE:,}"
+        )
     if stated.get("layout", "NHWC") not in ("NHWC", "NCHW"):
         raise WeightsError(f"{place}: layout = {stated['layout']!r}: expected NHWC or NCHW")
     for key in ("output", "name", "notice"):
-        if not isinstance(stated.get(key, ""), str):
-            raise WeightsError(f"{place}: {key} = {stated[key]!r}: expected a text")
+        value = stated.get(key, "")
+        if not isinstance(value, str) or len(value) > MAX_TEXT:
+            raise WeightsError(
+                f"{place}: {key} = {str(value)[:80]!r}: expected a text of at most "
+                f"{MAX_TEXT:,} characters"
+            )
 
 
 def _per_colour(value: Any) -> PerColour:
     """() where it is not numbers."""
     values = value if isinstance(value, list) else [value]
     numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
-    return tuple(float(v) for v in values) if numbers else ()
+    try:
+        return tuple(float(v) for v in values) if numbers else ()
+    except OverflowError:  # a whole number beyond what a float holds
+        return ()
 
 
 def _text(values: PerColour) -> str:

@@ -43,11 +43,20 @@ def cached_weights(url: str, file_name: str) -> tuple[Weights, str]:
         return _fetched_for_once(url, file_name)
     if not path.exists():
         fetch(url, path)
+    recorded = _recorded(path)
     try:
-        weights, sha256 = read_keras(path)
+        weights, sha256 = read_keras(path, known=recorded)
     except WeightsError as error:
         raise WeightsError(f"{error}; delete it to have it fetched from {url}") from None
-    _compare(path, sha256)
+    if recorded is None:
+        with suppress(OSError):  # a cache that cannot be written serves all the same
+            _write_record(path, sha256, "found in the cache")
+    elif recorded != sha256:
+        raise WeightsError(
+            f"{path}: sha256 {sha256}, expected {recorded} as recorded in "
+            f"{_record_path(path).name}; delete both files to fetch them again, or the record "
+            "alone to accept the file"
+        )
     return weights, sha256
 
 
@@ -133,19 +142,11 @@ def _write_record(path: Path, sha256: str, source: str) -> None:
         part.unlink(missing_ok=True)
 
 
-def _compare(path: Path, sha256: str) -> None:
-    """Hold the file against what was recorded when it was first seen."""
-    record = _record_path(path)
+def _recorded(path: Path) -> str | None:
+    """The file's sha256 as it was when it was first seen and read; None where it never was."""
     try:
-        recorded = json.loads(record.read_text(encoding="utf-8"))["sha256"]
+        return str(json.loads(_record_path(path).read_text(encoding="utf-8"))["sha256"])
     except FileNotFoundError:
-        with suppress(OSError):  # a cache that cannot be written serves all the same
-            _write_record(path, sha256, "found in the cache")
-        return
-    except (OSError, ValueError, KeyError, TypeError):
-        recorded = "unreadable"
-    if recorded != sha256:
-        raise WeightsError(
-            f"{path}: sha256 {sha256}, expected {recorded} as recorded in {record.name}; delete "
-            "both files to fetch them again, or the record alone to accept the file"
-        )
+        return None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return "unreadable"
