@@ -176,7 +176,7 @@ def test_a_wrong_code_takes_nothing_from_the_paths_beside_it(output: Path, perso
     )
     assert done.exit_code == 5
     assert f"keeps no image under the code {unknown}" in done.stderr
-    assert contributions.codes(Output.at(output)) == []
+    assert contributions.kept(Output.at(output)) == []
     assert n_features(output) == 39
 
 

@@ -96,10 +96,10 @@ def test_the_whole_story(page: Page, photo: Path, output: Path, tmp_path: Path) 
     if page.locator(".facts").count():
         expect(page.get_by_text(season, exact=True)).to_be_visible()
     code = page.locator("#kept code").inner_text()
-    assert code in contributions.codes(Output.at(output))
+    assert contributions.is_kept(Output.at(output), code)
     page.get_by_role("button", name=erase).click()
     expect(page.locator("#kept [role=status]")).to_be_visible()
-    assert code not in contributions.codes(Output.at(output))
+    assert not contributions.is_kept(Output.at(output), code)
     page.locator("#privacy").click()
     expect(page.get_by_role("heading", name=privacy)).to_be_visible()
 

@@ -223,7 +223,7 @@ def test_an_image_that_somebody_gave_is_erased_by_its_code(first, output):
 
     rows = Tables(output)["features"].n_rows
     assert erase_by(given.code.lower().replace("-", " ")) == (0, f"erased: {given.code}\n")
-    assert contributions.codes(output) == [kept.code]
+    assert contributions.kept(output) == [contributions.name_of(kept.code)]
     assert Tables(output)["features"].n_rows == rows
     code, said = erase_by(given.code)
     assert (code, "keeps no image under the code" in said) == (5, True)

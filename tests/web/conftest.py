@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
+from web.servers import Start, starting
 
 from orchard.training import Trained
 from orchard.web.app import create_app
@@ -43,6 +44,12 @@ def client(output: Path) -> Iterator[Client]:
     yield client
     for one in opened:
         one.__exit__(None, None, None)
+
+
+@pytest.fixture
+def start(output: Path, tmp_path: Path) -> Iterator[Start]:
+    with starting(output, tmp_path) as start:
+        yield start
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import logging
 import re
 import shutil
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +29,7 @@ from orchard.store.erase import erase
 from orchard.store.output import Output
 from orchard.web import app, limits
 from orchard.web.app import create_app
+from orchard.web.guard import Guard
 from orchard.web.logs import REQUESTS, JsonLines
 from orchard.web.services import Services
 from orchard.web.settings import ServeConfig
@@ -158,13 +160,13 @@ def test_a_contribution_is_stored_without_exif_and_erased_by_its_code(
     given = http.post("/api/contributions", content=photo, headers=JPEG)
     assert given.status_code == 201
     code = given.json()["code"]
-    stored = bytes(place.get(f"contributions/{code}.jpg"))
+    stored = bytes(place.get(f"contributions/{contributions.name_of(code)}.jpg"))
     assert b"Camera-of-Somebody" in photo
     assert b"Camera-of-Somebody" not in stored
     assert dict(Image.open(io.BytesIO(stored)).getexif()) == {}
     spoken = code.lower().replace("-", " ").replace("0", "o")
     assert http.delete(f"/api/contributions/{spoken}").status_code == 204
-    assert code not in contributions.codes(place)
+    assert not contributions.is_kept(place, code)
     assert http.delete(f"/api/contributions/{code}").status_code == 404
 
 
@@ -174,7 +176,8 @@ def test_contributions_end_with_their_time(output: Path) -> None:
     assert contributions.expire(place, given.given) == 0
     place.put("contributions/0000-0000-0000-0000.jpg", b"without a record, so without a limit")
     assert contributions.expire(place, given.kept_until) == 2
-    assert not {given.code, "0000-0000-0000-0000"} & set(contributions.codes(place))
+    for code in (given.code, "0000-0000-0000-0000"):
+        assert not contributions.is_kept(place, code)
 
 
 def test_a_server_deletes_what_is_over_by_itself(
@@ -191,10 +194,11 @@ def test_a_server_deletes_what_is_over_by_itself(
     monkeypatch.setattr(app, "expire", expire)
     place = Output.at(output)
     given = contributions.add(place, b"jpeg", keep_days=1)
-    place.put_json(f"contributions/{given.code}.json", {"kept_until": "2000-01-01"})
+    record = f"contributions/{contributions.name_of(given.code)}.json"
+    place.put_json(record, {"kept_until": "2000-01-01"})
     client()
     assert looked.wait(PATIENT["answer_seconds"])
-    assert given.code not in contributions.codes(place)
+    assert not contributions.is_kept(place, given.code)
 
 
 def test_an_expiry_that_meets_an_erasure_leaves_the_others(
@@ -207,7 +211,7 @@ def test_an_expiry_that_meets_an_erasure_leaves_the_others(
     monkeypatch.setattr(Output, "paths", lambda *_: listed)  # as it was a moment ago
     assert contributions.expire(place, given[0].given) == 0
     monkeypatch.undo()
-    assert given[1].code in contributions.codes(place)
+    assert contributions.is_kept(place, given[1].code)
     contributions.erase(place, given[1].code)
 
 
@@ -292,6 +296,28 @@ def test_every_answer_carries_the_security_headers(client: Client, photo: bytes)
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["referrer-policy"] == "no-referrer"
         assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(RuntimeError("of no route"), 500), (asyncio.CancelledError(), 503)]
+)
+def test_what_breaks_around_the_routes_is_answered_with_the_security_headers_too(
+    output: Path, error: BaseException, status: int
+) -> None:
+    sent: list[Any] = []
+
+    async def broken(*_: Any) -> None:
+        raise error
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    services = Services(ServeConfig(output=str(output)))
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    with suppress(asyncio.CancelledError):
+        asyncio.run(Guard(broken, services.metrics, {})(scope, broken, send))
+    assert sent[0]["status"] == status
+    assert dict(sent[0]["headers"])[b"x-content-type-options"] == b"nosniff"
 
 
 def test_logs_and_metrics_hold_no_personal_data(

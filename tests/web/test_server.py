@@ -3,97 +3,27 @@
 from __future__ import annotations
 
 import http.client
-import os
 import select
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2 as httpx
 import pytest
 from corpus.fuzz import damaged_file
+from web.servers import DEADLINE, PATIENT, Server, Start, head
 
 from orchard.classify.predictor import Predictor
 from orchard.web.server import listen
 from orchard.web.settings import ServeConfig
 
-MAIN = "from orchard.cli import main; main()"
 JPEG = {"content-type": "image/jpeg"}
-DEADLINE = 300  # seconds, of a busy machine; nothing waits for it to pass
 HEAD_SECONDS = 3  # where clients that say nothing are waited for
-LIMITS = ("--answer-seconds", "--head-seconds", "--upload-seconds")
-PATIENT = tuple(word for option in LIMITS for word in (option, str(DEADLINE)))
-
-
-@dataclass
-class Server:
-    process: subprocess.Popen[str]
-    port: int
-    log: Path
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE)
-
-    def stop(self) -> str:
-        self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=DEADLINE)
-        return self.log.read_text()
-
-
-Start = Callable[..., Server]
-
-
-@pytest.fixture
-def start(output: Path, tmp_path: Path) -> Iterator[Start]:
-    """`orchard serve` on a free port, where there is no folder for temporary files."""
-    running: list[Server] = []
-
-    def start(*options: str) -> Server:
-        log = tmp_path / "log.jsonl"  # a pipe that nobody reads would fill up
-        command = [sys.executable, "-c", MAIN, "serve", str(output), "--port", "0", *options]
-        with log.open("w") as errors:
-            process = subprocess.Popen(
-                command,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                env=os.environ | {"TMPDIR": str(tmp_path / "not-there")},
-            )
-        server = Server(process, 0, log)
-        running.append(server)
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert "Serving on http://127.0.0.1:" in line, log.read_text()
-        server.port = int(line.split(":")[2].split("/")[0])
-        assert httpx.get(f"{server.url}/ready", timeout=DEADLINE).status_code == 200
-        return server
-
-    yield start
-    for server in running:
-        server.process.kill()
-        server.process.communicate()
-
-
-def head(length: int, connection: str = "keep-alive") -> bytes:
-    lines = (
-        "POST /api/identify HTTP/1.1",
-        "host: localhost",
-        "content-type: image/jpeg",
-        f"content-length: {length}",
-        f"connection: {connection}",
-    )
-    return "\r\n".join((*lines, "", "")).encode()
 
 
 def test_no_spark_is_in_the_process() -> None:

@@ -57,10 +57,17 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     "--rate",
     default=60,
     show_default=True,
-    help="Images per minute from one address, then 429; 0 for no limit. This machine has none.",
+    help="Images per minute from one address, then 429; 0 for no limit. None for this machine, "
+    "if nothing else can reach the server.",
 )
 @click.option(
     "--connections", default=2000, show_default=True, help="Connections open at once; then 503."
+)
+@click.option(
+    "--connections-per-address",
+    default=250,
+    show_default=True,
+    help="Of one address; then 503. A proxy (--behind-proxy) has no such limit.",
 )
 @click.option(
     "--contributions/--no-contributions",
@@ -72,7 +79,7 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 @click.option(
     "--behind-proxy",
     is_flag=True,
-    help="Trust X-Forwarded-For and -Proto from a proxy on this machine.",
+    help="Trust X-Forwarded-For, -Proto and -Host from a proxy on this machine.",
 )
 @click.option(
     "--thumbnails/--no-thumbnails",
@@ -91,9 +98,9 @@ def serve_command(output: str, quiet: bool, **options: Any) -> None:
     a proxy with a certificate in front of it (--behind-proxy).
 
     Images are held in memory only, and dropped once they are answered. If somebody chooses to leave
-    one to improve the classifier, it is kept without EXIF under a random code in
-    OUTPUT/contributions, for --keep-days at most; `orchard erase OUTPUT --contribution CODE`
-    erases it. Log lines are JSON on standard error, and hold no personal data.
+    one to improve the classifier, it is kept without EXIF in OUTPUT/contributions, for --keep-days
+    at most, and they get a random code: `orchard erase OUTPUT --contribution CODE` erases it. Log
+    lines are JSON on standard error, and hold no personal data.
 
     \b
     Addresses:
@@ -117,12 +124,11 @@ def serve_command(output: str, quiet: bool, **options: Any) -> None:
 
     config = ServeConfig(output=output, **options)
     services = Services(config)
-    if services.n_outside:
-        click.echo(
-            f"{services.n_outside:,} known images are outside the sources that the result's runs "
-            "record and are not shown; use --source to say where they may be read",
-            err=True,
-        )
     with listen(config) as listening:
         click.echo(f"Serving on {address(config, listening)} (Ctrl-C stops it)")
+        if services.n_outside:  # on standard error every line is JSON
+            click.echo(
+                f"{services.n_outside:,} known images are outside the sources that the result's "
+                "runs record and are not shown; use --source to say where they may be read"
+            )
         serve(config, services, listening, quiet=quiet)

@@ -113,9 +113,9 @@ def _pictures(output: Output) -> dict[str, str]:
             f"{len(galleries)}: path, label and numbers of the known images of each, which answers "
             "name and `orchard serve` shows"
         )
-    if codes := contributions.codes(output):
+    if names := contributions.kept(output):
         found["contributions"] = (
-            f"{len(codes):,} images that people gave, each under a code, what it was taken for and "
+            f"{len(names):,} images that people gave, each under a code, what it was taken for and "
             "until when it is kept"
         )
     return found

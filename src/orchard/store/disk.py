@@ -8,10 +8,12 @@ for its user to say.
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
+_PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -81,10 +83,45 @@ def move(root: str, source: str, target: str) -> None:
         os.rename(name, new_name, src_dir_fd=folder, dst_dir_fd=new_folder)
 
 
+def write_private(root: str, path: str, data: bytes) -> None:
+    """Write a file whole that nobody but its owner can read, into a folder that nobody else can
+    enter. Raises OSError, also for a link."""
+    with _parent(root, path, missing="make", mode=_PRIVATE_FOLDER) as (folder, name):
+        assert folder is not None
+        _close_to_others(folder)
+        partial = f"{secrets.token_hex(16)}.part"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        file = os.open(partial, flags, _PRIVATE_FILE, dir_fd=folder)
+        try:
+            with os.fdopen(file, "wb") as out:
+                out.write(data)
+            os.rename(partial, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(partial, dir_fd=folder)
+            raise
+
+
+def close_to_others(root: str, folder: str) -> None:
+    """Let nobody but its owner enter a folder, where there is one. Raises OSError."""
+    with _parent(root, f"{folder}/-") as (place, _):
+        if place is not None:
+            _close_to_others(place)
+
+
+def _close_to_others(folder: int) -> None:
+    # Where the folder is somebody else's, or has no such modes, the files alone are closed.
+    with suppress(OSError):
+        if os.fstat(folder).st_mode & 0o077:
+            os.fchmod(folder, _PRIVATE_FOLDER)
+
+
 @contextmanager
-def _parent(root: str, path: str, missing: str = "none") -> Iterator[tuple[int | None, str]]:
+def _parent(
+    root: str, path: str, missing: str = "none", mode: int = 0o777
+) -> Iterator[tuple[int | None, str]]:
     """The open folder that a path lies in, and the path's last part; None for no folder, or one
-    behind a link."""
+    behind a link. missing: "make" creates folders, of the given mode; "raise" is an OSError."""
     *folders, name = path.split("/")
     with ExitStack() as stack:
         try:
@@ -93,7 +130,7 @@ def _parent(root: str, path: str, missing: str = "none") -> Iterator[tuple[int |
             for part in folders:
                 if missing == "make":
                     with suppress(FileExistsError):
-                        os.mkdir(part, dir_fd=place)
+                        os.mkdir(part, mode, dir_fd=place)
                 place = os.open(part, _FOLDER, dir_fd=place)
                 stack.callback(os.close, place)
         except OSError:

@@ -22,6 +22,7 @@ _DATA = rf"part-{_RUN}-[a-z0-9]+-(?:[0-9a-f]{{8}}){{1,2}}\.parquet"
 _CHECKPOINT = r"\d{20}\.checkpoint(?:\.\d{10}\.\d{10}|\.[0-9a-f-]{36})?\.(?:parquet|json)"
 _LOG = rf"_delta_log/(?:\d{{20}}\.(?:json|crc)|{_CHECKPOINT}|_last_checkpoint)"
 _ID = r"[0-9a-f]{16}"
+_SEALED = r"[0-9a-f]{32}"
 _CODE = r"[0-9A-Z]{4}(?:-[0-9A-Z]{4}){3}"
 _VECTORS = r"(?:components|features)\.(?:csv|npy|parquet)"
 
@@ -44,7 +45,7 @@ _MADE = (
     r"report/(?:index\.html|classifier\.html|explained_variance\.png|drawn\.json)",
     rf"export/{EXPORTED}",
     r"erasure/(?:suppressed\.json|audit\.jsonl)|privacy/processing_record\.json",
-    rf"contributions/{_CODE}\.(?:jpg|json)",
+    rf"contributions/(?:(?:{_SEALED}|{_CODE})\.(?:jpg|json)|{_SEALED}\.part)",
 )
 _MADE_FOLDERS = (
     "|".join(FOLDERS),

@@ -67,6 +67,26 @@ class Output:
         except (BaseError, OSError) as error:
             raise TableError(_sentence("write", self.uri(path), error)) from error
 
+    def put_private(self, path: str, data: bytes) -> None:
+        """Write an object that on a disk its owner alone can read. Raises TableError."""
+        if not self.is_local:
+            self.put(path, data)
+            return
+        self.refuse_links(path)
+        try:
+            self.store()  # makes the folder itself
+            disk.write_private(self.root, path, data)
+        except OSError as error:
+            raise TableError(_sentence("write", self.uri(path), error)) from error
+
+    def close_to_others(self, folder: str) -> None:
+        """On a disk, let nobody but its owner enter a folder, if it is there. Raises TableError."""
+        try:
+            if self.is_local:
+                disk.close_to_others(self.root, folder)
+        except OSError as error:
+            raise TableError(_sentence("write", self.uri(folder), error)) from error
+
     def create(self, path: str, data: bytes) -> None:
         """Write an object where there is none. Raises TableError, also where another is there."""
         self.refuse_links(path)

@@ -20,10 +20,12 @@ from orchard.store.contributions import expire
 from orchard.web import contributions, metrics, pages
 from orchard.web.answers import answer
 from orchard.web.bodies import read_image
+from orchard.web.clients import client_of, sender
 from orchard.web.guard import CLIENT_GONE, Guard
 from orchard.web.hosts import OwnNames
 from orchard.web.language import language_of
 from orchard.web.openapi import document
+from orchard.web.origins import OwnOrigin
 from orchard.web.problems import Problem, problem_response, unreadable
 from orchard.web.services import Services
 
@@ -58,7 +60,8 @@ def create_app(services: Services) -> ASGIApp:
     app.state.services = services
     app.state.pages = pages.Pages(services.config)
     open_to_others = not services.config.is_loopback or services.config.behind_proxy
-    named = app if open_to_others else OwnNames(app)
+    own = OwnOrigin(app, behind_proxy=services.config.behind_proxy)
+    named = own if open_to_others else OwnNames(own)
     return Guard(named, services.metrics, {route.endpoint: route.path for route in routes})
 
 
@@ -98,7 +101,7 @@ async def give(request: Request) -> Response:
     _must_take_contributions(services)
     said = {name: _species_id(request, name) for name in ("taken_for", "said_to_be")}
     async with _image(request) as data:
-        work = partial(contributions.give, services, data, **said)
+        work = partial(contributions.give, services, _address(request), data, **said)
         given, _ = await services.pool.run(
             work, request.receive, undo=partial(contributions.undo, services)
         )
@@ -108,7 +111,7 @@ async def give(request: Request) -> Response:
 async def take_back(request: Request) -> Response:
     services = _services(request)
     _must_take_contributions(services)
-    services.rate.take(request.client.host if request.client else None)
+    services.rate.take(sender(request, services.config))
     code = request.path_params["code"]
     await anyio.to_thread.run_sync(contributions.take_back, services, code)
     return Response(status_code=204, headers=_NO_STORE)
@@ -175,13 +178,15 @@ async def _image(request: Request) -> AsyncIterator[bytes]:
     """
     services = _services(request)
     config = services.config
-    if request.headers.get("sec-fetch-site") == "cross-site":
-        raise Problem(403, "cross_site", "Pages of other sites cannot send images here.")
-    services.rate.take(request.client.host if request.client else None)
-    with services.uploads.one() as upload:
+    services.rate.take(sender(request, config))
+    with services.uploads.one(_address(request)) as upload:
         yield await read_image(
             request, upload, max_bytes=config.max_bytes, seconds=config.upload_seconds
         )
+
+
+def _address(request: Request) -> str:
+    return client_of(request.client.host if request.client else None)
 
 
 def _must_take_contributions(services: Services) -> None:
@@ -211,7 +216,7 @@ def _pages(request: Request) -> pages.Pages:
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     services: Services = app.state.services
     chores = asyncio.gather(
-        again_and_again("expire contributions", _HOUR, partial(expire, services.output)),
+        again_and_again("expire contributions", _HOUR, partial(_expire, services)),
         again_and_again("look for another classifier", _MINUTE, services.refresh),
     )
     yield
@@ -219,6 +224,11 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     with suppress(asyncio.CancelledError):
         await chores
     services.close()
+
+
+def _expire(services: Services) -> None:
+    expire(services.output)
+    services.places.count()
 
 
 async def again_and_again(name: str, seconds: float, chore: Callable[[], object]) -> None:

@@ -19,28 +19,32 @@ SIDE = 640  # pixels of the longer side: nearly three times what the network see
 
 
 def give(
-    services: Services, data: bytes, taken_for: str | None, said_to_be: str | None
+    services: Services,
+    client: str,
+    data: bytes,
+    taken_for: str | None,
+    said_to_be: str | None,
 ) -> Contribution:
     """Store what is left of an image without its EXIF. Raises Problem."""
     config = services.config
-    jpeg = as_jpeg(data, SIDE, config.max_pixels, config.decode_seconds)
-    if isinstance(jpeg, Failure):
-        raise unreadable(jpeg)
-    with _writing():
-        if len(contributions.codes(services.output)) >= config.max_contributions:
-            raise Problem(503, "full", "No more images are stored for now; thank you all the same.")
+    with _writing(), services.places.one(client) as code:
+        jpeg = as_jpeg(data, SIDE, config.max_pixels, config.decode_seconds)
+        if isinstance(jpeg, Failure):
+            raise unreadable(jpeg)
         return contributions.add(
             services.output,
             jpeg,
             keep_days=config.keep_days,
             taken_for=taken_for,
             said_to_be=said_to_be,
+            code=code,
         )
 
 
 def undo(services: Services, given: Contribution) -> None:
     """Erase an image whose code could not be sent to the person who gave it."""
     contributions.erase(services.output, given.code)
+    services.places.leave(given.code)
 
 
 def take_back(services: Services, code: str) -> None:
@@ -49,8 +53,9 @@ def take_back(services: Services, code: str) -> None:
     parsed = contributions.parse_code(code)
     with _writing():
         erased = parsed is not None and contributions.erase(services.output, parsed)
-    if not erased:
+    if parsed is None or not erased:
         raise Problem(404, "no_such_code", "No image is stored under this code.")
+    services.places.leave(parsed)
 
 
 @contextmanager

@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from orchard.web.headers import HEADERS
 from orchard.web.logs import REQUESTS
 from orchard.web.metrics import Metrics
+from orchard.web.pool import busy
+from orchard.web.problems import problem_response
 
 CLIENT_GONE = 499  # as nginx counts it; nobody receives it
-
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' blob:",
-        "connect-src 'self'",
-        "manifest-src 'self'",
-        "worker-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
-)
-HEADERS = {
-    "content-security-policy": CONTENT_SECURITY_POLICY,
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "geolocation=(), microphone=(), browsing-topics=()",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-}
 _log = logging.getLogger(REQUESTS)
 
 
@@ -51,7 +32,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status, sent, started = CLIENT_GONE, 0, time.perf_counter()
+        status, sent, started = 0, 0, time.perf_counter()
 
         async def guarded(message: Message) -> None:
             nonlocal status, sent
@@ -66,11 +47,18 @@ class Guard:
 
         try:
             await self._app(scope, receive, guarded)
-        except Exception:
-            status = 500
+        except Exception as error:
             _log.exception("unexpected error")
+            if not status:
+                await (await problem_response(Request(scope), error))(scope, receive, guarded)
+            status = 500
+        except asyncio.CancelledError:  # it took longer than a server that stops may wait
+            if not status:
+                stopping = busy("This server is shutting down.")
+                await (await problem_response(Request(scope), stopping))(scope, receive, guarded)
+            raise
         finally:
-            self._tell(scope, status, sent, time.perf_counter() - started)
+            self._tell(scope, status or CLIENT_GONE, sent, time.perf_counter() - started)
 
     def _tell(self, scope: Scope, status: int, sent: int, seconds: float) -> None:
         route = self._routes.get(scope.get("endpoint"), "(none)")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 
 from orchard.web.pool import busy
 from orchard.web.problems import Problem
+from orchard.web.shares import Shares
 
 MAX_ADDRESSES = 10_000  # remembered at once; the longest unseen is forgotten first
 
@@ -18,17 +18,17 @@ MAX_ADDRESSES = 10_000  # remembered at once; the longest unseen is forgotten fi
 class Rate:
     """So many images a minute from one address, and as many at once: a bucket that refills.
 
-    Addresses are held in memory alone, and only until their bucket is full again. An IPv6 address
-    counts as its /64, which one household has. This machine itself is not limited.
+    Addresses are held in memory alone, and only until their bucket is full again. This machine
+    itself is not limited.
     """
 
     def __init__(self, per_minute: int) -> None:
         self.per_minute = per_minute
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, address: str | None, now: float | None = None) -> None:
-        """Raises Problem 429 where the bucket is empty. now: seconds of a monotonic clock."""
-        client = _client(address)
+    def take(self, client: str | None, now: float | None = None) -> None:
+        """Raises Problem 429 where the bucket is empty. client: as of `sender`; None for this
+        machine. now: seconds of a monotonic clock."""
         if not self.per_minute or client is None:
             return
         now = time.monotonic() if now is None else now
@@ -57,40 +57,28 @@ class Rate:
             del self._buckets[oldest]
 
 
-def _client(address: str | None) -> str | None:
-    try:
-        found = ipaddress.ip_address(address or "")
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
-        found = found.ipv4_mapped
-    if found.is_loopback:
-        return None
-    if isinstance(found, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((found, 64), strict=False))
-    return str(found)
-
-
 @dataclass
 class Uploads:
     """Bodies on their way: how many, and the bytes they hold together until they are answered."""
 
     most: int
+    each: int
     most_bytes: int
-    n: int = field(default=0, init=False)
     n_bytes: int = field(default=0, init=False)
 
+    def __post_init__(self) -> None:
+        self._shares = Shares(self.most, self.each)
+
     @contextmanager
-    def one(self) -> Iterator[Upload]:
-        """Raises Problem 503 where there are too many."""
-        if self.n >= self.most:
+    def one(self, client: str) -> Iterator[Upload]:
+        """Raises Problem 503 where there are too many, of this client or of all."""
+        if not self._shares.take(client):
             raise busy("Too many images are being uploaded; try again in a moment.")
         upload = Upload(self)
-        self.n += 1
         try:
             yield upload
         finally:
-            self.n -= 1
+            self._shares.leave(client)
             self.n_bytes -= upload.n_bytes
 
 

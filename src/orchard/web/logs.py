@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 from datetime import datetime, timezone
 from typing import Any
 
@@ -28,16 +29,37 @@ class JsonLines(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = record.exc_info[0].__name__
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return json.dumps(line, default=str)  # ASCII, which every locale can write
 
 
 def configure(*, quiet: bool) -> None:
-    """Send uvicorn's and our own lines to standard error. quiet: no line for a request."""
+    """Send all lines to standard error, also those of libraries, warnings and threads.
+
+    quiet: no line for a request.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
+    logging.captureWarnings(True)
+    logging.getLogger().handlers = [handler]
+    threading.excepthook = _thread_failed
+    sys.unraisablehook = _unraisable
     for name in ("uvicorn", "orchard.web"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(logging.INFO)
+    # What it says of an image is told to whoever sent it, who could fill the log with it.
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
     if quiet:
         logging.getLogger(REQUESTS).setLevel(logging.WARNING)
+
+
+def _thread_failed(args: threading.ExceptHookArgs) -> None:
+    _failed("a thread failed", args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def _unraisable(args: Any) -> None:
+    _failed("an error that nobody can handle", args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def _failed(message: str, kind: Any, value: Any, trace: Any) -> None:
+    logging.getLogger("orchard.web").error(message, exc_info=(kind, value or kind(), trace))

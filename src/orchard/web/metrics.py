@@ -47,6 +47,11 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
+        self.refused = Counter(
+            "orchard_connections_refused",
+            "Connections that found no place.",
+            registry=self._registry,
+        )
         inside = Gauge(
             "orchard_images_inside",
             "Images that are worked on or wait for it.",

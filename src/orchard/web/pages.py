@@ -22,14 +22,18 @@ _HELP = {
         "<p>Off, until you switch it on. Then your next photos are kept on this server to teach "
         "it, smaller and without place or date, for {days} days at most. Each gets a random code, "
         "which your browser remembers: “Erase it” deletes the photo for good. You may also give "
-        "the code to whoever runs this server. Nothing connects a photo to you but the code.</p>"
+        "the code to whoever runs this server. Nothing that is stored connects a photo to you but "
+        "the code. So that nobody takes all the space, a scrambled form of your address is held in "
+        "memory until the photo is gone or the server restarts; it is never written down.</p>"
     ),
     "fr": (
         "<p>Désactivé, tant que vous ne l'activez pas. Ensuite vos prochaines photos sont gardées "
         "sur ce serveur pour l'entraîner, réduites, sans lieu ni date, {days} jours au plus. "
         "Chacune reçoit un code au hasard, que votre navigateur retient : « Effacer » la "
         "supprime pour de bon. Vous pouvez aussi donner ce code à la personne qui gère ce "
-        "serveur. Rien ne relie une photo à vous, sinon ce code.</p>"
+        "serveur. Rien de ce qui est stocké ne relie une photo à vous, sinon ce code. Pour que "
+        "personne n'occupe toute la place, une empreinte de votre adresse reste en mémoire jusqu'à "
+        "ce que la photo soit effacée ou que le serveur redémarre ; elle n'est jamais écrite.</p>"
     ),
 }
 _NO_HELP = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from http import HTTPStatus
 from typing import Any
 
@@ -10,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from orchard.records import Failure, Reason
+from orchard.web.headers import HEADERS
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -62,18 +64,37 @@ async def problem_response(request: Request, error: Exception) -> Response:
     return _response(500, "internal_error", "Something is wrong here, not with the request.", {})
 
 
+def raw_response(problem: Problem) -> bytes:
+    """The same as bytes of HTTP/1.1, for where there is no application to answer."""
+    body = json.dumps(_content(problem.status, problem.code, problem.detail)).encode()
+    headers = {
+        "content-type": MEDIA_TYPE,
+        "content-length": str(len(body)),
+        "cache-control": "no-store",
+        "connection": "close",
+    }
+    lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}"]
+    for name, value in (headers | problem.headers | HEADERS).items():
+        lines.append(f"{name}: {value}")
+    return "\r\n".join((*lines, "", "")).encode() + body
+
+
 def _http_detail(error: HTTPException) -> str:
     known = {404: "There is nothing at this address.", 405: "This address takes other methods."}
     return known.get(error.status_code, str(error.detail))
 
 
-def _response(status: int, code: str, detail: str, headers: dict[str, str]) -> Response:
-    content: dict[str, Any] = {
+def _content(status: int, code: str, detail: str) -> dict[str, Any]:
+    return {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "code": code,
         "detail": detail,
     }
+
+
+def _response(status: int, code: str, detail: str, headers: dict[str, str]) -> Response:
+    content = _content(status, code, detail)
     headers = {**headers, "cache-control": "no-store"}
     return JSONResponse(content, status, headers, media_type=MEDIA_TYPE)

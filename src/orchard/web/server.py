@@ -12,6 +12,7 @@ import uvicorn
 from orchard.errors import ConfigError
 from orchard.web import logs
 from orchard.web.app import create_app
+from orchard.web.connections import Connections
 from orchard.web.protocol import limited_protocol
 from orchard.web.services import Services
 from orchard.web.settings import ServeConfig
@@ -27,11 +28,13 @@ def serve(
 ) -> None:
     """Answer until SIGINT or SIGTERM; what is under way is finished first."""
     logs.configure(quiet=quiet)
-    _allow_open_files(config.connections + _FILES_BESIDE)
+    files = _allow_open_files(2 * config.connections + _FILES_BESIDE)
+    told = max(0, min(config.connections, files - config.connections - _FILES_BESIDE))
+    connections = Connections(config, told, services.metrics.refused.inc)
     server = _Server(
         uvicorn.Config(
             create_app(services),
-            http=limited_protocol(config.connections, config.head_seconds),
+            http=limited_protocol(connections, config.head_seconds),
             ws="none",
             lifespan="on",
             log_config=None,
@@ -83,12 +86,14 @@ def address(config: ServeConfig, listening: socket.socket) -> str:
     return f"http://{host}:{listening.getsockname()[1]}/"
 
 
-def _allow_open_files(wanted: int) -> None:
+def _allow_open_files(wanted: int) -> int:
+    """How many there then may be, at most as many as wanted."""
     try:
         import resource
     except ImportError:  # not on Windows, where there is no such limit
-        return
+        return wanted
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most

@@ -10,6 +10,7 @@ from orchard.store import recorded_sources
 from orchard.store.output import Output
 from orchard.web.limits import Rate, Uploads
 from orchard.web.metrics import Metrics
+from orchard.web.places import Places
 from orchard.web.pool import Pool
 from orchard.web.settings import ServeConfig
 from orchard.web.thumbnails import Thumbnails
@@ -29,7 +30,10 @@ class Services:
         # Known images are read from disks and buckets: they wait beside, not before, an answer.
         self.thumbnail_pool = Pool(1, _WAITING_THUMBNAILS, config.answer_seconds)
         self.rate = Rate(config.rate)
-        self.uploads = Uploads(config.uploads, config.upload_memory)
+        self.uploads = Uploads(config.uploads, config.uploads_per_address, config.upload_memory)
+        self.places = Places(
+            self.output, config.max_contributions, config.contributions_per_address
+        )
         self.metrics = Metrics(self.pool)
         self.is_ready = True
 

@@ -27,11 +27,13 @@ class ServeConfig:
     - max_bytes, max_pixels: of one image. head_seconds: for what precedes its bytes, and for an
       answer to be read; upload_seconds: for an image to arrive. answer_seconds: for the answer,
       waiting included. decode_seconds: of a core's time that an image may take to decode.
-    - uploads: bodies that may be on their way at once. upload_memory: bytes they may hold together.
-    - rate: images a minute from one address, 0 for no limit; never of this machine itself.
-    - connections: open at once.
+    - uploads: bodies that may be on their way at once, uploads_per_address of one address.
+      upload_memory: bytes they may hold together.
+    - rate: images a minute from one address, 0 for no limit; never of this machine itself, unless
+      others can reach the server.
+    - connections: open at once, connections_per_address of one address; a proxy has no such share.
     - contributions: whether people may leave images. keep_days: for how long those are kept.
-      max_contributions: how many at once.
+      max_contributions: how many at once, contributions_per_address of one address.
     - behind_proxy: take the client's address from X-Forwarded-For, which a proxy on this machine
       sets.
     - thumbnails: show known images with an answer. sources: read them below these only; default
@@ -56,12 +58,15 @@ class ServeConfig:
     answer_seconds: Seconds = 10.0
     decode_seconds: Seconds = 5.0
     uploads: Annotated[int, Ge(1)] = 256
+    uploads_per_address: Annotated[int, Ge(1)] = 64
     upload_memory: Annotated[int, Ge(1)] = 512 * MEBIBYTE
     rate: Annotated[int, Ge(0)] = 60
     connections: Annotated[int, Ge(1)] = 2000
+    connections_per_address: Annotated[int, Ge(1)] = 250
     contributions: bool = True
     keep_days: Annotated[int, Ge(1)] = 90
     max_contributions: Annotated[int, Ge(1)] = 10_000
+    contributions_per_address: Annotated[int, Ge(1)] = 100
     behind_proxy: bool = False
     thumbnails: bool = True
     sources: Annotated[tuple[str, ...], Expected("a folder or a URL, or several", "--source")] = ()
