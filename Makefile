@@ -5,6 +5,7 @@
 #             test-lowest and test-airflow run the long ones
 # make coverage  what the tests run of each module: a table, and pages in .cache/coverage
 # make lint   formatting, types, layers, generated pages, the documentation's links
+# make audit  the licences of what running installs, and its known vulnerabilities
 # make hooks  the same before each commit, by pre-commit
 # make release  wheel and sdist into dist/, checked, installed by themselves, the demo run from them
 # make docs   the documentation as a site, in site/
@@ -24,7 +25,7 @@ UV := $(shell command -v uv 2>/dev/null)
 PIP = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install \
   --quiet --disable-pip-version-check --no-compile)
 
-.PHONY: demo test coverage hooks release test-browser test-cluster test-damage test-mllib test-package test-s3 \
+.PHONY: demo test audit coverage hooks release test-browser test-cluster test-damage test-mllib test-package test-s3 \
   test-spark4 test-lowest \
   test-airflow train-backbone fruit ship-backbone test-training lint docs bench lock clean
 
@@ -43,6 +44,13 @@ test: $(DEVELOPING)
 
 coverage: $(DEVELOPING)
 	$(BIN)/pytest --cov --cov-report=term --cov-report=html $(addprefix tests/,$(AREA))
+
+# pip-audit in an environment of its own; without an index or a service, the licences alone.
+AUDIT := .venv-audit
+audit: $(DEVELOPING)
+	test -x $(AUDIT)/bin/pip-audit || { $(PYTHON) -m venv $(AUDIT) && $(AUDIT)/bin/python -m pip \
+	  install --quiet --disable-pip-version-check "pip-audit>=2.10"; } || true
+	$(BIN)/python .ci/audit.py $(AUDIT)/bin/pip-audit
 
 hooks: $(DEVELOPING)
 	$(BIN)/pre-commit install

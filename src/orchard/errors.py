@@ -22,11 +22,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from orchard.printable import printable
+
 
 class OrchardError(Exception):
     """Base of all errors that a user can act on."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        """One line, in which names from files do no harm."""
+        return printable(super().__str__())
 
 
 class ConfigError(OrchardError):

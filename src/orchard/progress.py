@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod, OverflowMethod
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -24,7 +25,10 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.style import Style
 from rich.text import Text
+
+from orchard.printable import printable
 
 POLL_SECONDS = 0.2
 LINE_SECONDS = 10.0  # between plain lines
@@ -32,19 +36,35 @@ LINE_SECONDS = 10.0  # between plain lines
 Done = Callable[[], tuple[int, int]]  # images done, of which errors
 
 
+class Terminal(Console):
+    """A console that takes text for what it is: brackets are no markup, colons no emoji, and
+    characters that a terminal would obey are shown as escapes. Cells of tables pass here too."""
+
+    def render_str(
+        self,
+        text: str,
+        *,
+        style: str | Style = "",
+        justify: JustifyMethod | None = None,
+        overflow: OverflowMethod | None = None,
+        **_: Any,
+    ) -> Text:
+        return Text(printable(text), style=style, justify=justify, overflow=overflow)
+
+
 class Reporter:
     """Tells a person what a run does. `quiet` keeps only warnings."""
 
     def __init__(self, console: Console | None = None, *, quiet: bool = False) -> None:
-        self.console = console or Console(stderr=True)
+        self.console = console or Terminal(stderr=True)
         self.quiet = quiet
 
     def say(self, text: str) -> None:
         if not self.quiet:
-            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self.console.print(Text(printable(text)), soft_wrap=True)
 
     def warn(self, text: str) -> None:
-        self.console.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
+        self.console.print(Text(printable(f"warning: {text}")), style="yellow", soft_wrap=True)
 
     @contextmanager
     def track(
@@ -90,7 +110,7 @@ class _Rate(ProgressColumn):
 def _bar(reporter: Reporter, total: int, doing: str) -> Iterator[Callable[[int, int], None]]:
     columns: list[ProgressColumn] = [
         SpinnerColumn(),
-        TextColumn(doing),
+        TextColumn(doing, markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         _Rate(),

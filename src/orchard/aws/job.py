@@ -20,11 +20,9 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from rich.console import Console
-
 from orchard.config import RunConfig
 from orchard.errors import OrchardError
-from orchard.progress import Done, Reporter
+from orchard.progress import Done, Reporter, Terminal
 from orchard.storage import Storage
 from orchard.store.output import Output
 
@@ -85,7 +83,7 @@ class JobReporter(Reporter):
     """Writes its messages to standard error, as usual, and into a folder that others read."""
 
     def __init__(self, place: Output) -> None:
-        super().__init__(Console(stderr=True, force_terminal=False, width=120))
+        super().__init__(Terminal(stderr=True, force_terminal=False, width=120))
         self._place = place
         self._lock = threading.Lock()
         self._told = 0.0
@@ -136,4 +134,4 @@ class JobReporter(Reporter):
                 try:
                     self._place.put_json(PROGRESS, self.state)
                 except OrchardError as error:  # a run continues if its progress cannot be written
-                    self.console.print(f"warning: {error}", markup=False)
+                    super().warn(str(error))

@@ -28,7 +28,7 @@ def whole_run(
     work = cluster.workload(run, uploads, rate)
     expected = cluster.estimate(work)
     for part in estimate_tables(cluster.config, work, expected):
-        console.print(part, highlight=False)
+        console.print(part)
     confirm("Start it?")
     backend = cluster.deploy(sources)
     code = cluster.upload_code()

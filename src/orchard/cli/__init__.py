@@ -9,7 +9,7 @@ import click
 
 from orchard._version import __version__
 from orchard.cli.cluster import cluster_group
-from orchard.cli.command import INTERRUPTED
+from orchard.cli.command import INTERRUPTED, Commands
 from orchard.cli.erase import erase_command, readmit_command
 from orchard.cli.models import models_command
 from orchard.cli.predict import predict_command
@@ -41,7 +41,9 @@ Exit codes:
 """
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES
+)
 @click.version_option(__version__, prog_name="orchard")
 def main() -> None:
     """Turn a folder of images into reduced features, on Spark.

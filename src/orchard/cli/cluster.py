@@ -9,7 +9,7 @@ import click
 
 from orchard.cli import cluster_started
 from orchard.cli.cluster_options import CloudCommand, cluster_options, context_of, run_options
-from orchard.cli.command import show
+from orchard.cli.printing import echo, echo_text, show
 from orchard.errors import ConfigError
 
 
@@ -81,7 +81,7 @@ def estimate_command(
     show(*estimate_tables(config, work, found))
     if sources_of_prices:
         for name, source in prices.sources():
-            click.echo(f"{name}: {source}")
+            echo(f"{name}: {source}")
     guard(config, found)
 
 
@@ -112,12 +112,12 @@ def up_command(
         outputs = context.known_outputs()
         request = run_job_flow(config, outputs)
         line = aws_command("emr", "RunJobFlow", request, config.region)
-        click.echo(json.dumps(request, indent=1) if as_json else line)
+        echo_text(json.dumps(request, indent=1) if as_json else line)
         return
     started = "" if config.is_serverless else f", and start a cluster for at most {most:.2f} EUR"
     context.confirm(f"Make the stack {config.name} in {config.region}{started}?", yes)
     made = cluster.start(source_bucket)
-    click.echo(f"{made.cluster} is ready or on its way; bucket: s3://{cluster.bucket}")
+    echo(f"{made.cluster} is ready or on its way; bucket: s3://{cluster.bucket}")
 
 
 @cluster_group.command("submit", cls=CloudCommand, short_help="Send a run to what `up` made.")
@@ -158,7 +158,7 @@ def submit_command(
         where = backend.running()
         alone = where is None and not context.config.is_serverless
         service, call, request = backend.request(url, code, where or "APPLICATION", alone=alone)
-        click.echo(aws_command(service, call, request, context.config.region))
+        echo(aws_command(service, call, request, context.config.region))
         return
     show(*estimate_tables(cluster.config, work, expected))
     backend = cluster.backend()
@@ -166,10 +166,10 @@ def submit_command(
     cluster.upload_images(uploads)
     if on_upload:
         name = install(cluster, backend, run, code)
-        click.echo(f"{name}: runs whenever s3://{cluster.bucket}/images/..._READY is put")
+        echo(f"{name}: runs whenever s3://{cluster.bucket}/images/..._READY is put")
         return
     made = cluster.submit(backend, run, code, alone=False, expected=expected)
-    click.echo(f"{made.id}: job {made.job} on {made.cluster}")
+    echo(f"{made.id}: job {made.job} on {made.cluster}")
 
 
 @cluster_group.command("run", cls=CloudCommand, short_help="Estimate, run, follow, show the bill.")

@@ -10,6 +10,7 @@ import click
 from orchard.cli.command import Command
 from orchard.cli.run import run_command
 from orchard.errors import ConfigError
+from orchard.printable import printable
 
 if TYPE_CHECKING:
     from orchard.aws.account import Account
@@ -154,7 +155,7 @@ class Context:
         return RunConfig(sources=paths[:-1], output=paths[-1], **given)
 
     def confirm(self, question: str, yes: bool) -> None:
-        if not yes and not click.confirm(question):
+        if not yes and not click.confirm(printable(question)):
             raise ConfigError("nothing was done; --yes does not ask")
 
     def guard_idle(self) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from orchard.cli.cluster_options import CloudCommand, cluster_options, context_of
-from orchard.cli.command import show
+from orchard.cli.printing import echo, show
 from orchard.errors import ConfigError, OrchardError
 
 
@@ -23,12 +23,10 @@ def status_command(launch_id: str | None, **options: Any) -> None:
     context = context_of(options)
     backend, found = context.launch(launch_id)
     state = backend.look(found)
-    click.echo(
-        f"{found.id} on {found.cluster}: {state.name}{f' ({state.detail})' * bool(state.detail)}"
-    )
+    echo(f"{found.id} on {found.cluster}: {state.name}{f' ({state.detail})' * bool(state.detail)}")
     told = progress_of(context.account, found)
     if told.get("total"):
-        click.echo(f"{told['done']:,} of {told['total']:,} images, {told['errors']:,} errors")
+        echo(f"{told['done']:,} of {told['total']:,} images, {told['errors']:,} errors")
     rate = found.config.eur_per_usd or Prices.of(context.account.region).eur_per_usd
     show(bill_table("used so far", backend.used(found), rate))
 
@@ -44,7 +42,7 @@ def logs_command(launch_id: str | None, **options: Any) -> None:
     backend, found = context.launch(launch_id)
     n_lines = 0
     for line in lines(context.account, context.cluster.bucket, backend.logs(found)):
-        click.echo(line)
+        echo(line.expandtabs())
         n_lines += 1
     if not n_lines:
         raise OrchardError(
@@ -77,7 +75,7 @@ def ui_command(
     backend, found = context.launch(launch_id)
     if page is None:
         for name, address in backend.interfaces(found).items():
-            click.echo(f"{name}: {address}")
+            echo(f"{name}: {address}")
         return
     if not isinstance(backend, Ec2):
         raise ConfigError(f"--page {page}: only a cluster on EC2 has it; leave --page out")
@@ -86,9 +84,9 @@ def ui_command(
         command = tunnel.ssh_command(backend.host(found), port, ssh_key)
     else:
         command = tunnel.ssm_command(backend.primary(found), port, context.config.region)
-    click.echo(f"{page}: {tunnel.address(page)} (Ctrl-C closes the tunnel)")
+    echo(f"{page}: {tunnel.address(page)} (Ctrl-C closes the tunnel)")
     if page == "JupyterHub":
-        click.echo(f"user jovyan, password: {password(context.account, context.config.name)}")
+        echo(f"user jovyan, password: {password(context.account, context.config.name)}")
     tunnel.open_tunnel(command)
 
 
@@ -102,7 +100,7 @@ def clone_command(launch_id: str | None, yes: bool, **options: Any) -> None:
 
     context = context_of(options)
     made = clone(context.cluster, launch_id, lambda text: context.confirm(text, yes))
-    click.echo(f"{made.id}: {made.job or 'no job'} on {made.cluster}")
+    echo(f"{made.id}: {made.job or 'no job'} on {made.cluster}")
 
 
 @click.command("list", cls=CloudCommand, short_help="Look for what was forgotten.")
@@ -120,7 +118,7 @@ def list_command(all_regions: bool, **options: Any) -> None:
     if found:
         show(found_table(found))
     else:
-        click.echo(f"nothing of Orchard's in {', '.join(a.region for a in accounts)}")
+        echo(f"nothing of Orchard's in {', '.join(a.region for a in accounts)}")
 
 
 @click.command("down", cls=CloudCommand, short_help="End clusters; with --everything, all.")
@@ -139,10 +137,10 @@ def down_command(everything: bool, yes: bool, **options: Any) -> None:
     name, say = context.config.name, context.cluster.reporter.say
     if not everything:
         teardown.stop_all(context.account, name, say)
-        click.echo("nothing is running; the bucket and the stack stay")
+        echo("nothing is running; the bucket and the stack stay")
         return
     context.confirm(f"Delete s3://{context.cluster.bucket} with all results, and the stack?", yes)
     left = teardown.remove_all(context.account, name, say)
     if left:
         raise OrchardError(f"still there: {'; '.join(left)}; run the same command again")
-    click.echo(f"nothing of {name} is left in {context.config.region}")
+    echo(f"nothing of {name} is left in {context.config.region}")

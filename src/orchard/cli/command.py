@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from orchard import surroundings
+from orchard.cli.printing import accept_all_characters, echo
 from orchard.errors import OrchardError
+from orchard.printable import printable
 
 if TYPE_CHECKING:
     from orchard.store.output import Output
@@ -20,15 +25,48 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            surroundings.check_names()
             return super().invoke(ctx)
         except OrchardError as error:
             _fail(str(error), error.exit_code)
         except KeyboardInterrupt:
             _fail("interrupted; run the same command again to continue", INTERRUPTED)
+        except Exception as error:
+            if (lacking := surroundings.lacking(error)) is None:
+                raise
+            _fail(str(lacking), lacking.exit_code)
+
+
+class Commands(click.Group):
+    """A group whose own sentences about what was typed do no harm to a terminal either."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        accept_all_characters(sys.stdout, sys.stderr)
+        return super().main(*args, **extra)
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _printable_errors():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _printable_errors():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _printable_errors() -> Iterator[None]:
+    try:
+        yield
+    except click.UsageError as error:
+        message = error.format_message()
+        safe = "\n".join(map(printable, message.split("\n")))
+        if safe == message:
+            raise
+        raise click.UsageError(safe, error.ctx) from None
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"orchard: {message}", err=True)
+    echo(f"orchard: {message}", err=True)
     sys.exit(code)
 
 
@@ -89,11 +127,3 @@ def existing_result(
     if version < 0:
         raise TableError(f"{output} holds no features; expected the OUTPUT of a run")
     return place
-
-
-def show(*parts: Any) -> None:
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else 100, soft_wrap=True)
-    for part in parts:
-        console.print(part, highlight=False)

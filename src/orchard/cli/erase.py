@@ -9,6 +9,7 @@ import click
 
 from orchard.cli.command import Command, existing_result, storage_options
 from orchard.cli.path_list import read_paths
+from orchard.cli.printing import echo
 from orchard.errors import ConfigError, PathsUnknown, TableError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def erase_command(
     done = _erase_images(place, wanted, prefixes, keep_out) if wanted or prefixes else None
     missing = _erase_contributions(place, given)
     for code in missing:
-        click.echo(f"{code}: no image is kept under this code", err=True)
+        echo(f"{code}: no image is kept under this code", err=True)
     if done:
         _conclude(place, done.remaining, done.unknown)
     if missing:
@@ -119,9 +120,9 @@ def readmit_command(
     place = existing_result(output, endpoint_url, region, may_be_damaged=True)
     others = readmit(place, wanted)
     n = len(dict.fromkeys(wanted)) - len(others)
-    click.echo(f"{n} {_paths(n)} will be read again by the next run")
+    echo(f"{n} {_paths(n)} will be read again by the next run")
     for path in others:
-        click.echo(f"{path!r} is not kept out", err=True)
+        echo(f"{path!r} is not kept out", err=True)
     if others:
         raise PathsUnknown(
             f"{len(others)} of {n + len(others)} paths were not kept out of {output}"
@@ -132,7 +133,7 @@ def _conclude_preview(place: Output, found: Found, keep_out: bool) -> None:
     """What an erasure would leave undone; a prefix of nothing cannot be kept out."""
     undone = tuple(u for u in found.unknown if u.is_prefix or not keep_out)
     if n := len(found.unknown) - len(undone):
-        click.echo(f"{n} unknown {_paths(n)} would be kept out too")
+        echo(f"{n} unknown {_paths(n)} would be kept out too")
     _conclude(place, found.problems, undone)
 
 
@@ -147,18 +148,18 @@ def _preview(
     from orchard.store.erase import preview
 
     for code in codes:
-        click.echo(f"contribution {code} would be deleted")
+        echo(f"contribution {code} would be deleted")
     if not paths and not prefixes:
         return None
     found = preview(place, paths, prefixes)
     n = len(found.paths)
-    click.echo(f"{n} {_images(n)} would be erased" + (":" if found.leaves else ""))
+    echo(f"{n} {_images(n)} would be erased" + (":" if found.leaves else ""))
     if found.leaves:
         for name, count in found.rows.items():
-            click.echo(f"  {name}: {count:,}")
-        click.echo("  and all reports, exports, stored moments and staged files")
+            echo(f"  {name}: {count:,}")
+        echo("  and all reports, exports, stored moments and staged files")
     if found.resumed:
-        click.echo("an earlier attempt to erase them was not completed; this one finishes it")
+        echo("an earlier attempt to erase them was not completed; this one finishes it")
     return found
 
 
@@ -171,24 +172,24 @@ def _erase_images(
 
     done = erase(place, paths, prefixes, keep_out=keep_out)
     rows = ", ".join(f"{count} of {table}" for table, count in done.rows.items())
-    click.echo(f"rows erased: {rows}; {done.suppressed} paths are kept out of later runs")
+    echo(f"rows erased: {rows}; {done.suppressed} paths are kept out of later runs")
     if done.erased_before:
         n = len(done.erased_before)
-        click.echo(f"{n} {_paths(n)} erased before: already kept out, nothing more to delete")
+        echo(f"{n} {_paths(n)} erased before: already kept out, nothing more to delete")
     if done.begun_before:
         began = ", ".join(f"{count} of {table}" for table, count in done.begun_before.items())
-        click.echo(f"earlier attempts, which were not completed, set out to erase: {began}")
+        echo(f"earlier attempts, which were not completed, set out to erase: {began}")
     if done.kept_out:
-        click.echo(f"kept out too: {done.kept_out} unknown {_paths(done.kept_out)}")
+        echo(f"kept out too: {done.kept_out} unknown {_paths(done.kept_out)}")
     if not (done.n_images or done.begun_before):
-        click.echo("nothing was deleted")
+        echo("nothing was deleted")
         return done
     if place.root.startswith("s3://"):
         n_versions = delete_old_versions(place.root, place.storage)
-        click.echo(f"{n_versions} old versions deleted from the bucket")
-    click.echo("run `orchard run` again to fit a PCA and draw a report without them")
+        echo(f"{n_versions} old versions deleted from the bucket")
+    echo("run `orchard run` again to fit a PCA and draw a report without them")
     if done.classifier_rows:
-        click.echo(
+        echo(
             f"{done.classifier_rows} rows were removed from the galleries of classifiers, which "
             "were trained on them: train those again"
         )
@@ -198,9 +199,9 @@ def _erase_images(
 def _conclude(place: Output, problems: tuple[str, ...], unknown: tuple[Unknown, ...]) -> None:
     """Name what was not erased. Raises TableError or PathsUnknown where there is any."""
     for missing in unknown:
-        click.echo(str(missing), err=True)
+        echo(str(missing), err=True)
     for problem in problems:
-        click.echo(problem, err=True)
+        echo(problem, err=True)
     not_found = f"{len(unknown)} of the paths and prefixes matched nothing" if unknown else ""
     if problems:
         rest = f", and {not_found}" if unknown else ""
@@ -232,7 +233,7 @@ def _erase_contributions(place: Output, codes: list[str]) -> list[str]:
     missing = []
     for code in codes:
         if contributions.erase(place, code):
-            click.echo(f"erased: {code}")
+            echo(f"erased: {code}")
         else:
             missing.append(code)
     return missing

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchard.cli.command import Command, show
+from orchard.cli.command import Command
+from orchard.cli.printing import echo_json, echo_text, show
 from orchard.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ def models_command(name: str | None, as_json: bool) -> None:
         raise ConfigError(f"{name}: expected {', '.join(CARDS)}")
     cards = [CARDS[name]] if name else list(CARDS.values())
     if as_json:
-        click.echo(json.dumps([_plain(card) for card in cards], indent=2))
+        echo_json(json.dumps([_plain(card) for card in cards], indent=2))
     elif name == builtin.NAME:
-        click.echo(builtin.card_text(), nl=False)
+        echo_text(builtin.card_text())
     else:
         show(models_table(cards))
 

@@ -10,6 +10,7 @@ import click
 
 from orchard.cli.command import Command, storage_options
 from orchard.cli.path_list import read_paths
+from orchard.cli.printing import echo_json
 from orchard.errors import ConfigError, TooManyErrors
 
 
@@ -67,7 +68,7 @@ def predict_command(
     predictor = Predictor.load(output, classifier, storage=storage, threads=threads)
     n = n_failed = 0
     for row in answer(predictor, wanted, top, storage, sys.stdin.buffer):
-        click.echo(json.dumps(row, ensure_ascii=False))
+        echo_json(json.dumps(row, ensure_ascii=False))
         n, n_failed = n + 1, n_failed + ("error" in row)
     if n_failed:
         raise TooManyErrors(f"{n_failed} of {n} images could not be read; their lines say why")

@@ -8,6 +8,7 @@ import click
 
 from orchard.cli.cluster_options import CloudCommand
 from orchard.cli.command import existing_result, storage_options
+from orchard.cli.printing import echo_text
 
 
 @click.command("privacy", cls=CloudCommand, short_help="Write a result's processing record.")
@@ -33,7 +34,7 @@ def privacy_command(
     place = _place(result.root, endpoint_url, region)
     statement = Statement(**{name: value for name, value in stated.items() if value})
     for line in lines(record(result, statement, place)):
-        click.echo(line)
+        echo_text(line)
 
 
 def _place(root: str, endpoint_url: str | None, region: str | None) -> dict[str, Any]:

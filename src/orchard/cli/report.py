@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from orchard.cli.command import Command, existing_result, source_option, storage_options
+from orchard.cli.printing import echo
 
 
 @click.command("report", cls=Command, short_help="Make a result's report again.")
@@ -45,5 +46,5 @@ def report_command(
     place = existing_result(output, endpoint_url, region)
     allowed = confines(place, sources)
     built = build(Tables(place), with_thumbnails=thumbnails, confines=allowed, say=Reporter().say)
-    click.echo(f"{built.n_points:,} points, {built.n_thumbnails:,} thumbnails")
-    click.echo(f"Report: {place.uri(built.path)} ({built.n_bytes / 1e6:.1f} MB)")
+    echo(f"{built.n_points:,} points, {built.n_thumbnails:,} thumbnails")
+    echo(f"Report: {place.uri(built.path)} ({built.n_bytes / 1e6:.1f} MB)")

@@ -10,9 +10,9 @@ from orchard.cli.command import (
     Command,
     ResultFolder,
     existing_result,
-    show,
     storage_options,
 )
+from orchard.cli.printing import echo, echo_name, show
 from orchard.errors import ConfigError, ResultsDiffer
 
 _LARGEST_MB = 1024**2  # a terabyte
@@ -50,7 +50,7 @@ def compare_command(
     show(comparison_table(found))
     if not found.is_equal:
         raise ResultsDiffer(f"{a} and {b} differ")
-    click.echo("equal")
+    echo("equal")
 
 
 @click.command("export", cls=Command, short_help="Write a result as CSV, NumPy or Parquet.")
@@ -67,6 +67,12 @@ def compare_command(
     "--to", metavar="DIR", help="Where to write. Default: OUTPUT/export, or ./export for a bucket."
 )
 @click.option("--features", is_flag=True, help="The 1280 features as well as the components.")
+@click.option(
+    "--raw",
+    is_flag=True,
+    help="In CSV files, write texts as they are. By default those that begin with =, +, -, @, a "
+    "tab or a line end, which spreadsheets compute, have an apostrophe before them.",
+)
 @click.option("--force", is_flag=True, help="Also replace files in DIR that no export made.")
 @storage_options
 def export_command(
@@ -74,6 +80,7 @@ def export_command(
     file_format: str,
     to: str | None,
     features: bool,
+    raw: bool,
     force: bool,
     endpoint_url: str | None,
     region: str | None,
@@ -81,6 +88,11 @@ def export_command(
     """Write a result as single files: components with path and label, variances, errors.
 
     Files of an earlier export are replaced; others only with --force.
+
+    \b
+    pandas takes a label such as NA for a missing value, and 007 for a number:
+      pd.read_csv("components.csv", dtype={"label": str}, keep_default_na=False)
+    reads them as they are.
     """
     from orchard.result.export import export
     from orchard.storage import Storage
@@ -88,8 +100,8 @@ def export_command(
 
     place = Output.at(output, Storage(endpoint_url, region))
     folder = Path(to or (Path(output) / "export" if place.is_local else "export"))
-    for path in export(place, folder, file_format, features=features, force=force):
-        click.echo(path)
+    for path in export(place, folder, file_format, features=features, force=force, raw=raw):
+        echo_name(path)
 
 
 @click.command("vacuum", cls=Command, short_help="Delete what killed runs left behind.")
@@ -105,7 +117,7 @@ def vacuum_command(output: str, endpoint_url: str | None, region: str | None) ->
 
     place = existing_result(output, endpoint_url, region)
     with place.lock():
-        click.echo(f"{Tables(place).vacuum()} files deleted")
+        echo(f"{Tables(place).vacuum()} files deleted")
 
 
 @click.command("optimize", cls=Command, short_help="Merge small files of a result.")
@@ -123,4 +135,4 @@ def optimize_command(
     place = existing_result(output, endpoint_url, region)
     with place.lock():
         for table, n_fewer in compact(place, target_mb * 1024 * 1024).items():
-            click.echo(f"{table}: {n_fewer} fewer files")
+            echo(f"{table}: {n_fewer} fewer files")

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from orchard.cli.command import Command, show, storage_options
+from orchard.cli.command import Command, storage_options
+from orchard.cli.printing import echo, show
 from orchard.errors import ConfigError
 
 # Of a JVM that only hands out tasks: half the compiler's and collector's work, which the workers'
@@ -163,4 +164,4 @@ def run_command(paths: tuple[str, ...], quiet: bool, **options: Any) -> None:
     if not quiet:
         show(*tables_of(result))
     if not config.dry_run:
-        click.echo(f"Result: {result.output}")
+        echo(f"Result: {result.output}")

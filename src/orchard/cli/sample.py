@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from orchard.cli.command import Command
+from orchard.cli.printing import echo, echo_text
 from orchard.errors import ConfigError
 
 
@@ -33,13 +34,14 @@ def sample_command(words: tuple[str, ...], count: int, seed: int, size: int, spl
         from orchard.samples.fruits360 import LICENCE, fetch_fruits360
 
         n_files = fetch_fruits360(Path(words[1]), split=split)
-        click.echo(f"{n_files:,} photos in {words[1]}\n{LICENCE}")
+        echo(f"{n_files:,} photos in {words[1]}")
+        echo_text(LICENCE)
     elif len(words) == 1:
         from orchard.machine import available_cores
         from orchard.samples.turntable import write_sample
 
         cores = available_cores()
         n_files = write_sample(Path(words[0]), count, seed=seed, size=size, processes=cores)
-        click.echo(f"{n_files:,} of {count:,} pictures written to {words[0]}")
+        echo(f"{n_files:,} of {count:,} pictures written to {words[0]}")
     else:
         raise ConfigError(f"{' '.join(words)}: expected DIR, or fruits-360 DIR")

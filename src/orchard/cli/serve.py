@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from orchard.cli.command import Command, source_option, storage_options
+from orchard.cli.printing import echo
 from orchard.errors import needs
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -125,9 +126,9 @@ def serve_command(output: str, quiet: bool, **options: Any) -> None:
     config = ServeConfig(output=output, **options)
     services = Services(config)
     with listen(config) as listening:
-        click.echo(f"Serving on {address(config, listening)} (Ctrl-C stops it)")
+        echo(f"Serving on {address(config, listening)} (Ctrl-C stops it)")
         if services.n_outside:  # on standard error every line is JSON
-            click.echo(
+            echo(
                 f"{services.n_outside:,} known images are outside the sources that the result's "
                 "runs record and are not shown; use --source to say where they may be read"
             )

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from orchard.cli.command import Command, existing_result, show, source_option, storage_options
+from orchard.cli.command import Command, existing_result, source_option, storage_options
+from orchard.cli.printing import echo, show
 
 
 @click.command("train", cls=Command, short_help="Train a classifier on the components.")
@@ -99,4 +100,4 @@ def train_command(output: str, quiet: bool, **options: Any) -> None:
     trained = train(TrainConfig(output=output, **options), Reporter(quiet=quiet))
     if not quiet:
         show(trained_table(trained.metrics))
-    click.echo(f"Classifier: {trained.classifier_id}")
+    echo(f"Classifier: {trained.classifier_id}")

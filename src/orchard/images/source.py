@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from orchard import surroundings
 from orchard.config import RunConfig
 from orchard.errors import SourceError
 from orchard.images import local, objects
@@ -112,8 +113,10 @@ def list_images(
 
     The result depends on the names, never on the storage's order or the order of the sources. Links
     are followed, a link back to a folder it lies in is not. Raises SourceError where a source does
-    not exist or cannot be listed, or nothing is left to read.
+    not exist or cannot be listed, or nothing is left to read, ConfigError where names are not read
+    as UTF-8.
     """
+    surroundings.check_names()
     selection = selection or Selection()
     rows = _Rows()
     failures: dict[str, Failure] = {}

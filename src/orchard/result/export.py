@@ -7,6 +7,8 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ import pyarrow.parquet as pq
 from orchard.errors import ConfigError, TableError
 from orchard.records import vectors_of
 from orchard.reduction import PCA
+from orchard.result.cells import quoted
 from orchard.store import models
 from orchard.store.names import EXPORTED
 from orchard.store.output import Output
@@ -24,25 +27,36 @@ from orchard.store.rows import RowIndex
 from orchard.store.snapshot import SCHEMAS
 from orchard.store.tables import Tables
 
+AsCells = Callable[[pa.Table], pa.Table]
+
 _KEYS = ("path", "label")
 OWN = "export"  # below OUTPUT: whatever has an export's name there is one
 MADE = ".orchard-export.json"  # elsewhere: the names of the files that exports made
 
 
 def export(
-    output: Output, folder: Path, file_format: str, *, features: bool = False, force: bool = False
+    output: Output,
+    folder: Path,
+    file_format: str,
+    *,
+    features: bool = False,
+    force: bool = False,
+    raw: bool = False,
 ) -> list[Path]:
     """Write components (and, if asked, features), the variances and the errors; the files written.
 
     csv: `components.csv` has path, label and a column a component, pc_1 to pc_k; features likewise
     f_1 to f_1280. npy: `components.npy` is (n, k) float32, its rows those of `paths.csv`. parquet:
-    one file with a list column. Each file appears whole or not at all.
+    one file with a list column. Each file appears whole or not at all. In CSV files, texts that a
+    spreadsheet would take for a formula have an apostrophe before them, unless `raw`.
 
     A file that is there is replaced if an export made it, so if it lies in OUTPUT/export or is one
     that MADE beside it lists; `force` replaces any. Raises TableError where there is no result,
     another's file is in the way, or `folder` cannot be written.
     """
-    writers = {"csv": _csv, "npy": _npy, "parquet": _parquet}
+    as_cells = _as_they_are if raw else quoted
+    writers: dict[str, Callable[[RowIndex, str, str, Path], None]]
+    writers = {"csv": partial(_csv, as_cells), "npy": partial(_npy, as_cells), "parquet": _parquet}
     if file_format not in writers:
         raise ConfigError(f"--format {file_format}: expected csv, npy or parquet")
     tables = Tables(output)
@@ -55,7 +69,7 @@ def export(
         with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as scratch:
             for table, prefix in (("components", "pc_"), ("features", "f_"))[: 1 + features]:
                 writers[file_format](RowIndex(tables, table), table, prefix, Path(scratch))
-            errors = tables.read("errors")
+            errors = as_cells(tables.read("errors"))
             pa.csv.write_csv(errors, Path(scratch) / "errors.csv")
             variances = Path(scratch) / models.VARIANCE_CSV
             variances.write_bytes(models.variance_csv(_pca(tables)))
@@ -104,21 +118,25 @@ def _refuse_others(folder: Path, names: list[str], known: set[str]) -> None:
             )
 
 
-def _csv(rows: RowIndex, column: str, prefix: str, folder: Path) -> None:
+def _as_they_are(table: pa.Table) -> pa.Table:
+    return table
+
+
+def _csv(as_cells: AsCells, rows: RowIndex, column: str, prefix: str, folder: Path) -> None:
     writer: pa.csv.CSVWriter | None = None
     for batch in rows.batches((*_KEYS, column)):
         vectors = vectors_of(batch[column])
         arrays = [batch[name].combine_chunks() for name in _KEYS]
         arrays += [pa.array(np.ascontiguousarray(values)) for values in vectors.T]
         names = [*_KEYS, *(f"{prefix}{number}" for number in range(1, vectors.shape[1] + 1))]
-        table = pa.table(arrays, names=names)
+        table = as_cells(pa.table(arrays, names=names))
         writer = writer or pa.csv.CSVWriter(folder / f"{column}.csv", table.schema)
         writer.write_table(table)
     if writer:
         writer.close()
 
 
-def _npy(rows: RowIndex, column: str, prefix: str, folder: Path) -> None:
+def _npy(as_cells: AsCells, rows: RowIndex, column: str, prefix: str, folder: Path) -> None:
     target: np.memmap | None = None
     start = 0
     for batch in rows.batches((*_KEYS, column)):
@@ -132,7 +150,7 @@ def _npy(rows: RowIndex, column: str, prefix: str, folder: Path) -> None:
         start += len(vectors)
     if target is not None:
         target.flush()
-    paths = rows.take(np.arange(len(rows)), _KEYS)
+    paths = as_cells(rows.take(np.arange(len(rows)), _KEYS))
     pa.csv.write_csv(paths, folder / "paths.csv")
 
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from orchard.errors import ConfigError
+from orchard.printable import printable
 from orchard.records import vectors_of
 from orchard.reduction import PCA, SHARES, components_for, n_shown
 
@@ -49,7 +50,7 @@ def plot_variance(pca: PCA, ax: Axes | None = None) -> Axes:
 def variance_picture(pca: PCA, title: str) -> bytes:
     """`plot_variance` as a PNG."""
     figure = Figure(figsize=SIZE, dpi=130, layout="constrained")
-    plot_variance(pca, figure.subplots()).set_title(title)
+    plot_variance(pca, figure.subplots()).set_title(in_picture(title))
     return as_png(figure)
 
 
@@ -57,6 +58,11 @@ def as_png(figure: Figure) -> bytes:
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     return picture.getvalue()
+
+
+def in_picture(text: str) -> str:
+    """A title or label: as it is, where matplotlib would read a formula between dollar signs."""
+    return printable(text).replace("$", r"\$")
 
 
 def plot_map(components: pa.Table, coordinates: ArrayLike | None, ax: Axes | None) -> Axes:
@@ -78,7 +84,12 @@ def plot_map(components: pa.Table, coordinates: ArrayLike | None, ax: Axes | Non
         if len(chosen):
             shade = palette(number / max(len(names) - 1, 1)) if name is not None else "grey"
             ax.scatter(
-                chosen[:, 0], chosen[:, 1], s=8, color=shade, label=name or "no label", linewidths=0
+                chosen[:, 0],
+                chosen[:, 1],
+                s=8,
+                color=shade,
+                label=in_picture(name or "no label"),
+                linewidths=0,
             )
     axis = "principal component" if coordinates is None else "coordinate"
     ax.set(xlabel=f"{axis} 1", ylabel=f"{axis} 2")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.resources import files
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyspark
 
+from orchard import surroundings
 from orchard.config import RunConfig
 from orchard.errors import ConfigError
 from orchard.spark import process
@@ -156,12 +156,14 @@ def _with_retries(master: str) -> str:
 def _settings(master: str, is_local: bool, event_log: str | None, ui: bool) -> dict[str, str]:
     if master == SUBMITTED:
         return {}
+    surroundings.check_open_files()
+    temporary = surroundings.temporary_folder()
     settings = {
-        "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "orchard-warehouse"),
+        "spark.sql.warehouse.dir": str(Path(temporary) / "orchard-warehouse"),
         "spark.ui.killEnabled": "false",  # else any web page can end a job by a link
         "spark.ui.showConsoleProgress": "false",
         "spark.python.worker.faulthandler.enabled": "true",
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_log4j_file()}",
+        "spark.driver.extraJavaOptions": _java_options(temporary),
     }
     if is_local or re.match(r"spark://(127\.0\.0\.1|localhost)\b", master):
         settings["spark.ui.enabled"] = str(ui).lower()
@@ -172,6 +174,12 @@ def _settings(master: str, is_local: bool, event_log: str | None, ui: bool) -> d
         settings["spark.eventLog.enabled"] = "true"
         settings["spark.eventLog.dir"] = folder.as_uri()
     return settings
+
+
+def _java_options(temporary: str) -> str:
+    """Of the driver: where it logs, and Python's temporary folder, which Java does not look for."""
+    escaped = temporary.replace("\\", "\\\\").replace('"', '\\"')
+    return f'-Dlog4j2.configurationFile={_log4j_file()} "-Djava.io.tmpdir={escaped}"'
 
 
 def _log4j_file() -> str:

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from orchard.result.plots import as_png
+from orchard.result.plots import as_png, in_picture
 
 _INK, _ACCENT, _SOFT, _WARN = "#1f2d1f", "#2f7d32", "#a5c9a7", "#b3541e"
 _NAMED = 60  # classes whose names are still legible on an axis
@@ -35,8 +35,9 @@ def confusion_matrix(
     axes.scatter(columns[wrong], rows[wrong], s=size * shares[rows, columns][wrong] + 1, c=_WARN)
     axes.set(xlabel="answer", ylabel="what it was")
     fontsize = 7 if c <= _NAMED else 4
-    axes.set_xticks(range(c), classes, rotation=90, fontsize=fontsize)
-    axes.set_yticks(range(len(actual)), [classes[i] for i in actual.tolist()], fontsize=fontsize)
+    names = [in_picture(name) for name in classes]
+    axes.set_xticks(range(c), names, rotation=90, fontsize=fontsize)
+    axes.set_yticks(range(len(actual)), [names[i] for i in actual.tolist()], fontsize=fontsize)
     return as_png(figure)
 
 
