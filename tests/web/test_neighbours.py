@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import resource
 import select
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import httpx2 as httpx
 import pytest
+from PIL import Image
 from web.servers import DEADLINE, PATIENT, Server, Start, head
 
 from orchard.store import contributions
@@ -226,7 +228,11 @@ def test_a_malformed_request_is_answered_with_the_security_headers(start: Start)
 def test_every_line_of_the_log_is_json_whatever_comes(start: Start) -> None:
     server = start(*PATIENT)
     half = b"POST /api/identify HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/tiff\r\n"
-    strange_tiff = b"II*\0\x08\0\0\0\x01\0\x15\x01\x03\0\x01\0\0\0\x16\x01\0\0\0\0\0\0"
+    tiff = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(tiff, "TIFF")
+    samples = b"\x15\x01\x03\0\x01\0\0\0"  # the tag of how many each pixel has
+    strange_tiff = tiff.getvalue().replace(samples + b"\x03", samples + b"\x16")
+    assert strange_tiff != tiff.getvalue()
     wanted = (
         *MALFORMED,
         b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\n"
