@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import signal
-import struct
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from corpus import bad_files, good_files
+from corpus.costly import many_segments, overlapping_strips, tiny_tiles
 from PIL import Image
 
 from orchard.images import apart
@@ -44,38 +44,6 @@ def begin_with(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     serve = "a.serve(int(sys.argv[2]))"
     whole = f"{start}\nimport orchard.images.apart as a\n{program}\n{serve}"
     monkeypatch.setattr(apart, "_START", whole)
-
-
-def tiff(width: int, height: int, tags: dict[int, tuple[int, ...]], data: bytes) -> bytes:
-    """An uncompressed grey TIFF, its values as unsigned 32-bit numbers."""
-    tags = {256: (width,), 257: (height,), 258: (8,), 259: (1,), 262: (1,), 277: (1,)} | tags
-    directory, values = b"", b""
-    start = 8 + 2 + 12 * len(tags) + 4
-    for tag in sorted(tags):
-        packed = struct.pack(f"<{len(tags[tag])}I", *tags[tag])
-        place = struct.pack("<I", start + len(values)) if len(packed) > 4 else packed
-        values += packed if len(packed) > 4 else b""
-        directory += struct.pack("<HHI", tag, 4, len(tags[tag])) + place
-    return b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + directory + bytes(4) + values + data
-
-
-def overlapping_strips() -> bytes:
-    """Two rows of a million pixels whose offsets differ by one."""
-    side = 1_000_000
-    strips = {273: (4096, 4097), 278: (1,), 279: (side, side)}
-    return tiff(side, 2, strips, bytes(side + 8192))
-
-
-def tiny_tiles() -> bytes:
-    side = 1100
-    n = side * side
-    tiles = {322: (1,), 323: (1,), 324: (8,) * n, 325: (1,) * n}
-    return tiff(side, side, tiles, b"\0")
-
-
-def many_segments() -> bytes:
-    whole = picture()
-    return whole[:2] + b"\xff\xe1\x00\x08Exif\0\0" * 100_000 + whole[2:]
 
 
 def test_it_is_what_decode_gives(decoder: Decoder) -> None:
@@ -152,6 +120,11 @@ def test_what_ends_the_process_twice_is_set_aside_and_once_is_tried_again(
     assert unlucky.reason is Reason.NOT_AN_IMAGE
     assert deadly == Failure(Reason.TOO_COSTLY, "ended its decoder twice (SIGSEGV)")
     np.testing.assert_array_equal(after.array, decode(picture(), SIZE).array)
+
+
+def test_no_image_starts_no_process(decoder: Decoder) -> None:
+    assert decoder.decode([], SIZE) == []
+    assert decoder._process is None
 
 
 def test_larger_pictures_get_a_larger_memory(decoder: Decoder) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx2 as httpx
 import pytest
+from corpus.costly import overlapping_strips
 from corpus.fuzz import damaged_file
 from web.servers import DEADLINE, PATIENT, Server, Start, head
 
@@ -188,3 +189,27 @@ def test_it_does_what_its_openapi_document_says(start: Start, tmp_path: Path) ->
     schemathesis = Path(sys.executable).with_name("schemathesis")
     done = subprocess.run([schemathesis, *command], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stdout
+
+
+def test_an_image_that_costs_too_much_is_refused_and_holds_nobody(
+    start: Start, photo: bytes
+) -> None:
+    """Two of them at once, and then the server is ended while it decodes two more."""
+    server = start("--workers", "2", *PATIENT)
+
+    def ask(content: bytes) -> httpx.Response:
+        address = f"{server.url}/api/identify"
+        return httpx.post(address, content=content, headers=JPEG, timeout=DEADLINE)
+
+    with ThreadPoolExecutor(3) as pool:
+        costly = [pool.submit(ask, overlapping_strips()) for _ in range(2)]
+        assert pool.submit(ask, photo).result().status_code == 200
+        answers = [one.result() for one in costly]
+        assert [one.status_code for one in answers] == [422, 422]
+        assert answers[0].json()["code"] == "too_costly"
+        for _ in range(2):
+            pool.submit(ask, overlapping_strips())
+        time.sleep(1)
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < 60  # 15 and a busy machine; it was 150 of an idle one

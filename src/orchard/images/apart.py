@@ -13,12 +13,10 @@ that started it.
 from __future__ import annotations
 
 import json
-import mmap
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -29,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchard.images.decode import DEFAULT_MAX_PIXELS, Pixels, decode
+from orchard.images.shared import ANSWER, Shared
 from orchard.records import Failure, Reason
 
 SECONDS = 30.0
@@ -46,9 +45,6 @@ _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from orchard.images.apart import serve; serve(int(sys.argv[2]))"
 )
-_ANSWER = np.dtype(
-    [("is_there", "?"), ("width", "i4"), ("height", "i4"), ("reason", "S32"), ("detail", "S512")]
-)
 
 
 class Decoder:
@@ -56,7 +52,7 @@ class Decoder:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._shared: _Shared | None = None
+        self._shared: Shared | None = None
 
     def decode(
         self,
@@ -75,6 +71,8 @@ class Decoder:
         """
         if size < 1:
             raise ValueError(f"size={size}: expected a number of pixels, at least 1")
+        if not images:
+            return []
         asked = {"size": size, "max_pixels": max_pixels, "scaled": scaled, "views": views}
         asked |= {"n_bytes": [len(data) for data in images], "seconds": seconds}
         shared = self._reserved(len(images), len(views), size)
@@ -113,14 +111,14 @@ class Decoder:
     def __del__(self) -> None:
         self.close()
 
-    def _reserved(self, n: int, n_views: int, size: int) -> _Shared:
-        wanted = _Shared.needs(n, n_views, size)
+    def _reserved(self, n: int, n_views: int, size: int) -> Shared:
+        wanted = Shared.needs(n, n_views, size)
         if self._shared is None or self._shared.n_bytes < wanted:
             self.close()
-            self._shared = _Shared(wanted)
+            self._shared = Shared(wanted)
         return self._shared
 
-    def _ask(self, shared: _Shared, asked: dict[str, Any], images: Sequence[bytes]) -> int:
+    def _ask(self, shared: Shared, asked: dict[str, Any], images: Sequence[bytes]) -> int:
         """Have the images from the first asked for on decoded; the status of the process if it
         ended, else 0."""
         process = self._running(shared)
@@ -139,7 +137,7 @@ class Decoder:
         self.close()
         return status or 1
 
-    def _running(self, shared: _Shared) -> subprocess.Popen[bytes]:
+    def _running(self, shared: Shared) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             self.close()
             paths = json.dumps([entry for entry in sys.path if entry])
@@ -185,7 +183,7 @@ _of_thread = threading.local()
 def serve(fd: int) -> None:
     """What the process does: decode what is asked for until its input ends."""
     _be_the_first_to_go()
-    shared = _Shared.opened(fd)
+    shared = Shared.opened(fd)
     while line := sys.stdin.buffer.readline():
         asked = json.loads(line)
         _limit_memory(asked["max_pixels"])
@@ -212,45 +210,6 @@ def serve(fd: int) -> None:
         sys.stdout.buffer.flush()
 
 
-class _Shared:
-    """Memory of two processes: an answer and the views for each image."""
-
-    def __init__(self, n_bytes: int, fd: int | None = None) -> None:
-        self.n_bytes = n_bytes
-        self.fd = _nameless_file(n_bytes) if fd is None else fd
-        self._memory = mmap.mmap(self.fd, n_bytes)
-
-    @classmethod
-    def opened(cls, fd: int) -> _Shared:
-        return cls(os.fstat(fd).st_size, fd)
-
-    @staticmethod
-    def needs(n: int, n_views: int, size: int) -> int:
-        return n * (_ANSWER.itemsize + n_views * size * size * 3)
-
-    def of(self, n: int, n_views: int, size: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-        """(n,) answers and (n, n_views, size, size, 3) pixels."""
-        answers: NDArray[Any] = np.frombuffer(self._memory, _ANSWER, n)
-        shape = (n, n_views, size, size, 3)
-        pixels = np.frombuffer(self._memory, np.uint8, int(np.prod(shape)), n * _ANSWER.itemsize)
-        return answers, pixels.reshape(shape)
-
-    def __del__(self) -> None:
-        with suppress(OSError, AttributeError):
-            os.close(self.fd)
-
-
-def _nameless_file(n_bytes: int) -> int:
-    """A file in memory where the system has them; its descriptor."""
-    if hasattr(os, "memfd_create"):
-        fd = os.memfd_create("orchard-pixels")
-    else:
-        with tempfile.TemporaryFile() as file:
-            fd = os.dup(file.fileno())
-    os.ftruncate(fd, n_bytes)
-    return fd
-
-
 def _found(answer: Any, views: NDArray[np.uint8]) -> Pixels | Failure:
     if answer["reason"]:
         return Failure(Reason(answer["reason"].decode()), answer["detail"].decode(errors="replace"))
@@ -260,7 +219,7 @@ def _found(answer: Any, views: NDArray[np.uint8]) -> Pixels | Failure:
 
 
 def _put_failure(answer: Any, failure: Failure) -> None:
-    detail = failure.detail.encode(errors="backslashreplace")[: _ANSWER["detail"].itemsize]
+    detail = failure.detail.encode(errors="backslashreplace")[: ANSWER["detail"].itemsize]
     answer["reason"], answer["detail"] = failure.reason.value.encode(), detail
     answer["is_there"] = True
 
