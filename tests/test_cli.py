@@ -198,7 +198,7 @@ def test_what_must_be_said_of_a_network_is_said_wherever_its_results_are(
     assert found.stderr == "warning: trained on 12 apples\n", "--quiet shows warnings only"
     page = (tmp_path / "out/report/index.html").read_text()
     assert "Note: trained on 12 apples." in page
-    assert "À savoir : trained on 12 apples." in page
+    assert "Remarque\u00a0: trained on 12 apples." in page
     assert "trained on 12 apples" in open_result(tmp_path / "out")._repr_html_()
 
 

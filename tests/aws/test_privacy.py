@@ -10,12 +10,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from aws.conftest import REGION, orchard
-from orchard import storage
 from orchard.aws.cluster import Cluster
 from orchard.aws.places import _is_tls_only, guards
 from orchard.cli.privacy import _place
 from orchard.errors import ConfigError, OrchardError
-from orchard.storage import Storage, delete_old_versions
+from orchard.storage import Storage, delete_old_versions, objects
 from orchard.store.erase import erase
 from orchard.store.output import Output
 
@@ -140,7 +139,7 @@ def test_what_was_erased_does_not_come_back_with_its_last_version(
     for key in ("results/a/1.parquet", "results/a/2.parquet"):
         s3.put_object(Bucket=bucket, Key=key, Body=b"erased")
         s3.delete_object(Bucket=bucket, Key=key)
-    monkeypatch.setattr(storage, "VERSIONS_AT_ONCE", 1)
+    monkeypatch.setattr(objects, "VERSIONS_AT_ONCE", 1)
     assert delete_old_versions(f"s3://{bucket}{folder}", Storage(region=REGION)) == 4
     found = s3.list_object_versions(Bucket=bucket, Prefix="results/")
     assert "Versions" not in found
@@ -156,7 +155,7 @@ def test_a_version_that_is_held_is_told(cluster: Cluster, monkeypatch: pytest.Mo
     s3.delete_object(Bucket=bucket, Key="out/1")
     held = {"Errors": [{"Key": "out/1", "Code": "AccessDenied"}]}
     monkeypatch.setattr(s3, "delete_objects", lambda **_: held)
-    monkeypatch.setattr(storage, "_s3_client", lambda _: s3)
+    monkeypatch.setattr(objects, "s3_client", lambda _: s3)
     with pytest.raises(OrchardError, match=r"may be left: out/1: AccessDenied; they hold"):
         delete_old_versions(f"s3://{bucket}/out", Storage(region=REGION))
 
@@ -173,5 +172,5 @@ def test_a_server_without_versions_has_none_to_delete(monkeypatch: pytest.Monkey
         def get_paginator(self, _: str) -> Any:
             raise ClientError({"Error": {"Code": "NotImplemented"}}, "ListObjectVersions")
 
-    monkeypatch.setattr(storage, "_s3_client", lambda _: Client())
+    monkeypatch.setattr(objects, "s3_client", lambda _: Client())
     assert delete_old_versions("s3://b/out", Storage(region=REGION)) == 0
