@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import re
 import struct
-import threading
-import warnings
 from dataclasses import dataclass
 from io import BytesIO
 from math import ceil
@@ -34,6 +32,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from orchard.images import colour, headers
 from orchard.images.headers import sniff
+from orchard.images.pillow_settings import PillowSettings
 from orchard.images.views import VIEWS, ZOOM
 from orchard.records import Failure, Reason
 
@@ -141,7 +140,7 @@ def decode(
         known = ", ".join(_READERS)
         return Failure(Reason.NOT_AN_IMAGE, f"begins with {data[:12]!r}; expected one of {known}")
     try:
-        with _PillowSettings(max_pixels):
+        with PillowSettings(max_pixels):
             return _decode_as(kind, data, size, max_pixels, scaled, views)
     except _RejectedError as rejected:
         return Failure(rejected.reason, rejected.detail)
@@ -265,41 +264,3 @@ def _reason(error: Exception, kind: str, data: bytes) -> Reason:
     if isinstance(cause, KeyError) or _UNSUPPORTED.search(str(error)):
         return Reason.UNSUPPORTED
     return Reason.CORRUPT
-
-
-class _PillowSettings:
-    """Pillow's process-wide settings as `decode` needs them, while any thread is decoding.
-
-    The user's own `LOAD_TRUNCATED_IMAGES` would let grey filling pass, their `MAX_IMAGE_PIXELS` is
-    another cap than ours, and Pillow warns about damaged EXIF. Another thread's own use of Pillow
-    sees these settings meanwhile; the first decode to enter saves them, the last to leave restores.
-    """
-
-    _lock = threading.Lock()
-    _n_decoding = 0
-    _saved: tuple[int | None, bool] = (None, False)
-    _warnings: warnings.catch_warnings[None]
-
-    def __init__(self, max_pixels: int) -> None:
-        self.limit = (max_pixels + 1) // 2  # Pillow raises above twice its limit
-
-    def __enter__(self) -> None:
-        shared = _PillowSettings
-        with shared._lock:
-            if shared._n_decoding == 0:
-                shared._saved = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
-                shared._warnings = warnings.catch_warnings()
-                shared._warnings.__enter__()
-                warnings.filterwarnings("ignore", module=r"PIL\.")
-                Image.MAX_IMAGE_PIXELS = 0
-                ImageFile.LOAD_TRUNCATED_IMAGES = False
-            shared._n_decoding += 1
-            Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, self.limit)
-
-    def __exit__(self, *_: object) -> None:
-        shared = _PillowSettings
-        with shared._lock:
-            shared._n_decoding -= 1
-            if shared._n_decoding == 0:
-                Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = shared._saved
-                shared._warnings.__exit__(None, None, None)
