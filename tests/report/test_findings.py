@@ -281,6 +281,7 @@ def test_the_command_is_the_one_that_was_given(monkeypatch: pytest.MonkeyPatch) 
         broadcast=False,
         max_errors="1%",
         event_log="log",
+        spark_ui=True,
         endpoint_url="http://127.0.0.1:9000",
         region="eu-west-3",
         report=False,
