@@ -68,7 +68,7 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     "--connections-per-address",
     default=250,
     show_default=True,
-    help="Of one address; then 503. A proxy (--behind-proxy) has no such limit.",
+    help="Of one address; then 503. A proxy on this machine has no such limit.",
 )
 @click.option(
     "--contributions/--no-contributions",

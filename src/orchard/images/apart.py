@@ -144,6 +144,7 @@ class Decoder:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-c", _START, paths, str(shared.fd)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[shared.fd],
+                stderr=subprocess.DEVNULL,  # libtiff says what it thinks of a file
                 start_new_session=True,  # Ctrl-C is for those who asked
             )  # fmt: skip
             _widen(self._process.stdin)
