@@ -19,6 +19,7 @@ from botocore.stub import ANY, Stubber
 
 from aws.conftest import REGION, orchard
 from orchard.aws import account as account_module
+from orchard.aws import emr
 from orchard.aws import launch as launches
 from orchard.aws.account import Account, in_one_line
 from orchard.aws.cluster import Cluster
@@ -150,7 +151,7 @@ def test_a_cluster_whose_start_is_not_confirmed_is_not_started_twice(
 
     ec2._once.meta.events.register_first("before-send.emr.*", lose)
     with pytest.raises(OrchardError, match="AWS cannot be used: Read timeout"), in_one_line():
-        ec2.submit("s3://b/jobs/1", "s3://b/c.zip", None)
+        ec2.submit("s3://b/jobs/1", "s3://b/c.zip", None, asked.append)
     assert len(asked) == 1
 
 
@@ -407,6 +408,20 @@ def test_submit_on_ec2_needs_a_cluster_that_runs(ec2_cluster: Cluster, photos: P
     assert made.cluster == cluster
     steps = ec2_cluster.account.client("emr").list_steps(ClusterId=cluster)["Steps"]
     assert [step["ActionOnFailure"] for step in steps] == ["CONTINUE"]
+
+
+def test_a_cluster_is_kept_in_mind_before_its_step_is_known(
+    ec2_cluster: Cluster, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It costs money from its first second, and EMR may list its step later, or never."""
+    monkeypatch.setattr(emr, "_STEP_LOOKS", 0)
+    backend = ec2_cluster.deploy()
+    run = RunConfig(sources=(str(photos),), output="result", weights="fruit")
+    with pytest.raises(OrchardError, match="EMR lists no step of it yet"):
+        ec2_cluster.submit(backend, run, "s3://b/c.zip", alone=True)
+    kept = launches.find(ec2_cluster.account, ec2_cluster.bucket)
+    assert kept is not None
+    assert (kept.cluster, kept.job) == (backend.running(), None)
 
 
 def test_logs_are_unpacked_and_shown(cluster: Cluster, photos: Path) -> None:

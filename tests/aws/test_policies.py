@@ -126,7 +126,7 @@ def test_every_role_is_forbidden_to_leave_the_eu() -> None:
         for policy in resources("AWS::IAM::Policy").values()
         for statement in policy["PolicyDocument"]["Statement"]
         if statement["Effect"] == "Deny"
-        and statement["Action"] == statement["Resource"] == "*"
+        and (statement.get("NotAction"), statement["Resource"]) == ("iam:*", "*")
         and sorted(statement["Condition"]["StringNotEquals"]["aws:RequestedRegion"])
         == sorted(REGIONS)
     ]
@@ -250,9 +250,17 @@ def test_run_job_flow_is_what_botocore_and_our_rules_ask_for(
             spot = fleet["LaunchSpecifications"]["SpotSpecification"]
             assert spot["TimeoutAction"] == "SWITCH_TO_ON_DEMAND"
             assert 5 <= spot["TimeoutDurationMinutes"] <= 1440, "minutes"
-    limits = request["ManagedScalingPolicy"]["ComputeLimits"]
-    most = sum(f["TargetOnDemandCapacity"] + f["TargetSpotCapacity"] for f in fleets.values()) - 1
-    assert limits["MaximumCapacityUnits"] == limits["MaximumOnDemandCapacityUnits"] == most
+    assert ("ManagedScalingPolicy" in request) is not with_step
+    if not with_step:
+        limits = request["ManagedScalingPolicy"]["ComputeLimits"]
+        demand, spot = (
+            sum(fleet[f"Target{market}Capacity"] for fleet in fleets.values())
+            for market in ("OnDemand", "Spot")
+        )
+        assert limits["MaximumCapacityUnits"] == demand + spot - 1
+        assert limits["MaximumOnDemandCapacityUnits"] == demand - 1, (
+            "the rest may be bought on Spot"
+        )
     stop = request["BootstrapActions"][0]["ScriptBootstrapAction"]
     assert stop["Path"].endswith("/stop_after.sh")
     assert stop["Args"] == [str(config.timeout)], "minutes, as `shutdown` takes them"
@@ -307,9 +315,12 @@ def test_a_step_is_ended_by_its_own_clock() -> None:
     made = step(config, OUTPUTS, "s3://b/jobs/1", "s3://b/code/c.zip", ends_cluster=True)
     assert made["ActionOnFailure"] == "TERMINATE_CLUSTER"
     command = made["HadoopJarStep"]["Args"][-1]
-    assert " s3://b/jobs/1 42 " in command
+    assert f" s3://b/jobs/1 42 {config.region} " in command
+    assert f"--conf spark.executorEnv.AWS_REGION={config.region}" in command
+    assert f"--conf spark.executorEnv.AWS_DEFAULT_REGION={config.region}" in command
     script = (files("orchard.aws") / "scripts/step.sh").read_text()
     assert "minutes=$4" in script
+    assert "export AWS_REGION=$5 AWS_DEFAULT_REGION=$5\nshift 5\n" in script
     assert 'timeout --kill-after=60 "${minutes}m"' in script
 
 
@@ -325,6 +336,9 @@ def test_start_job_run_is_what_botocore_and_our_rules_ask_for(
     parameters = request["jobDriver"]["sparkSubmit"]["sparkSubmitParameters"]
     assert "--conf spark.dynamicAllocation.enabled=false" in parameters
     assert "--conf spark.executor.instances=7 " in parameters
+    for place in ("emr-serverless.driverEnv", "executorEnv"):
+        for variable in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+            assert f"--conf spark.{place}.{variable}=eu-west-3" in parameters
     assert "--conf spark.archives=s3://b/c.zip#orchard-code" in parameters
 
 
@@ -339,6 +353,27 @@ def test_a_worker_of_serverless_is_as_large_as_it_is_priced(account: Any) -> Non
         memory = (conf[f"spark.{role}.memory"], conf[f"spark.{role}.memoryOverhead"])
         assert sum(int(part.removesuffix("g")) for part in memory) == WORKER_GB
         assert int(conf[f"spark.{role}.cores"]) == WORKER_VCPUS
+
+
+def test_an_event_starts_one_job_run_with_a_number_of_minutes() -> None:
+    """A parameter of a template is a string, unless it is put into the definition's text."""
+    ((_, machine),) = resources("AWS::StepFunctions::StateMachine").items()
+    text = machine["DefinitionString"]
+    for name in machine["DefinitionSubstitutions"]:
+        text = text.replace(f"${{{name}}}", "33" if name == "Minutes" else f"a {name}")
+    assert "${" not in text
+    asked = json.loads(text)["States"]["Start"]["Parameters"]
+    assert asked["ExecutionTimeoutMinutes"] == 33
+    assert asked["ClientToken.$"] == "$.id", "of the event: a second try starts no second run"
+    call = {name[0].lower() + name[1:]: value for name, value in asked.items() if "$" not in name}
+    call["jobDriver"] = {"sparkSubmit": {
+        "entryPoint": "e", "entryPointArguments": ["j"], "sparkSubmitParameters": "p",
+    }}  # fmt: skip
+    del call["configurationOverrides"]
+    token = "00000000-0000-0000-0000-000000000000"
+    assert_botocore_takes("emr-serverless", "StartJobRun", call | {
+        "clientToken": token, "applicationId": "00abc", "executionRoleArn": OUTPUTS["JobRoleArn"],
+    })  # fmt: skip
 
 
 def test_no_password_is_in_a_request() -> None:

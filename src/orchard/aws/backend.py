@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from orchard.aws.account import Account
@@ -30,8 +31,13 @@ class Backend(Protocol):
     def running(self) -> str | None:
         """What takes jobs now, or does so at the first one; None where `up` has to make it."""
 
-    def submit(self, url: str, code: str, cluster: str | None) -> tuple[str, str]:
-        """Start a job; (cluster, job). Without a cluster it brings its own, which it ends."""
+    def submit(
+        self, url: str, code: str, cluster: str | None, begun: Callable[[str], object]
+    ) -> tuple[str, str]:
+        """Start a job; (cluster, job). Without a cluster it brings its own, which it ends.
+
+        begun: called with a cluster that has just been started, before its job is known.
+        """
 
     def look(self, launch: Launch) -> State:
         """How a job stands, or a cluster."""

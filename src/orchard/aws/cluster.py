@@ -199,11 +199,14 @@ class Cluster:
         """Start the run as a job; alone: on a cluster of its own, which it ends."""
         launch_id = new_run_id()
         url, distant = self.prepare(run, launch_id)
-        cluster, job = backend.submit(url, code, None if alone else self._running(backend))
         eur = expected.total_eur if expected else None
-        made = Launch(launch_id, self.config, cluster, job, url, describe(distant), eur)
-        launches.save(self.account, self.bucket, made)
-        return made
+
+        def keep(cluster: str, job: str | None = None) -> Launch:
+            made = Launch(launch_id, self.config, cluster, job, url, describe(distant), eur)
+            launches.save(self.account, self.bucket, made)
+            return made
+
+        return keep(*backend.submit(url, code, None if alone else self._running(backend), keep))
 
     def start(self, sources: tuple[str, ...] = ()) -> Launch:
         """The stack and, on EC2, a cluster: the one that runs, as it was started, or a new one."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
@@ -12,6 +14,7 @@ from orchard.aws.run_job_flow import run_job_flow, step
 from orchard.cloud.estimate import Item, ebs_gb
 from orchard.cloud.prices import Prices
 from orchard.cloud.settings import TAG, ClusterConfig
+from orchard.errors import OrchardError
 
 _CLUSTER_PHASES = {
     "STARTING": WAITING,
@@ -31,6 +34,7 @@ _STEP_PHASES = {
     "FAILED": FAILED,
     "INTERRUPTED": FAILED,
 }
+_STEP_LOOKS, _LOOK_SECONDS = 30, 2.0
 ALIVE = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"]
 # What `timeout` ends a step with; in the step's failure reason as "exit code 124".
 _TIMED_OUT = 124
@@ -64,13 +68,26 @@ class Ec2:
             return "emr", "RunJobFlow", run_job_flow(self.config, self.outputs, [work])
         return "emr", "AddJobFlowSteps", {"JobFlowId": cluster, "Steps": [work]}
 
-    def submit(self, url: str, code: str, cluster: str | None) -> tuple[str, str]:
+    def submit(
+        self, url: str, code: str, cluster: str | None, begun: Callable[[str], object]
+    ) -> tuple[str, str]:
         _, _, request = self.request(url, code, cluster or "", alone=cluster is None)
         if cluster is not None:
             return cluster, str(self._once.add_job_flow_steps(**request)["StepIds"][0])
         cluster = str(self._once.run_job_flow(**request)["JobFlowId"])
-        (found,) = self._emr.list_steps(ClusterId=cluster)["Steps"]
-        return cluster, str(found["Id"])
+        begun(cluster)
+        return cluster, self._first_step(cluster)
+
+    def _first_step(self, cluster: str) -> str:
+        """EMR may list it a little later than the cluster."""
+        for _ in range(_STEP_LOOKS):
+            if steps := self._emr.list_steps(ClusterId=cluster)["Steps"]:
+                return str(steps[0]["Id"])
+            time.sleep(_LOOK_SECONDS)
+        raise OrchardError(
+            f"cluster {cluster} has started, and EMR lists no step of it yet; `orchard cluster "
+            "status` shows it, `orchard cluster down` ends it"
+        )
 
     def look(self, launch: Launch) -> State:
         status = self._emr.describe_cluster(ClusterId=launch.cluster)["Cluster"]["Status"]

@@ -47,17 +47,11 @@ def execute(url: str) -> int:
     Its progress, its warnings and how it ended are written to the same folder.
     """
     place = Output.at(url, Storage())
-    description = place.get_json(DESCRIPTION)
-    fields = description["run"]
-    for name in ("sources", "include", "exclude"):
-        fields[name] = tuple(fields[name])
-    if description.get("weights"):
-        fields["weights"] = _fetch_weights(place, description["weights"])
     reporter = JobReporter(place)
     try:
         from orchard.pipeline import run
 
-        result = run(RunConfig(**fields), reporter)
+        result = run(_described(place), reporter)
     except OrchardError as error:
         reporter.end("failed", str(error), error.exit_code)
         return error.exit_code
@@ -67,6 +61,17 @@ def execute(url: str) -> int:
         raise
     reporter.end("succeeded", json.dumps(result.record["counts"]), 0, result.record)
     return 0
+
+
+def _described(place: Output) -> RunConfig:
+    """The run whose description lies in a folder, its weights fetched."""
+    description = place.get_json(DESCRIPTION)
+    fields = description["run"]
+    for name in ("sources", "include", "exclude"):
+        fields[name] = tuple(fields[name])
+    if description.get("weights"):
+        fields["weights"] = _fetch_weights(place, description["weights"])
+    return RunConfig(**fields)
 
 
 def _fetch_weights(place: Output, weights: dict[str, str]) -> str:
@@ -119,7 +124,9 @@ class JobReporter(Reporter):
         self._tell(now=True)
 
     def end(self, phase: str, detail: str, code: int, record: dict[str, Any] | None = None) -> None:
-        """The last word: how the run ended."""
+        """The last word: how the run ended; for the log too, should the folder be out of reach."""
+        if phase == "failed":
+            Reporter.warn(self, detail)
         self.state |= {"phase": phase, "detail": detail, "exit_code": code, "record": record}
         self._tell(now=True)
 

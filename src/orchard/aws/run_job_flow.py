@@ -6,7 +6,7 @@ from typing import Any
 
 from orchard.aws.package import FOLDER
 from orchard.cloud.prices import Prices
-from orchard.cloud.settings import EMR_TAG, PYTHON, TAG, ClusterConfig
+from orchard.cloud.settings import EMR_TAG, PYTHON, REGION_VARIABLES, TAG, ClusterConfig
 
 SPOT_WAIT_MINUTES = 10  # for Spot capacity; then the task nodes are bought on demand
 # Of a node's memory, for the executor. YARN gives away three quarters of 16 GiB, two thirds of 8,
@@ -48,7 +48,8 @@ def run_job_flow(
         "ServiceRole": f"{config.name}-{config.region}-emr",
         "ScaleDownBehavior": "TERMINATE_AT_TASK_COMPLETION",
         "AutoTerminationPolicy": {"IdleTimeout": config.idle},
-        "ManagedScalingPolicy": {"ComputeLimits": _limits(config)},
+        # A run's executors are as many from its beginning to its end: there is nothing to scale.
+        **({} if steps else {"ManagedScalingPolicy": {"ComputeLimits": _limits(config)}}),
         "VisibleToAllUsers": True,
         "Tags": [{"Key": TAG, "Value": config.name}, {"Key": EMR_TAG, "Value": "true"}],
     }
@@ -63,7 +64,8 @@ def step(
     """
     script = f"s3://{outputs['BucketName']}/code/step.sh"
     spark = [f"--conf {key}={value}" for key, value in _conf(config).items()]
-    words = [code, f"s3://{outputs['BucketName']}/code/main.py", url, str(config.timeout)]
+    main = f"s3://{outputs['BucketName']}/code/main.py"
+    words = [code, main, url, str(config.timeout), config.region]
     # Without pipefail a script that could not be fetched would be an empty one, which succeeds.
     command = f"set -o pipefail; aws s3 cp {script} - | bash -s -- {' '.join([*words, *spark])}"
     return {
@@ -100,13 +102,14 @@ def _fleets(config: ClusterConfig) -> list[dict[str, Any]]:
 
 
 def _limits(config: ClusterConfig) -> dict[str, Any]:
-    """Never more than was estimated; on demand too, or Spot could not be replaced by it."""
+    """Never more than was estimated. With Spot only the core nodes are on demand: where the limit
+    on demand equals the maximum, managed scaling buys nothing on Spot."""
     most = config.core + config.task
     return {
         "UnitType": "InstanceFleetUnits",
         "MinimumCapacityUnits": config.core,
         "MaximumCapacityUnits": most,
-        "MaximumOnDemandCapacityUnits": most,
+        "MaximumOnDemandCapacityUnits": config.core if config.spot else most,
         "MaximumCoreCapacityUnits": config.core,
     }
 
@@ -158,6 +161,7 @@ def _conf(config: ClusterConfig) -> dict[str, Any]:
     heap = int(megabytes * HEAP_SHARE)
     return {
         "spark.executorEnv.PYTHONPATH": f"./{FOLDER}",
+        **{f"spark.executorEnv.{name}": config.region for name in REGION_VARIABLES},
         "spark.dynamicAllocation.enabled": "false",
         "spark.executor.instances": nodes,
         "spark.executor.cores": instance.vcpus,

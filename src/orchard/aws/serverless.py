@@ -11,7 +11,7 @@ from orchard.aws.launch import FAILED, RUNNING, STOPPED, SUCCEEDED, WAITING, Lau
 from orchard.aws.package import FOLDER
 from orchard.cloud.estimate import Item
 from orchard.cloud.prices import Prices
-from orchard.cloud.settings import PYTHON, TAG, WORKER_VCPUS, ClusterConfig
+from orchard.cloud.settings import PYTHON, REGION_VARIABLES, TAG, WORKER_VCPUS, ClusterConfig
 from orchard.errors import OrchardError
 
 # Of a worker's 12 GB: the JVM moves little, the four Python processes embed.
@@ -49,7 +49,10 @@ class Serverless:
         """StartJobRun, with the hard stop that EMR Serverless itself holds."""
         return "emr-serverless", "StartJobRun", self._start(url, code, cluster)
 
-    def submit(self, url: str, code: str, cluster: str | None) -> tuple[str, str]:
+    def submit(
+        self, url: str, code: str, cluster: str | None, begun: Callable[[str], object]
+    ) -> tuple[str, str]:
+        """`begun` is not called: the application is the stack's, and costs nothing by itself."""
         cluster = cluster or self.up()
         started = self._client.start_job_run(**self._start(url, code, cluster))
         return cluster, str(started["jobRunId"])
@@ -138,6 +141,9 @@ class Serverless:
             "spark.executor.instances": self.config.workers,
             "spark.default.parallelism": self.config.workers * WORKER_VCPUS,
         }
+        for name in REGION_VARIABLES:
+            conf[f"spark.emr-serverless.driverEnv.{name}"] = self.account.region
+            conf[f"spark.executorEnv.{name}"] = self.account.region
         for role in ("driver", "executor"):
             conf[f"spark.{role}.cores"] = WORKER_VCPUS
             conf |= {f"spark.{role}.{key}": value for key, value in memory.items()}

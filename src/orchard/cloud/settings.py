@@ -23,6 +23,8 @@ WORKER_VCPUS, WORKER_GB = 4, 12  # of EMR Serverless, driver and executors alike
 
 # Every resource carries this tag; the second is what AmazonEMRServicePolicy_v2 asks for.
 TAG = "orchard:stack"
+# boto3 reads the second alone, other clients of AWS the first.
+REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 EMR_TAG = "for-use-with-amazon-emr-managed-policies"
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,30}")
