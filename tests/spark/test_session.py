@@ -17,9 +17,9 @@ import pytest
 
 import orchard
 from orchard.config import RunConfig
-from orchard.errors import OrchardError, TooManyErrors, WeightsError
+from orchard.errors import ConfigError, OrchardError, TooManyErrors, WeightsError
 from orchard.spark.jobs import run_action
-from orchard.spark.session import _STOPPED, jvm_pid, spark_session
+from orchard.spark.session import _STOPPED, _start, jvm_pid, spark_session
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="processes are told by /proc")
 
@@ -211,6 +211,13 @@ def test_a_spark_that_does_not_start_is_named(alone: tuple[list[str], str, Path]
 def test_a_context_whose_master_is_not_there_is_told_from_others(said: str, gave_up: bool) -> None:
     """Which of these Spark says depends on how far it came before it was stopped."""
     assert bool(_STOPPED.search(said)) is gave_up
+
+
+def test_yarn_without_its_settings_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HADOOP_CONF_DIR", "YARN_CONF_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConfigError, match="--master yarn: expected HADOOP_CONF_DIR or"):
+        _start("yarn", None, ui=False)
 
 
 def test_a_session_of_our_own_is_stopped(alone: tuple[list[str], str, Path]) -> None:

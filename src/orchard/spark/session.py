@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -101,6 +102,7 @@ def _start(master: str, event_log: str | None, ui: bool) -> tuple[SparkSession, 
     """A session, and whether its context is of our making: another thread may have been faster."""
     from pyspark.sql import SparkSession
 
+    _check_yarn(master)
     is_local, ours = master.startswith("local"), secrets.token_hex(8)
     builder = SparkSession.builder.appName("orchard").config(_OURS, ours)
     if master != SUBMITTED:  # else spark-submit has said where
@@ -113,6 +115,14 @@ def _start(master: str, event_log: str | None, ui: bool) -> tuple[SparkSession, 
         process.stop(session)  # Spark raises nothing
         raise _no_master(master)
     return session, is_ours
+
+
+def _check_yarn(master: str) -> None:
+    if master == "yarn" and not any(map(os.environ.get, ("HADOOP_CONF_DIR", "YARN_CONF_DIR"))):
+        raise ConfigError(
+            "--master yarn: expected HADOOP_CONF_DIR or YARN_CONF_DIR to name the folder with the "
+            "cluster's yarn-site.xml; on a node of the cluster it is /etc/hadoop/conf"
+        )
 
 
 def _got(builder: SparkSession.Builder, master: str) -> SparkSession:
