@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from corpus import bad_files, good_files
 from corpus.costly import many_segments, overlapping_strips, tiny_tiles
 from PIL import Image
 
+from orchard.errors import OrchardError
 from orchard.images import apart
 from orchard.images.apart import Decoder, decode_apart
 from orchard.images.decode import Pixels, decode
@@ -125,6 +127,28 @@ def test_what_ends_the_process_twice_is_set_aside_and_once_is_tried_again(
 def test_no_image_starts_no_process(decoder: Decoder) -> None:
     assert decoder.decode([], SIZE) == []
     assert decoder._process is None
+
+
+def test_a_process_that_cannot_work_is_no_fault_of_the_images(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(apart, "_START", "import sys; sys.exit(3)")
+    with Decoder() as decoder, pytest.raises(OrchardError, match="ends with exit status 3; see"):
+        decoder.decode([picture(), picture()], SIZE)
+
+
+def test_a_fork_leaves_its_parents_process_alone() -> None:
+    decode_apart(picture(), SIZE)
+    process = apart.decoder_of_thread()._process
+    assert process is not None
+    with warnings.catch_warnings():  # of Python 3.12, since other threads run
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        apart.decoder_of_thread().close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert process.poll() is None
 
 
 def test_larger_pictures_get_a_larger_memory(decoder: Decoder) -> None:

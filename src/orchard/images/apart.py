@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from orchard.errors import OrchardError
 from orchard.images.decode import DEFAULT_MAX_PIXELS, Pixels, decode
 from orchard.images.shared import ANSWER, Shared
 from orchard.records import Failure, Reason
@@ -53,6 +54,7 @@ class Decoder:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._shared: Shared | None = None
+        self._owner = os.getpid()
 
     def decode(
         self,
@@ -66,6 +68,7 @@ class Decoder:
     ) -> list[Pixels | Failure]:
         """What `orchard.images.decode.decode` makes of each; TOO_COSTLY for what ends the process.
 
+        Raises OrchardError where the process cannot work at all.
         seconds: of CPU time an image may take. One that ends the process in another way is tried
         once more, since somebody else may have ended it. The next call overwrites the pixels.
         """
@@ -87,15 +90,20 @@ class Decoder:
             ended = int(np.argmin(answers["is_there"]))
             n_tries = n_tries + 1 if ended == start else 1
             start = ended
+            if status > 0 and n_tries == 2:  # not ended by an image: it would say so in its answer
+                raise OrchardError(
+                    f"the process that decodes images ends with exit status {status}; see whether "
+                    f"`{sys.executable} -c 'import orchard.images.apart'` works in this environment"
+                )
             if status == -signal.SIGPROF or n_tries == 2:
                 _put_failure(answers[ended], _why(status, seconds))
                 start += 1
         return [_found(answer, views) for answer, views in zip(answers, pixels, strict=True)]
 
     def close(self) -> None:
-        """End the process, if one was started."""
+        """End the process, if this one has started it: a fork leaves its parent's alone."""
         process, self._process = self._process, None
-        if process is not None:
+        if process is not None and self._owner == os.getpid():
             for pipe in (process.stdin, process.stdout):
                 with suppress(OSError):  # what was still to be written
                     pipe.close()  # type: ignore[union-attr]
@@ -228,7 +236,8 @@ def _put_failure(answer: Any, failure: Failure) -> None:
 def _why(status: int, seconds: float) -> Failure:
     if status == -signal.SIGPROF:
         return Failure(Reason.TOO_COSTLY, f"takes more than {seconds:g} s of a core to decode")
-    return Failure(Reason.TOO_COSTLY, f"ended its decoder twice ({_name(status)})")
+    name = signal.Signals(-status).name
+    return Failure(Reason.TOO_COSTLY, f"ended its decoder twice ({name})")
 
 
 def _be_the_first_to_go() -> None:
@@ -251,9 +260,3 @@ def _widen(pipe: Any) -> None:
         import fcntl
 
         fcntl.fcntl(pipe, _SET_PIPE_SIZE, _PIPE_BYTES)
-
-
-def _name(status: int) -> str:
-    with suppress(ValueError):
-        return signal.Signals(-status).name
-    return f"exit status {status}"
