@@ -68,9 +68,9 @@ class Decoder:
     ) -> list[Pixels | Failure]:
         """What `orchard.images.decode.decode` makes of each; TOO_COSTLY for what ends the process.
 
-        Raises OrchardError where the process cannot work at all.
         seconds: of CPU time an image may take. One that ends the process in another way is tried
         once more, since somebody else may have ended it. The next call overwrites the pixels.
+        Raises OrchardError where the process cannot work at all.
         """
         if size < 1:
             raise ValueError(f"size={size}: expected a number of pixels, at least 1")
