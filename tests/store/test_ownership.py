@@ -264,6 +264,12 @@ def test_a_result_of_a_newer_format_is_refused(result: Output) -> None:
         pytest.fail("claimed")
 
 
+def test_a_flipped_bit_in_the_marker_makes_no_newer_format(result: Output) -> None:
+    marker = Path(result.root, MARKER)
+    marker.write_text(marker.read_text().replace('"format": 1', '"format": 5'))
+    assert ownership.is_result(result)
+
+
 # -- results of 0.1.0 -----------------------------------------------------------------------------
 
 

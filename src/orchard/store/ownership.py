@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import obstore
@@ -21,6 +21,7 @@ from orchard.errors import TableError, first_line
 from orchard.storage.results import FORMAT, LOG, MARKER, check_format, is_marker, is_result_folder
 from orchard.storage.results import is_result as _is_result
 from orchard.store import disk, log
+from orchard.store.damage import from_json
 from orchard.store.lock import LOCK, is_lock
 from orchard.store.names import FOLDERS, TABLES, VARIANCE_CSV, is_taken, is_unmistakable
 from orchard.store.output import Output
@@ -31,9 +32,13 @@ SHOWN = 3  # foreign entries that a refusal names
 def is_result(output: Output) -> bool:
     """Whether OUTPUT holds a result, or what an interrupted first run left.
 
-    Raises TableError where it cannot be read, or is of a newer format.
+    Raises TableError where it cannot be read, or is of a newer format, unless a flipped bit says
+    so.
     """
-    check_format(output.find(MARKER) or b"")
+    marker = output.find(MARKER) or b""
+    with suppress(ValueError):
+        from_json(marker)
+        check_format(marker)
     if output.is_local:
         return is_result_folder(output.root)
     return _is_result(
