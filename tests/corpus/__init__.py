@@ -1,4 +1,4 @@
-"""Good and bad image files, built from code at test time: no binary is kept in the repository.
+"""Good and bad image files, built from code at test time, so that no picture need be kept.
 
 `build(directory)` writes them all, in folders that serve as labels, and returns what each must
 become: a feature row, or an error row with that reason. The same call gives the same bytes.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import lzma
 import os
 import random
 import resource
@@ -33,6 +34,7 @@ LIMIT_SECONDS, LIMIT_BYTES = 60, 4 << 30
 KEPT = 12  # of each format and cost
 MOST_BYTES = 1 << 20  # of a file: what is costly there is costlier in twenty times as much
 NUMBERS = (0, 1, 2, 7, 8, 127, 128, 255, 256, 1000, 4096, 32767, 65535, 10**6, 2**31 - 1, 2**32 - 1)
+KNOWN = Path(__file__).with_name("costly")  # the costliest that searches have found so far
 COSTS = ("seconds", "mebibytes")
 
 
@@ -107,6 +109,7 @@ def main() -> None:
     rng = random.Random(given.seed)
     seeds = [data for data, _ in (good_files() | bad_files()).values() if len(data) <= MOST_BYTES]
     seeds += [path.read_bytes() for path in given.folder.iterdir()]
+    seeds += [lzma.decompress(path.read_bytes()) for path in KNOWN.iterdir()]
     kept: defaultdict[tuple[str, str], list[Tried]] = defaultdict(list)
     n_tried, end = 0, time.monotonic() + 60 * given.minutes
     while time.monotonic() < end:
