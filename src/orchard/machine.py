@@ -1,11 +1,14 @@
-"""The machine under this process: its cores, and memory as the operating system counted it."""
+"""The machine under this process: its cores, its memory as the operating system counted it, and
+processes beside this one that are held to limits."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -30,3 +33,19 @@ def peak_memory(pid: int) -> int | None:
         return None
     found = re.search(r"VmHWM:\s+(\d+) kB", status)
     return int(found[1]) * 1024 if found else None
+
+
+def isolated(program: str, *arguments: str) -> list[str]:
+    """The command of a Python process that imports what this one does: neither the current folder
+    nor the environment chooses. `arguments` are its sys.argv[1:]."""
+    start = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1))"
+    paths = json.dumps([entry for entry in sys.path if entry])
+    return [sys.executable, "-I", "-c", f"{start}\n{program}", paths, *arguments]
+
+
+def bound(kind: int, most: int) -> None:
+    """Set this process's soft limit alone (`resource.RLIMIT_…`), which may be raised again."""
+    _, hard = resource.getrlimit(kind)
+    soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    with suppress(ValueError, OSError):  # a system that has no such limit
+        resource.setrlimit(kind, (soft, hard))

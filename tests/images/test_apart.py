@@ -44,10 +44,9 @@ def picture(colour: str = "red") -> bytes:
 
 def begin_with(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     """Have the process do this to its module, `a`, before it serves."""
-    start = "import json, sys; sys.path[:] = json.loads(sys.argv[1])"
-    serve = "a.serve(int(sys.argv[2]))"
-    whole = f"{start}\nimport orchard.images.apart as a\n{program}\n{serve}"
-    monkeypatch.setattr(apart, "_START", whole)
+    serve = "a.serve(int(sys.argv[1]))"
+    whole = f"import orchard.images.apart as a\n{program}\n{serve}"
+    monkeypatch.setattr(apart, "_PROGRAM", whole)
 
 
 def test_it_is_what_decode_gives(decoder: Decoder) -> None:
@@ -142,7 +141,7 @@ def test_no_image_starts_no_process(decoder: Decoder) -> None:
 def test_a_process_that_cannot_work_is_no_fault_of_the_images(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(apart, "_START", "import sys; sys.exit(3)")
+    monkeypatch.setattr(apart, "_PROGRAM", "sys.exit(3)")
     with Decoder() as decoder, pytest.raises(OrchardError, match="ends with exit status 3; see"):
         decoder.decode([picture(), picture()], SIZE)
 

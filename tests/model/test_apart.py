@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import random
 import subprocess
@@ -19,6 +18,7 @@ import numpy as np
 import onnx
 import pytest
 from click.testing import CliRunner
+from model.files import save
 from onnx import TensorProto, helper, numpy_helper
 
 from orchard.cli import main
@@ -107,14 +107,6 @@ def wide(width: int) -> onnx.ModelProto:
 
 def plain(*shape: int | str) -> onnx.ModelProto:
     return graph_of([helper.make_node("Identity", ["mean"], ["out"])], shape=shape)
-
-
-def save(folder: Path, graph: onnx.ModelProto, card: object = None) -> str:
-    path = folder / "net.onnx"
-    path.write_bytes(graph.SerializeToString())
-    if card is not None:
-        Path(f"{path}.json").write_text(json.dumps(card))
-    return str(path)
 
 
 @pytest.fixture

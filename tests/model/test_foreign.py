@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from model.files import save
 from onnx import TensorProto, helper, numpy_helper
 
 from orchard.errors import ConfigError, WeightsError
@@ -54,14 +55,6 @@ def network(
         [kernel],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
-
-
-def save(folder: Path, graph: onnx.ModelProto, card: object = None) -> str:
-    path = folder / "net.onnx"
-    path.write_bytes(graph.SerializeToString())
-    if card is not None:
-        Path(f"{path}.json").write_text(json.dumps(card))
-    return str(path)
 
 
 def expected(pixels: np.ndarray, scale: Any = 1 / 127.5, offset: Any = -1.0) -> np.ndarray:

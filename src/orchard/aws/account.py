@@ -9,6 +9,7 @@ from typing import Any
 
 from orchard.cloud.regions import check_region
 from orchard.errors import ConfigError, OrchardError, needs
+from orchard.storage import credentials
 
 ATTEMPTS = 8  # of a call that AWS throttles or that fails on the way, with growing pauses
 PRICING_REGION = "eu-central-1"  # the price list has few endpoints; this one is in the EU
@@ -67,12 +68,9 @@ class Account:
 
 def region_of_environment() -> str | None:
     """What AWS_REGION, AWS_DEFAULT_REGION or the profile says."""
-    import os
-
     with needs("aws", "orchard cluster"):
-        import boto3
-
-    return os.environ.get("AWS_REGION") or boto3.Session().region_name
+        import boto3  # noqa: F401
+    return credentials.region()
 
 
 @contextmanager

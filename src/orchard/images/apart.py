@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from numpy.typing import NDArray
 from orchard.errors import OrchardError
 from orchard.images.decode import DEFAULT_MAX_PIXELS, Pixels, decode
 from orchard.images.shared import ANSWER, Shared
+from orchard.machine import bound, isolated
 from orchard.records import Failure, Reason
 
 SECONDS = 30.0
@@ -41,11 +43,7 @@ was measured to peak at 6 to 13 bytes a pixel, and at 17 with WebP."""
 
 _PIPE_BYTES = 1 << 20  # many images in one go, instead of 64 KiB at a time
 _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ of Linux
-# Isolated: neither the current folder nor the environment chooses what is imported.
-_START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from orchard.images.apart import serve; serve(int(sys.argv[2]))"
-)
+_PROGRAM = "from orchard.images.apart import serve; serve(int(sys.argv[1]))"
 
 
 class Decoder:
@@ -148,9 +146,8 @@ class Decoder:
     def _running(self, shared: Shared) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             self.close()
-            paths = json.dumps([entry for entry in sys.path if entry])
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-c", _START, paths, str(shared.fd)],
+                isolated(_PROGRAM, str(shared.fd)),
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[shared.fd],
                 stderr=subprocess.DEVNULL,  # libtiff says what it thinks of a file
                 start_new_session=True,  # Ctrl-C is for those who asked
@@ -195,7 +192,7 @@ def serve(fd: int) -> None:
     shared = Shared.opened(fd)
     while line := sys.stdin.buffer.readline():
         asked = json.loads(line)
-        _limit_memory(asked["max_pixels"])
+        bound(resource.RLIMIT_DATA, BYTES_PER_PIXEL * asked["max_pixels"] + BYTES_BESIDE)
         views = tuple(asked["views"])
         answers, pixels = shared.of(len(asked["n_bytes"]), len(views), asked["size"])
         for number in range(asked["first"], len(answers)):
@@ -244,15 +241,6 @@ def _be_the_first_to_go() -> None:
     """Where memory is short the kernel ends this process, not the one that holds the run."""
     with suppress(OSError):  # Linux alone has it
         Path("/proc/self/oom_score_adj").write_text("1000")
-
-
-def _limit_memory(max_pixels: int) -> None:
-    import resource
-
-    limit = BYTES_PER_PIXEL * max_pixels + BYTES_BESIDE
-    _, most = resource.getrlimit(resource.RLIMIT_DATA)
-    with suppress(OSError, ValueError):  # a lower limit was set from outside, and stays
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
 
 
 def _widen(pipe: Any) -> None:

@@ -21,15 +21,12 @@ from importlib import import_module
 from typing import NoReturn
 
 from orchard.errors import ConfigError, WeightsError, one_line
+from orchard.machine import bound, isolated
 
 GIB = 1 << 30
 _DONE = b"done\n"
 _REFUSED = {kind.__name__.encode() + b"\n": kind for kind in (WeightsError, ConfigError)}
-# Isolated: neither the current folder nor the environment chooses what is imported.
-_START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from orchard.model.apart import work; work(*sys.argv[2:])"
-)
+_PROGRAM = "from orchard.model.apart import work; work(*sys.argv[1:])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +44,10 @@ def ask(reader: str, argument: str, content: bytes, limits: Limits) -> bytes:
     Raises the WeightsError or ConfigError that it raises; WeightsError too where the process goes
     beyond `limits`, dies or cannot be started.
     """
-    paths = json.dumps([entry for entry in sys.path if entry])
     told = json.dumps(asdict(limits))
     try:
         done = subprocess.run(
-            [sys.executable, "-I", "-c", _START, paths, reader, argument, told],
+            isolated(_PROGRAM, reader, argument, told),
             input=content,
             capture_output=True,
             timeout=limits.seconds,
@@ -94,24 +90,16 @@ def work(reader: str, argument: str, told: str) -> NoReturn:
 
 def confine(limits: Limits) -> None:
     """Hold this process to `limits`, and have it leave no dump of its memory."""
-    _bound(resource.RLIMIT_CPU, limits.cpu_seconds)
-    _bound(resource.RLIMIT_DATA, limits.memory)
-    _bound(resource.RLIMIT_CORE, 0)
+    bound(resource.RLIMIT_CPU, limits.cpu_seconds)
+    bound(resource.RLIMIT_DATA, limits.memory)
+    bound(resource.RLIMIT_CORE, 0)
 
 
 def allow_more(memory: int) -> None:
     """Raise this process' limit by `memory` bytes, if it has one."""
     soft, _ = resource.getrlimit(resource.RLIMIT_DATA)
     if soft != resource.RLIM_INFINITY:
-        _bound(resource.RLIMIT_DATA, soft + memory)
-
-
-def _bound(kind: int, most: int) -> None:
-    """Set the soft limit alone, which may be raised again."""
-    _, hard = resource.getrlimit(kind)
-    soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    with suppress(ValueError, OSError):  # a system that has no such limit
-        resource.setrlimit(kind, (soft, hard))
+        bound(resource.RLIMIT_DATA, soft + memory)
 
 
 _WAY_OUT = "; use another file, or a smaller network"

@@ -66,12 +66,11 @@ def present(run: Run, tables: Tables) -> Fitted | None:
 def is_current(run: Run, tables: Tables, fitted: Fitted) -> bool:
     """Whether the components table is what this run would make it."""
     features, components = tables["features"], tables["components"]
+    projected = components.facts.get("orchard.features")
+    if not _is_wanted(run, fitted.card) or features.facts.get(RUN_KEY) != projected:
+        return False
     stored = _stored_moments(run) if run.config.pca == "auto" else None
-    return (
-        _is_wanted(run, fitted.card)
-        and features.facts.get(RUN_KEY) == components.facts.get("orchard.features")
-        and _may_stay(run, fitted.card, features.files, stored)
-    )
+    return _may_stay(run, fitted.card, features.files, stored)
 
 
 def is_projected(tables: Tables, fitted: Fitted) -> bool:
@@ -89,8 +88,9 @@ def choose(
 ) -> Fitted:
     """The PCA to project on: the one before where it may stay, or one fitted now and stored."""
     files = tables["features"].files
-    stored = _stored_moments(run)
-    if before and _is_wanted(run, before.card) and _may_stay(run, before.card, files, stored):
+    is_wanted = before is not None and _is_wanted(run, before.card)
+    stored = None if is_wanted and run.config.pca == "keep" else _stored_moments(run)
+    if before and is_wanted and _may_stay(run, before.card, files, stored):
         if n_erased := models.n_erased(run.output, before.card.pca_id):
             run.reporter.warn(
                 f"{n_erased:,} images were erased since the kept PCA was fitted; --pca refit fits "

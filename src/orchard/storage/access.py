@@ -65,9 +65,7 @@ class Storage:
         return self.endpoint_url or next(filter(None, map(os.environ.get, names)), None)
 
     def region_name(self) -> str:
-        """boto3 does not read AWS_REGION, which EMR and Lambda set."""
-        known = self.region or credentials.session().region_name
-        return known or os.environ.get("AWS_REGION") or "us-east-1"
+        return self.region or credentials.region() or "us-east-1"
 
 
 DEFAULT = Storage()

@@ -75,5 +75,10 @@ def _session_of(process: int) -> Any:
         return boto3.Session()
 
 
+def region() -> str | None:
+    """What AWS_REGION says, which boto3 does not read; else AWS_DEFAULT_REGION or the profile."""
+    return os.environ.get("AWS_REGION") or session().region_name
+
+
 def session() -> Any:
     return _session_of(os.getpid())

@@ -69,7 +69,7 @@ class RangeReader(io.RawIOBase):
         except GenericError as error:  # no ranges here, or none of an object without bytes
             if "retries" in first_line(error):
                 raise
-        whole = memoryview(obstore.get(self._store, self._path).bytes())
+        whole = objects.read_object(self._store, self._path)
         self._size = len(whole)
         return whole
 
