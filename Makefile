@@ -1,5 +1,7 @@
 # make demo   install, render some fruit, run the whole chain on it, offline from there on
 # make test   the tests, and which were slow; AREA=store runs those of tests/store alone;
+#             make test-long those that take many seconds each: the code in the documents, the
+#             network of a hostile file, a result's life in any order;
 #             make test-browser looks at the pages in Chromium;
 #             make test-cluster, test-s3, test-mllib, test-package, test-damage, test-spark4,
 #             test-lowest and test-airflow run the long ones
@@ -25,7 +27,7 @@ UV := $(shell command -v uv 2>/dev/null)
 PIP = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install \
   --quiet --disable-pip-version-check --no-compile)
 
-.PHONY: demo test audit coverage hooks release test-browser test-cluster test-damage test-mllib test-package test-s3 \
+.PHONY: demo test test-long audit coverage hooks release test-browser test-cluster test-damage test-mllib test-package test-s3 \
   test-spark4 test-lowest \
   test-airflow train-backbone fruit ship-backbone test-training lint docs bench lock clean
 
@@ -38,9 +40,14 @@ demo: $(INSTALLED)
 	@echo "Next, your own images instead of demo/fruits; this line works as it stands:"
 	@echo "  .venv/bin/orchard run demo/fruits demo/mine --weights fruit --components 0.9"
 
+# As many processes as there are cores, four at most: each starts a Spark of its own.
+TOGETHER := -n auto --maxprocesses 4 --dist worksteal
 AREA ?=
 test: $(DEVELOPING)
-	$(BIN)/pytest --durations=15 $(addprefix tests/,$(AREA))
+	$(BIN)/pytest $(TOGETHER) --durations=15 $(addprefix tests/,$(AREA))
+
+test-long: $(DEVELOPING)
+	$(BIN)/pytest $(TOGETHER) --durations=15 -m long
 
 coverage: $(DEVELOPING)
 	$(BIN)/pytest --cov --cov-report=term --cov-report=html $(addprefix tests/,$(AREA))

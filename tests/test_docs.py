@@ -63,6 +63,7 @@ def _without_report(command: str) -> str:
     return f"{command} --no-report" if command.startswith("orchard run") else command
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", PAGES)
 def test_the_pages_code_runs(folder: Path, page: str) -> None:
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

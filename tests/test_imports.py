@@ -86,6 +86,7 @@ def test_the_core_loads_no_engine(package: str) -> None:
     assert loaded_by("import orchard.spark.session", ENGINES) == {"pyspark", "py4j"}
 
 
+@pytest.mark.long
 def test_every_module_can_be_imported_first() -> None:
     assert "orchard.pipeline.steps" in MODULES
     code = ALONE.format(modules=MODULES)

@@ -50,6 +50,7 @@ def printed(notebook: Any) -> str:
     return "".join(o.text for o in found if o.output_type == "stream" and o.name == "stdout")
 
 
+@pytest.mark.long
 def test_every_step_says_what_it_found(executed: Any) -> None:
     text = printed(executed)
     for line in (
@@ -63,11 +64,13 @@ def test_every_step_says_what_it_found(executed: Any) -> None:
         assert line in text
 
 
+@pytest.mark.long
 def test_the_pictures_and_the_result_are_shown(executed: Any) -> None:
     assert len(outputs(executed, "image/png")) == 3
     assert any("notebook-result/run" in html for html in outputs(executed, "text/html"))
 
 
+@pytest.mark.long
 def test_progress_is_a_bar_of_the_notebook(executed: Any) -> None:
     assert outputs(executed, "application/vnd.jupyter.widget-view+json")
 

@@ -38,6 +38,7 @@ def here(command: str) -> str:
     return command
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("kind", "text"), blocks())
 def test_the_block_runs(folder: Path, kind: str, text: str) -> None:
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

@@ -72,6 +72,7 @@ def test_a_run_with_64_open_files_says_so_and_leaves_nothing(few: Path, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_the_least_that_is_asked_for_is_enough_for_a_run(few: Path, tmp_path: Path) -> None:
     run = ("run", few, tmp_path / "out", *SMALLEST, "--master", "local[2]", "--quiet")
     done = orchard_with(surroundings.OPEN_FILES, *run, LC_ALL="C")
@@ -79,6 +80,7 @@ def test_the_least_that_is_asked_for_is_enough_for_a_run(few: Path, tmp_path: Pa
     assert orchard.open(str(tmp_path / "out")).components().num_rows == 8
 
 
+@pytest.mark.long
 def test_every_command_without_spark_works_with_64_open_files(
     trained_copy: Path, trained: Trained, rendered: Path, tmp_path: Path
 ) -> None:
@@ -144,6 +146,7 @@ def test_a_run_without_a_temporary_folder_says_so(few: Path, tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_java_takes_the_temporary_folder_that_python_takes(few: Path, tmp_path: Path) -> None:
     """TMPDIR, its name in need of quoting, where /tmp cannot be written."""
     name = 'a "b\\c'

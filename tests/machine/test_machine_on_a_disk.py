@@ -28,6 +28,7 @@ def on_a_disk(folder: Path) -> type[Lifetime]:
     return OnADisk
 
 
+@pytest.mark.long
 def test_any_sequence_of_steps_leaves_a_result_true_and_others_files_alone(
     spark: Any, tmp_path: Path
 ) -> None:

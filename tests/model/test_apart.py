@@ -149,6 +149,7 @@ ATTACKS: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_hostile_network_ends_in_a_sentence(tmp_path: Path, soon: None, attack: str) -> None:
     make, sentence = ATTACKS[attack]
@@ -243,6 +244,7 @@ def mutated(content: bytes, seed: int) -> bytes:
 
 
 # What h5py 3.16 does in the process itself: 17 an OverflowError, 1002 never ends, 2714 is a crash.
+@pytest.mark.long
 @pytest.mark.parametrize("seeds", [(17, 1002, 2714), range(24)], ids=["known", "more"])
 def test_no_mutated_file_of_weights_does_more_than_be_refused(
     tmp_path: Path, soon: None, seeds: tuple[int, ...]

@@ -113,6 +113,7 @@ def test_what_comes_back_changed_is_embedded_and_leaves_gone(run, source, output
     assert run(source, output.root).errors().num_rows == 0, "nor is an error kept of what went"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("returns", [False, True])
 @pytest.mark.parametrize(
     ("table", "step"),

@@ -130,6 +130,7 @@ def readers(trained_whole: Path, rendered: Path, tmp_path: Path) -> Commands:
     return Commands(trained_whole, rendered, image, tmp_path / "exported")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "kind"), [("export", "flipped in the middle"), ("nearest", "wrong fields")]
 )

@@ -202,6 +202,7 @@ def test_a_run_leaves_the_settings_of_the_callers_spark(
     assert len(jobs) >= 3, "embedding, moments and projection run in the caller's group"
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("own_properties")
 def test_the_stages_for_pyspark_ml_leave_them_too(spark: Any, photos: Path) -> None:
     from orchard.spark import ImageEmbedder, StandardizedPCA
@@ -282,6 +283,7 @@ def careful_user(photos: Path, output: Path) -> tuple[dict[str, bool], bool, lis
     return same, gone, [pair for pair in told if "orchard" in str(pair).lower()]
 
 
+@pytest.mark.long
 def test_a_run_with_its_own_spark_leaves_the_process_as_it_was(
     photos: Path, tmp_path: Path
 ) -> None:
@@ -320,6 +322,7 @@ print(SparkSession._instantiatedSession)
 """
 
 
+@pytest.mark.long
 def test_a_context_without_a_session_is_used_and_left_running() -> None:
     done = subprocess.run([sys.executable, "-c", BARE_CONTEXT], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -180,6 +180,7 @@ def test_the_weights_are_broadcast_once_for_all_dataframes(spark: Any) -> None:
     assert embedder._source(spark.sparkContext).broadcast is not first.broadcast
 
 
+@pytest.mark.long
 def test_a_pipeline_fits_saves_loads_and_scores(
     spark: Any, images: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

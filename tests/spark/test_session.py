@@ -182,6 +182,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], str, Pat
     return done.stdout.splitlines(), done.stderr, log
 
 
+@pytest.mark.long
 def test_a_spark_that_does_not_start_is_named(alone: tuple[list[str], str, Path]) -> None:
     assert re.match(
         r"ConfigError --master local\[0\]: Spark did not start: .*: The number of cores per",

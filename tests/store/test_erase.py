@@ -138,6 +138,7 @@ def test_a_name_that_is_not_utf_8_is_found_as_the_shell_gives_it(output: Output)
     assert erase(output, [os.fsdecode(b"/photos/caf\xe9.jpg")]).rows["errors"] == 1
 
 
+@pytest.mark.long
 def test_nothing_of_an_erased_image_is_found_in_any_file(
     run: Any, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

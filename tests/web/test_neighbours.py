@@ -159,6 +159,7 @@ def test_a_page_of_another_origin_can_neither_store_nor_erase(
     assert erased.status_code == 204
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "passed_on",
     [
@@ -182,6 +183,7 @@ def test_the_own_page_behind_a_proxy_is_no_other_origin(
         assert found.status_code == status
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("options", "headers"),
     [

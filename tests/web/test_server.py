@@ -45,6 +45,7 @@ def test_no_part_of_an_answer_waits_for_the_one_before() -> None:
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
+@pytest.mark.long
 def test_of_many_at_once_each_gets_the_answer_to_its_own_image(
     start: Start, output: Path, rendered: Path
 ) -> None:
@@ -180,6 +181,7 @@ def test_a_request_under_way_is_finished_when_it_is_told_to_stop(
     assert server.process.returncode == 0
 
 
+@pytest.mark.long
 def test_it_does_what_its_openapi_document_says(start: Start, tmp_path: Path) -> None:
     """All checks of schemathesis but one: bytes that the document allows may be no image."""
     url = start("--queue", "200", *PATIENT).url
@@ -191,6 +193,7 @@ def test_it_does_what_its_openapi_document_says(start: Start, tmp_path: Path) ->
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.long
 def test_an_image_that_costs_too_much_is_refused_and_holds_nobody(
     start: Start, photo: bytes
 ) -> None:
