@@ -75,9 +75,8 @@ def test_a_task_that_fails_once_is_tried_again(spark: Any, tmp_path: Path) -> No
             raise OSError("the first attempt")
         return number
 
-    context = spark.sparkContext
-    rdd = context.parallelize(range(2), 2).map(fail_once)
-    assert run_action(context, rdd.collect) == [0, 1]
+    rdd = spark.sparkContext.parallelize(range(2), 2).map(fail_once)
+    assert run_action(spark, rdd.collect) == [0, 1]
 
 
 def failing(spark: Any, error: BaseException) -> Any:
@@ -85,7 +84,7 @@ def failing(spark: Any, error: BaseException) -> Any:
         raise error
 
     rdd = spark.sparkContext.parallelize([0], 1).map(fail)
-    return run_action(spark.sparkContext, rdd.collect)
+    return run_action(spark, rdd.collect)
 
 
 @pytest.mark.parametrize("error", [OrchardError, TooManyErrors, WeightsError])
@@ -125,7 +124,7 @@ def test_ctrl_c_cancels_the_jobs_and_leaves_the_session(spark: Any, tmp_path: Pa
     interrupter = threading.Thread(target=interrupt)
     interrupter.start()
     with pytest.raises(KeyboardInterrupt):
-        run_action(context, rdd.collect)
+        run_action(spark, rdd.collect)
     interrupter.join()
     assert any(context.statusTracker().getActiveJobsIds() == [] for _ in range(100_000)), (
         "Spark tells so a moment after a job has ended, and never where it goes on"
