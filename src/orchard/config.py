@@ -163,6 +163,12 @@ class RunConfig:
         return self.master.startswith("local")
 
     @property
+    def shown_master(self) -> str:
+        """The master as others may read it: an address of Spark Connect without its parameters,
+        one of which is a token."""
+        return self.master.partition("/;")[0]
+
+    @property
     def is_scaled(self) -> bool:
         return self.decode == "scaled"
 

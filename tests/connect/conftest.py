@@ -96,6 +96,6 @@ def remote(
 ) -> Path:
     """What they come to through Spark Connect; for reading only."""
     output = tmp_path_factory.mktemp("remote") / "out"
-    run = start(pictures, output, server.url)
+    run = start(pictures, output, f"{server.url}/;user_id=somebody")
     assert run.wait() == 0, run.output
     return output

@@ -38,6 +38,7 @@ def main(url: str, photos: Path, folder: Path) -> dict[str, Any]:
         "lacking": refused(lambda: hands_of(spark).job(lack, [0]).run()),
         "order": hands_of(spark).job(str, range(7)).run() == list("0123456"),
         "alone": hands_of(spark).job(len, [b"one"]).run(),
+        "partitions": hands_of(spark).job(partition, range(7)).run(),
         "none": hands_of(spark).job(len, []).run(),
         "sum": hands_of(spark).reduce(abs, [-1, -2, -4, -8, -16], add),
         **stages(spark, photos, folder),
@@ -85,6 +86,13 @@ def fail(_: int) -> None:
 
 def lack(_: int) -> None:
     import a_library_that_nobody_has  # type: ignore[import-not-found]  # noqa: F401
+
+
+def partition(_: int) -> int:
+    from pyspark import TaskContext
+
+    context = TaskContext.get()
+    return -1 if context is None else context.partitionId()
 
 
 def add(a: int, b: int) -> int:

@@ -50,7 +50,8 @@ def test_a_library_that_the_workers_lack_is_named(found: dict[str, Any]) -> None
     )
 
 
-def test_each_task_is_done_once_and_results_come_in_their_order(found: dict[str, Any]) -> None:
+def test_each_task_has_a_partition_and_results_come_in_their_order(found: dict[str, Any]) -> None:
+    assert found["partitions"] == list(range(7))
     assert found["order"]
     assert found["alone"] == [3]
     assert found["none"] == []

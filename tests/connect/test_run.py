@@ -36,7 +36,9 @@ def test_the_servers_workers_have_the_libraries_and_no_orchard(tmp_path: Path) -
     assert not imports("orchard")
 
 
-def test_a_run_through_connect_comes_to_what_a_local_run_does(local: Path, remote: Path) -> None:
+def test_a_run_through_connect_comes_to_what_a_local_run_does(
+    server: Server, local: Path, remote: Path
+) -> None:
     assert_equal(remote, local)
     assert not (remote / "_staging").exists()
     record = last_record(remote)
@@ -46,6 +48,7 @@ def test_a_run_through_connect_comes_to_what_a_local_run_does(local: Path, remot
     assert record["embedding"]["broadcast_bytes"] > 1_000_000
     assert record["embedding"]["model_loads"] == record["embedding"]["worker_processes"]
     assert record["driver"]["jvm_peak_memory"] is None
+    assert record["config"]["master"] == server.url, "without its parameters: one can be a token"
 
 
 def test_a_run_with_nothing_new_asks_no_server(start: Start, pictures: Path, remote: Path) -> None:
@@ -101,8 +104,9 @@ def test_a_server_that_is_not_there_is_named(start: Start, pictures: Path, tmp_p
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen
         url = f"sc://127.0.0.1:{taken.getsockname()[1]}"
-        run = start(pictures, tmp_path / "out", url)
+        run = start(pictures, tmp_path / "out", f"{url}/;token=secret")
         assert run.wait() == 2, run.output
+    assert "secret" not in run.output
     expected = rf"orchard: --master {re.escape(url)}: no Spark Connect server answers: .+"
     assert re.fullmatch(expected, run.output.splitlines()[-1])
     assert "Traceback" not in run.output

@@ -1,11 +1,11 @@
 """Sessions of Spark Connect: the caller's, or one of our own on a server.
 
-PySpark 4 alone: the client of 3.5 has neither typed errors of workers nor all of the session's
-calls.
+PySpark 4 alone: the client of 3.5 makes no DataFrame of an Arrow table and has no `pyspark.ml`.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -31,11 +31,12 @@ def running_remote() -> SparkSession | None:
     client = sys.modules.get(_CLIENT)
     if client is None:
         return None
-    kind: Any = client.SparkSession
-    found = kind.getActiveSession() or kind._get_default_session()
-    if found is not None:
+    if "SPARK_CONNECT_MODE_ENABLED" in os.environ:  # else 3.5's client is imported and not used
         _check_version("a session of Spark Connect")
-    return found
+    elif pyspark.__version__ < "4":
+        return None
+    kind: Any = client.SparkSession
+    return kind.getActiveSession() or kind._get_default_session()
 
 
 @contextmanager
@@ -61,7 +62,7 @@ def start_remote(url: str) -> SparkSession:
 
 
 def _connected(url: str) -> Any:
-    what = f"--master {url}"
+    what = f"--master {url.partition('/;')[0]}"  # whose parameters hold a token
     _check_version(what)
     with needs("connect", what):
         import pandas  # noqa: F401
