@@ -38,10 +38,8 @@ def run_action(context: SparkContext, action: Callable[[], T], tag: str | None =
     and the jobs could not be cancelled over it. tag: of its jobs, for callers that want
     to cancel them with `SparkContext.cancelJobsWithTag`; default one of its own.
     """
-    from pyspark.util import inheritable_thread_target
-
     tag = tag or new_tag()
-    tagged = inheritable_thread_target(partial(_tagged, context, action, tag))
+    tagged = _inheriting(context)(partial(_tagged, context, action, tag))
     with ThreadPoolExecutor(1) as pool, translated_errors():
         running = pool.submit(tagged)
         try:
@@ -49,6 +47,18 @@ def run_action(context: SparkContext, action: Callable[[], T], tag: str | None =
         except KeyboardInterrupt:
             _cancel(context, running, tag)
             raise
+
+
+def _inheriting(context: SparkContext) -> Callable[[Callable[[], T]], Callable[[], T]]:
+    """What hands on this thread's local properties, and from Spark 4 on a session's tags."""
+    import pyspark
+    from pyspark.sql import SparkSession
+    from pyspark.util import inheritable_thread_target
+
+    if pyspark.__version__ < "4":
+        return inheritable_thread_target  # type: ignore[no-any-return]
+    session = SparkSession.getActiveSession() or SparkSession(context)
+    return inheritable_thread_target(session)  # type: ignore[no-any-return]
 
 
 def _tagged(context: SparkContext, action: Callable[[], T], tag: str) -> T:
