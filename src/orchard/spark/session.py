@@ -151,6 +151,7 @@ def _got(builder: SparkSession.Builder, master: str) -> SparkSession:
     try:
         with ExitStack() as stack:
             stack.enter_context(process.keeping_ctrl_c())
+            stack.enter_context(process.quiet())
             if master != SUBMITTED:  # else spark-submit has said with which Python and JVM
                 stack.enter_context(process.pinned_environment(master.startswith("local")))
             return builder.getOrCreate()
