@@ -12,6 +12,8 @@ from pathlib import Path
 import pyspark
 from cluster.processes import Started, wait_for
 
+from orchard.spark import java
+
 SPARK_HOME = Path(pyspark.__file__).parent
 _OURS = ("SPARK_", "PYSPARK_", "PYTHON", "ORCHARD_")
 _CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
@@ -41,6 +43,7 @@ class Server:
             folder / "server.log",
             {
                 **{k: v for k, v in os.environ.items() if not k.startswith(_OURS)},
+                **java.environment(),
                 "SPARK_HOME": str(SPARK_HOME),
                 "SPARK_LOCAL_IP": "127.0.0.1",
                 "PYSPARK_PYTHON": str(bare_python(folder / "python")),

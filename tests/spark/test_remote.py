@@ -14,6 +14,7 @@ import pytest
 
 from orchard.errors import ConfigError
 from orchard.spark import remote, shipped
+from orchard.spark.connect import check_server
 from orchard.spark.session import _start
 
 URL = "sc://127.0.0.1:1"
@@ -36,6 +37,18 @@ def test_pyspark_3_is_refused_and_the_way_out_named(monkeypatch: pytest.MonkeyPa
     expected = rf"^--master {URL}: Spark Connect needs PySpark 4\.0 or newer, and this is 3\.5\.9;"
     with pytest.raises(ConfigError, match=expected), remote.remote_session(URL):
         pass
+
+
+@pytest.mark.parametrize("version", ["3.5.9", "3.4.1"])
+def test_a_server_of_spark_3_is_refused_before_anything_is_sent(version: str) -> None:
+    """Its workers fail with "Can't get attribute '_function_setstate'" of cloudpickle."""
+    with pytest.raises(ConfigError, match=rf"server runs Spark {version}: expected 4\.0 or newer"):
+        check_server(version)
+
+
+def test_a_server_of_spark_4_is_taken() -> None:
+    check_server("4.0.0")
+    check_server("10.1.2-preview")
 
 
 def test_spark_remote_in_the_environment_is_not_passed_over(

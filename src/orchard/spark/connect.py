@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import pyarrow as pa
+import pyspark
 
+from orchard.errors import ConfigError
 from orchard.spark.hands import Sent
 from orchard.spark.housekeeping import without_housekeeping
 from orchard.spark.jobs import cancel, new_tag, run_action
@@ -44,6 +46,7 @@ class ConnectHands:
 
     def __init__(self, session: SparkSession) -> None:
         self._session = session
+        check_server(run_action(session, lambda: session.version))
         _ship(session, archive(), pyfile=True)
 
     @cached_property
@@ -129,6 +132,15 @@ class Artifact:
 
     def destroy(self) -> None:
         """Stays until the session ends: Spark Connect cannot take an artifact back."""
+
+
+def check_server(version: str) -> None:
+    """Raises ConfigError where a server's workers could not load the functions sent to them."""
+    if int(version.partition(".")[0]) < 4:
+        raise ConfigError(
+            f"the Spark Connect server runs Spark {version}: expected 4.0 or newer, whose workers "
+            f"load what PySpark {pyspark.__version__} sends; choose another server"
+        )
 
 
 _shipped: WeakKeyDictionary[SparkSession, set[str]] = WeakKeyDictionary()
