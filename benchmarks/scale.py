@@ -93,14 +93,15 @@ def hand_out(tasks: list[Any], seconds: dict[str, float]) -> tuple[int, int | No
 
     The bytes that travelled, and the JVM's peak memory.
     """
-    from orchard.spark.passes import distribute, pack, unpack
+    from orchard.spark.hands import hands_of
+    from orchard.spark.passes import pack, unpack
     from orchard.spark.session import jvm_pid, start_spark
 
     spark = start_spark("local[2]")
     try:
         with timed(seconds, "hand out to Spark"):
             packed = [pack(images) for images in tasks]
-            n_images = distribute(spark.sparkContext, lambda task: len(unpack(task)), packed)
+            n_images = hands_of(spark).job(lambda task: len(unpack(task)), packed).run()
         assert sum(n_images) == sum(map(len, tasks))
         return sum(map(len, packed)), peak_memory(jvm_pid(spark))
     finally:

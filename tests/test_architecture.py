@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import re
-import sys
+import tomllib
 from pkgutil import iter_modules
 
 import orchard
 from tests.conftest import ROOT
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 PAGE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 HOUSE = PAGE.partition("## The house")[2].partition("## Rules")[0]

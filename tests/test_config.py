@@ -49,7 +49,7 @@ def config(**settings: Any) -> RunConfig:
         ({"limit": 0}, "--limit 0: expected a whole number of at least 1"),
         (
             {"master": "mesos://x"},
-            "--master mesos://x: expected local[*], local[N], spark://HOST:PORT or yarn",
+            "--master mesos://x: expected local[*], local[N], spark://HOST:PORT, sc://HOST:PORT",
         ),
         ({"master": "local[x]"}, "--master local[x]: expected local[*], local[N]"),
         ({"master": "local[0]"}, "--master local[0]: expected local[*], local[N]"),
@@ -98,6 +98,7 @@ def test_a_folder_that_delta_tables_cannot_live_in_is_named(
         {"components": 0.001},
         {"limit": 1},
         *({"master": m} for m in ("local", "local[2]", "local[*]", "spark://head:7077", "yarn")),
+        {"master": "sc://head:15002/;token=x"},
         {"label": "none"},
         {"label": "(x)"},
         {"max_errors": "0"},

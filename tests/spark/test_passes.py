@@ -10,7 +10,8 @@ from zipimport import zipimporter
 
 import pyspark
 
-from orchard.spark import passes
+from orchard.spark import housekeeping
+from orchard.spark.hands import hands_of
 
 
 def zips(_: object) -> list[str]:
@@ -24,14 +25,14 @@ def test_a_task_leaves_no_zip_file_for_the_next_one_to_read_anew() -> None:
     sys.path_importer_cache[str(found)] = zipimporter(str(found))
     assert str(found) in zips(None)
     try:
-        assert passes._without_housekeeping(str, 7) == "7"
+        assert housekeeping.without_housekeeping(str, 7) == "7"
         assert zips(None) == []
     finally:
         gc.unfreeze()
 
 
 def test_what_a_worker_has_loaded_is_not_searched_for_garbage_after_each_task(spark: Any) -> None:
-    frozen = passes.distribute(spark.sparkContext, lambda _: gc.get_freeze_count(), [0] * 8)
+    frozen = hands_of(spark).job(lambda _: gc.get_freeze_count(), [0] * 8).run()
     assert max(frozen) > 10_000
 
 
@@ -42,7 +43,5 @@ def test_a_worker_still_finds_what_lies_in_a_zip_file(spark: Any) -> None:
 
         return py4j.java_collections.__name__
 
-    assert (
-        passes.distribute(spark.sparkContext, imported, list(range(8)))
-        == ["py4j.java_collections"] * 8
-    )
+    found = hands_of(spark).job(imported, list(range(8))).run()
+    assert found == ["py4j.java_collections"] * 8

@@ -98,7 +98,8 @@ JVM_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     default="local[*]",
     show_default=True,
     metavar="URL",
-    help="Where Spark runs: local[*], local[N], spark://HOST:PORT or yarn.",
+    help="Where Spark runs: local[*], local[N], spark://HOST:PORT, yarn, or sc://HOST:PORT, the "
+    "address of a Spark Connect server.",
 )
 @click.option(
     "--broadcast/--no-broadcast",

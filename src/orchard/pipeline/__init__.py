@@ -40,14 +40,14 @@ def run(config: RunConfig, reporter: Reporter | None = None) -> Result:
             return run.unchanged()
         if fitted and steps.only_relabels(run, tables, plan, fitted):
             return steps.relabel(run, tables, plan, fitted, model, identity)
-        with steps.spark(run, identity) as spark:
+        with steps.spark(run, identity) as hands:
             with run.log.timed("embed"):
-                reports = steps.embed(run, spark, plan, model, identity)
+                reports = steps.embed(run, hands, plan, model, identity)
             with run.log.timed("commit"):
                 committed = steps.commit(run, tables, plan, reports, identity)
-            chosen = fitting.choose(run, committed.tables, fitted, spark, identity, model)
+            chosen = fitting.choose(run, committed.tables, fitted, hands, identity, model)
             with run.log.timed("project"):
-                tables = fitting.project(run, committed, chosen, spark)
+                tables = fitting.project(run, committed, chosen, hands)
             with run.log.timed("report"):
                 drawing.draw(run, tables, chosen.pca, model)
         return run.finish()

@@ -26,8 +26,7 @@ from orchard.store.snapshot import TableFile
 from orchard.store.tables import Tables
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
+    from orchard.spark.hands import Hands
     from orchard.spark.passes import Projection
 
 REFIT_SHARE = 0.1  # of features that are new, or gone, since the fit: beyond it "auto" fits anew
@@ -82,7 +81,7 @@ def choose(
     run: Run,
     tables: Tables,
     before: Fitted | None,
-    spark: SparkSession,
+    hands: Hands,
     identity: EmbeddingIdentity,
     model: Model,
 ) -> Fitted:
@@ -98,7 +97,7 @@ def choose(
             )
         return before
     with run.log.timed("moments"):
-        moments = _moments(run, spark, files, stored)
+        moments = _moments(run, hands, files, stored)
     with run.log.timed("PCA"):
         pca = fit(moments, run.config.components, standardize=run.config.standardize)
         card = models.save_pca(
@@ -113,11 +112,11 @@ def choose(
     return Fitted(pca, card, before.projected if before and is_same else None)
 
 
-def project(run: Run, committed: Committed, fitted: Fitted, spark: SparkSession | None) -> Tables:
+def project(run: Run, committed: Committed, fitted: Fitted, hands: Hands | None) -> Tables:
     """Bring the components table up to date: every feature row projected on one PCA.
 
     Of feature files that this run has rewritten the projections stay; labels that it has changed
-    are changed here too. spark: needed where `is_projected` says that a row is to be projected.
+    are changed here too. hands: needed where `is_projected` says that a row is to be projected.
     """
     tables, pca, card = committed.tables, fitted.pca, fitted.card
     files = tables["features"].files
@@ -125,7 +124,7 @@ def project(run: Run, committed: Committed, fitted: Fitted, spark: SparkSession 
     known = fitted.projected or frozenset()
     done = known | {file.new for file in committed.rewritten if file.old in known}
     todo = [file for file in files if file.path not in done]
-    projections = _projections(run, spark, pca, card, todo) if spark is not None else []
+    projections = _projections(run, hands, pca, card, todo) if hands is not None else []
     tables, _ = tables.commit(
         run.log.run_id,
         "components",
@@ -141,17 +140,14 @@ def project(run: Run, committed: Committed, fitted: Fitted, spark: SparkSession 
 
 
 def _projections(
-    run: Run, spark: SparkSession, pca: PCA, card: PCACard, todo: list[TableFile]
+    run: Run, hands: Hands, pca: PCA, card: PCACard, todo: list[TableFile]
 ) -> list[Projection]:
     from orchard.spark import passes
 
-    context = spark.sparkContext
     n_rows = sum(file.n_rows for file in todo)
     n_files = -(-n_rows * pca.n_components * 4 // BYTES_PER_FILE)
-    groups = group(todo, max(context.defaultParallelism, n_files))
-    return passes.project(
-        context, run.output, pca, groups, pca_id=card.pca_id, run_id=run.log.run_id
-    )
+    groups = group(todo, max(hands.slots, n_files))
+    return passes.project(hands, run.output, card.pca_id, groups, run_id=run.log.run_id)
 
 
 def group(files: Sequence[TableFile], n: int) -> list[list[str]]:
@@ -199,18 +195,16 @@ def _may_stay(
 
 
 def _moments(
-    run: Run, spark: SparkSession, files: Sequence[TableFile], stored: StoredMoments | None
+    run: Run, hands: Hands, files: Sequence[TableFile], stored: StoredMoments | None
 ) -> Moments:
     from orchard.spark import passes
 
     paths = {file.path for file in files}
     known = stored if stored is not None and stored.files <= paths else None
     todo = [file for file in files if known is None or file.path not in known.files]
-    context = spark.sparkContext
     total = known.moments if known else None
     if todo:
-        groups = group(todo, context.defaultParallelism)
-        found = passes.moments(context, run.output, groups)
+        found = passes.moments(hands, run.output, group(todo, hands.slots))
         total = merge(total, found) if total else found
     assert total is not None, "a features table without rows has stopped the run before"
     run.log.record["moments_read"] = sum(file.n_rows for file in todo)

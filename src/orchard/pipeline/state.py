@@ -41,7 +41,7 @@ class Run:
     @classmethod
     def of(cls, config: RunConfig, reporter: Reporter | None) -> Run:
         output = Output.at(config.output, config.storage)
-        log = RunLog(asdict(config))
+        log = RunLog(asdict(config) | {"master": config.shown_master})
         log.record[recorded_sources.FIELD] = [absolute(source) for source in config.sources]
         return cls(config, output, log, reporter or Reporter())
 

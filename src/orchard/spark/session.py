@@ -18,6 +18,7 @@ from orchard.config import RunConfig
 from orchard.errors import ConfigError
 from orchard.spark import process
 from orchard.spark.jobs import sentence, text_of
+from orchard.spark.remote import PREFIX, remote_session, running_remote, start_remote
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -37,13 +38,20 @@ _STOPPED = re.compile(
 
 @contextmanager
 def spark_session(config: RunConfig) -> Iterator[SparkSession]:
-    """A session on the context that runs in this process, else one of our own.
+    """The session that runs in this process, be it one on its context or of Spark Connect, else one
+    of our own.
 
     Only what was started here is stopped at the end, and then this process is as it was before.
     """
     with ExitStack() as stack:
         if (running := running_context()) is not None:
             yield stack.enter_context(_session_on(running))
+            return
+        if (remote := running_remote()) is not None:
+            yield remote
+            return
+        if config.master.startswith(PREFIX):
+            yield stack.enter_context(remote_session(config.master))
             return
         stack.enter_context(process.as_before())
         session, is_ours = _start(config.master, config.event_log, config.spark_ui)
@@ -59,13 +67,17 @@ def start_spark(
 
     event_log: a folder for Spark's history server. ui: serve Spark's own page while it runs.
 
-    Where a context already runs in this process, a session on it, with its settings as they are.
-    Raises ConfigError where Spark does not start.
+    Where a context already runs in this process, a session on it, with its settings as they are;
+    where a session of Spark Connect does, that one. Raises ConfigError where Spark does not start.
     """
     from pyspark.sql import SparkSession
 
     if running_context() is not None:
         return SparkSession.getActiveSession() or SparkSession.builder.getOrCreate()
+    if (remote := running_remote()) is not None:
+        return remote
+    if master.startswith(PREFIX):
+        return start_remote(master)
     return _start(master, event_log, ui)[0]
 
 
@@ -103,6 +115,7 @@ def _start(master: str, event_log: str | None, ui: bool) -> tuple[SparkSession, 
     from pyspark.sql import SparkSession
 
     _check_yarn(master)
+    _check_remote(master)
     is_local, ours = master.startswith("local"), secrets.token_hex(8)
     builder = SparkSession.builder.appName("orchard").config(_OURS, ours)
     if master != SUBMITTED:  # else spark-submit has said where
@@ -125,11 +138,20 @@ def _check_yarn(master: str) -> None:
         )
 
 
+def _check_remote(master: str) -> None:
+    """PySpark would make a session of Spark Connect, whatever the master."""
+    if url := os.environ.get("SPARK_REMOTE"):
+        raise ConfigError(
+            f"SPARK_REMOTE={url}: unset it for --master {master}, or give --master {url}"
+        )
+
+
 def _got(builder: SparkSession.Builder, master: str) -> SparkSession:
     launches = pyspark.SparkContext._gateway is None
     try:
         with ExitStack() as stack:
             stack.enter_context(process.keeping_ctrl_c())
+            stack.enter_context(process.quiet())
             if master != SUBMITTED:  # else spark-submit has said with which Python and JVM
                 stack.enter_context(process.pinned_environment(master.startswith("local")))
             return builder.getOrCreate()

@@ -11,11 +11,12 @@ from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
 from orchard.errors import ConfigError, ReductionError
 from orchard.reduction import Moments, fit, merge
 from orchard.spark import batches
+from orchard.spark.connect import ConnectHands
+from orchard.spark.hands import hands_of
 from orchard.spark.jobs import run_action
 from orchard.spark.pca_model import PCAParams, StandardizedPCAModel, arrays_of
 
 if TYPE_CHECKING:
-    from pyspark import SparkContext
     from pyspark.sql import DataFrame
 
 DEFAULT_VARIANCE = 0.95
@@ -60,8 +61,7 @@ class StandardizedPCA(
 
     def _fit(self, dataset: DataFrame) -> StandardizedPCAModel:
         wanted = self._n_components()
-        context = dataset.sparkSession.sparkContext
-        moments = _moments(context, dataset.select(arrays_of(dataset, self.getInputCol())))
+        moments = _moments(dataset.select(arrays_of(dataset, self.getInputCol())))
         if moments is None:
             raise ReductionError(f"inputCol={self.getInputCol()!r}: no row holds a vector")
         try:
@@ -82,16 +82,21 @@ class StandardizedPCA(
         return float(share)
 
 
-def _moments(context: SparkContext, vectors: DataFrame) -> Moments | None:
+def _moments(vectors: DataFrame) -> Moments | None:
     """Coalesced after the vectors are made: each partition keeps its own batches until then."""
+    session = vectors.sparkSession
+    hands = hands_of(session)
+    packed = vectors.mapInArrow(batches.pack, "n long, vectors binary")
+    most = TASKS_PER_SLOT * hands.slots
+    if isinstance(hands, ConnectHands):
+        return hands.reduce_rows(packed.coalesce(most), batches.moments_of, merge, most)
 
     def reduced() -> Moments | None:
-        packed = vectors.mapInArrow(batches.pack, "n long, vectors binary").rdd  # may run jobs
-        tasks = min(packed.getNumPartitions(), TASKS_PER_SLOT * context.defaultParallelism)
-        parts = packed.coalesce(max(tasks, 1)).mapPartitions(batches.moments_of)
-        return parts.treeAggregate(None, _merged, _merged)
+        rdd = packed.rdd  # may run jobs
+        parts = rdd.coalesce(max(min(rdd.getNumPartitions(), most), 1))
+        return parts.mapPartitions(batches.moments_of).treeAggregate(None, _merged, _merged)
 
-    return run_action(context, reduced)
+    return run_action(session, reduced)
 
 
 def _merged(a: Moments | None, b: Moments | None) -> Moments | None:
