@@ -1,8 +1,8 @@
 # make demo   install, render some fruit, run the whole chain on it, offline from there on
 # make test   the tests, and which were slow; AREA=store runs those of tests/store alone;
 #             make test-browser looks at the pages in Chromium;
-#             make test-cluster, test-s3, test-mllib, test-package, test-damage, test-spark4,
-#             test-lowest and test-airflow run the long ones
+#             make test-cluster, test-yarn, test-s3, test-mllib, test-package, test-damage,
+#             test-spark4, test-lowest and test-airflow run the long ones
 # make coverage  what the tests run of each module: a table, and pages in .cache/coverage
 # make lint   formatting, types, layers, generated pages, the documentation's links
 # make audit  the licences of what running installs, and its known vulnerabilities
@@ -26,7 +26,7 @@ PIP = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python 
   --quiet --disable-pip-version-check --no-compile)
 
 .PHONY: demo test audit coverage hooks release test-browser test-cluster test-damage test-mllib test-package test-s3 \
-  test-spark4 test-lowest \
+  test-spark4 test-lowest test-yarn \
   test-airflow train-backbone fruit ship-backbone test-training lint docs bench lock clean
 
 demo: $(INSTALLED)
@@ -76,6 +76,10 @@ test-browser: $(DEVELOPING)
 
 test-cluster: $(DEVELOPING)
 	$(BIN)/pytest -m cluster
+
+# Hadoop's servers come from Maven Central, or its mirror in ORCHARD_MAVEN, into .cache.
+test-yarn: $(DEVELOPING)
+	$(BIN)/pytest -m yarn --durations=15
 
 test-package: $(DEVELOPING)
 	$(BIN)/pytest -m package
