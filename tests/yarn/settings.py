@@ -84,7 +84,8 @@ def _resource_manager(ports: Ports) -> dict[str, object]:
         "yarn.resourcemanager.resource-tracker.address": ports.at("resource-tracker"),
         "yarn.resourcemanager.admin.address": ports.at("admin"),
         "yarn.resourcemanager.webapp.address": ports.at("webapp"),
-        "yarn.scheduler.minimum-allocation-mb": 32,
+        "yarn.scheduler.minimum-allocation-mb": 32,  # this and the next as EMR has them
+        "yarn.scheduler.maximum-allocation-mb": NODE_MEMORY,
         "yarn.nm.liveness-monitor.expiry-interval-ms": EXPIRY_SECONDS * 1000,
     }
 

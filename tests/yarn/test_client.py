@@ -33,7 +33,7 @@ def keys(record: dict[str, Any]) -> dict[str, Any]:
 def test_a_run_on_yarn_equals_a_local_one_in_result_record_and_progress(
     hadoop, pictures, tmp_path, start, undisturbed
 ):
-    output, before = tmp_path / "out", set(hadoop.applications())
+    output, n_before = tmp_path / "out", hadoop.count("Completed")
     run = start(pictures, output, where=hadoop)
     assert run.wait() == 0, run.output
     assert_whole(output, undisturbed)
@@ -50,8 +50,8 @@ def test_a_run_on_yarn_equals_a_local_one_in_result_record_and_progress(
     assert re.search(r"^Spark \S+ on yarn", run.output, re.MULTILINE)
     assert re.search(r"^embedding: 512/512 images, .*, 3 errors", run.output, re.MULTILINE)
     assert "Traceback" not in run.output
-    (made,) = set(hadoop.applications()) - before
-    assert hadoop.applications()[made]["finalStatus"] == "SUCCEEDED"
+    wait_for(lambda: not hadoop.n_running, "the application to end")
+    assert hadoop.count("Completed") == n_before + 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -60,11 +60,11 @@ def test_a_driver_that_is_ended_leaves_no_application_behind(
 ):
     """`timeout` sends SIGTERM."""
     run = start_held(pictures, tmp_path / "out", where=hadoop)
-    assert len(hadoop.running()) == 1
+    assert hadoop.n_running == 1
     assert hadoop.executors()
     run.signal(number)
     run.wait()
-    wait_for(lambda: not hadoop.running(), "the application to end")
+    wait_for(lambda: not hadoop.n_running, "the application to end")
     wait_for(lambda: not hadoop.executors(), "the executors to end")
     wait_for(lambda: not run.processes(), "the driver's JVM to end")
 
@@ -123,4 +123,4 @@ def test_a_cluster_without_nodes_is_named(hadoop, photos, tmp_path, start):
     run = start(photos, tmp_path / "out", where=hadoop)
     assert run.wait() == 2, run.output
     assert "has no NodeManager to run anything on; wait until" in run.output.splitlines()[-1]
-    assert not hadoop.running()
+    assert not hadoop.n_running

@@ -72,9 +72,9 @@ def test_a_killed_node_manager_takes_no_executor_with_it(hadoop, held, gate, tmp
 
 def test_a_lost_master_of_the_application_is_replaced(hadoop, held, gate, tmp_path, undisturbed):
     (master,) = hadoop.masters()
-    (application,) = hadoop.running()
+    application = hadoop.application()
     master.kill()
     assert is_midway(tmp_path / "out")
     gate.open()
     assert_ends_well(held, tmp_path / "out", undisturbed)
-    assert hadoop.applications()[application]["finalStatus"] == "SUCCEEDED"
+    assert hadoop.n_attempts(application) == 2
