@@ -155,6 +155,8 @@ class Hadoop:
             return not self.containers()
 
         wait_for(none_left, "the containers to end")
+        for made in (self._data / "blocks", *self._data.glob("node-*/local")):
+            shutil.rmtree(made, ignore_errors=True)  # pytest would keep it for three sessions
 
     def log(self) -> str:
         logs = sorted(self._folder.glob("*.log"))

@@ -103,6 +103,9 @@ def _node_manager(ports: Ports, data: Path, host: str) -> dict[str, object]:
         "yarn.nodemanager.resource.cpu-vcores": NODE_CORES,
         "yarn.nodemanager.pmem-check-enabled": "false",
         "yarn.nodemanager.vmem-check-enabled": "false",
+        # An archive unpacked is 700 MB for each application and node.
+        "yarn.nodemanager.localizer.cache.target-size-mb": 1,
+        "yarn.nodemanager.localizer.cache.cleanup.interval-ms": 10_000,
         # A full disk of the machine's is no fault of Orchard's.
         "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage": 100,
     }

@@ -8,7 +8,7 @@ import platform
 import subprocess
 import sys
 import venv
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +57,14 @@ sys.exit(execute(sys.argv[1]))
 
 
 @pytest.fixture(scope="session")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Made now, and not in the user's cache."""
     architecture = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ORCHARD_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return build(architecture, PYTHON)
+        made = build(architecture, PYTHON)
+    yield made
+    made.unlink()  # pytest would keep it for three sessions
 
 
 @pytest.fixture(scope="session")
