@@ -3,8 +3,8 @@
 #             make test-long those that take many seconds each: the code in the documents, the
 #             network of a hostile file, a result's life in any order;
 #             make test-browser looks at the pages in Chromium;
-#             make test-cluster, test-connect, test-s3, test-mllib, test-package, test-damage,
-#             test-spark35, test-lowest and test-airflow run the long ones
+#             make test-cluster, test-yarn, test-connect, test-s3, test-mllib, test-package,
+#             test-damage, test-spark35, test-lowest and test-airflow run the long ones
 # make coverage  what the tests run of each module: a table, and pages in .cache/coverage
 # make lint   formatting, types, layers, generated pages, the documentation's links
 # make audit  the licences of what running installs, and its known vulnerabilities
@@ -28,7 +28,7 @@ PIP = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python 
   --quiet --disable-pip-version-check --no-compile)
 
 .PHONY: demo test test-long audit coverage hooks release test-browser test-cluster test-damage \
-  test-mllib test-package test-s3 test-connect test-spark35 test-lowest \
+  test-mllib test-package test-s3 test-yarn test-connect test-spark35 test-lowest \
   test-airflow train-backbone fruit ship-backbone test-training lint docs bench lock clean
 
 demo: $(INSTALLED)
@@ -86,6 +86,10 @@ test-cluster: $(DEVELOPING)
 
 test-connect: $(DEVELOPING)
 	$(BIN)/pytest -m connect
+
+# Hadoop's servers come from Maven Central, or its mirror in ORCHARD_MAVEN, into .cache.
+test-yarn: $(DEVELOPING)
+	$(BIN)/pytest -m yarn --durations=15
 
 test-package: $(DEVELOPING)
 	$(BIN)/pytest -m package

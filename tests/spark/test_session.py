@@ -220,6 +220,17 @@ def test_yarn_without_its_settings_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         _start("yarn", None, ui=False)
 
 
+def test_a_folder_without_yarns_settings_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("YARN_CONF_DIR", raising=False)
+    monkeypatch.setenv("HADOOP_CONF_DIR", str(tmp_path))
+    (tmp_path / "core-site.xml").touch()
+    expected = f"--master yarn: there is no yarn-site.xml in {tmp_path}, to which HADOOP_CONF_DIR"
+    with pytest.raises(ConfigError, match=f"^{re.escape(expected)}"):
+        _start("yarn", None, ui=False)
+
+
 def test_a_session_of_our_own_is_stopped(alone: tuple[list[str], str, Path]) -> None:
     lines, _, log = alone
     assert json.loads(lines[2]) == ["local[1,4]", 1]

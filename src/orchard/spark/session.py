@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ import pyspark
 from orchard import surroundings
 from orchard.config import RunConfig
 from orchard.errors import ConfigError
-from orchard.spark import process
+from orchard.spark import process, yarn
 from orchard.spark.jobs import sentence, text_of
 from orchard.spark.remote import PREFIX, remote_session, running_remote, start_remote
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
-SUBMITTED = "submitted"
+SUBMITTED, YARN = "submitted", "yarn"
 _OURS = "spark.orchard.session"  # a setting that tells a context of our making from another's
 TASK_FAILURES = 4  # Spark's default on a cluster; local mode would give up after the first
 _UNREGISTERED = "spark-application-"  # begins the id that a driver has where no master gave it one
@@ -114,7 +113,8 @@ def _start(master: str, event_log: str | None, ui: bool) -> tuple[SparkSession, 
     """A session, and whether its context is of our making: another thread may have been faster."""
     from pyspark.sql import SparkSession
 
-    _check_yarn(master)
+    if master == YARN:
+        yarn.check_settings()
     _check_remote(master)
     is_local, ours = master.startswith("local"), secrets.token_hex(8)
     builder = SparkSession.builder.appName("orchard").config(_OURS, ours)
@@ -128,14 +128,6 @@ def _start(master: str, event_log: str | None, ui: bool) -> tuple[SparkSession, 
         process.stop(session)  # Spark raises nothing
         raise _no_master(master)
     return session, is_ours
-
-
-def _check_yarn(master: str) -> None:
-    if master == "yarn" and not any(map(os.environ.get, ("HADOOP_CONF_DIR", "YARN_CONF_DIR"))):
-        raise ConfigError(
-            "--master yarn: expected HADOOP_CONF_DIR or YARN_CONF_DIR to name the folder with the "
-            "cluster's yarn-site.xml; on a node of the cluster it is /etc/hadoop/conf"
-        )
 
 
 def _check_remote(master: str) -> None:
@@ -154,12 +146,16 @@ def _got(builder: SparkSession.Builder, master: str) -> SparkSession:
             stack.enter_context(process.quiet())
             if master != SUBMITTED:  # else spark-submit has said with which Python and JVM
                 stack.enter_context(process.pinned_environment(master.startswith("local")))
+            if master == YARN:
+                yarn.check_cluster(builder._options)
             return builder.getOrCreate()
     except Exception as error:  # whatever the JVM's launcher failed with
         text = text_of(error)
         told = RuntimeError(text)  # Py4J's own error asks the JVM whenever it is printed
         if launches:
             process.end_jvm()
+        if isinstance(error, ConfigError):
+            raise
         if master.startswith("spark:") and _STOPPED.search(text):
             raise _no_master(master) from told
         raise ConfigError(f"--master {master}: Spark did not start: {sentence(text)}") from told

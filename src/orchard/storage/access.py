@@ -26,7 +26,8 @@ RETRIES: RetryConfig = {
 # send something every 20 s.
 TIMEOUTS: ClientConfig = {"connect_timeout": "3s", "read_timeout": "20s", "timeout": "5m"}
 ATTEMPTS = 5  # of what obstore does not repeat by itself
-_UNTRIED = re.compile(r"(gs|az|abfss?)://")
+_TRIED = re.compile(r"(s3|https?)://")
+_HADOOP = re.compile(r"(hdfs|viewfs|webhdfs|swebhdfs)://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,8 @@ DEFAULT = Storage()
 
 
 def is_remote(path: str) -> bool:
-    """Whether a SOURCE or OUTPUT is a URL of an object store."""
-    return re.match(r"(s3|gs|az|abfss?|https?)://", path) is not None
+    """Whether a SOURCE or OUTPUT is a URL, be it of a store that is refused."""
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", path) is not None
 
 
 def split(url: str) -> tuple[str, str]:
@@ -85,11 +86,7 @@ def split(url: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=32)
 def _open(url: str, storage: Storage) -> ObjectStore:
-    if _UNTRIED.match(url):
-        raise ConfigError(
-            f"{url}: this store has not been tried and is refused; expected a folder, s3:// or, to "
-            "read from, http:// or https://: copy the images to one of these, or mount the bucket"
-        )
+    _refuse_others(url)
     if not url.startswith("s3://"):
         options: ClientConfig = {**TIMEOUTS, "allow_http": url.startswith("http:")}
         return from_url(url, retry_config=RETRIES, client_options=options)
@@ -104,6 +101,21 @@ def _open(url: str, storage: Storage) -> ObjectStore:
     else:
         settings["credential_provider"] = provider
     return from_url(url, retry_config=RETRIES, client_options=client, **settings)
+
+
+def _refuse_others(url: str) -> None:
+    """Raises ConfigError where a URL is not of a store that has been tried."""
+    if _HADOOP.match(url):
+        raise ConfigError(
+            f"{url}: HDFS is refused, since obstore, which reads and writes all files here, does "
+            "not know it; expected a folder that every node sees, s3:// or, to read from, http:// "
+            "or https://: copy the images by `hdfs dfs -get` or `hadoop distcp`"
+        )
+    if not _TRIED.match(url):
+        raise ConfigError(
+            f"{url}: this store has not been tried and is refused; expected a folder, s3:// or, to "
+            "read from, http:// or https://: copy the images to one of these, or mount the bucket"
+        )
 
 
 def s3_client(storage: Storage) -> Any:
