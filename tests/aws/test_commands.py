@@ -239,7 +239,7 @@ def test_the_bill_is_the_hours_of_the_instances(ec2: Ec2) -> None:
     with Stubber(ec2._emr) as stub:
         instances = [instance("ON_DEMAND", 2), instance("ON_DEMAND", 2), instance("SPOT", 0.5)]
         stub.add_response("list_instances", {"Instances": instances})
-        demand, spot, fee, extras = ec2.used(launch_of(ec2))
+        demand, spot, fee, extras = ec2.used(launch_of(ec2)).items
     assert (demand.name, demand.high) == ("4.00 h on demand", pytest.approx(4 * 0.224))
     assert (spot.low, spot.high) == (pytest.approx(0.5 * 0.0788), pytest.approx(0.5 * 0.08805))
     assert fee.low == pytest.approx(4.5 * 0.048)
@@ -252,7 +252,7 @@ def test_an_instance_is_paid_for_at_least_a_minute(ec2: Ec2) -> None:
     with Stubber(ec2._emr) as stub:
         status = {"State": "TERMINATED", "Timeline": times}
         stub.add_response("list_instances", {"Instances": [{"Market": "SPOT", "Status": status}]})
-        assert ec2.used(launch_of(ec2))[1].name == "0.02 h on Spot"
+        assert ec2.used(launch_of(ec2)).items[1].name == "0.02 h on Spot"
 
 
 def test_the_history_server_is_asked_for_its_address(ec2: Ec2) -> None:
@@ -313,7 +313,7 @@ def test_what_serverless_bills_is_its_own_count_of_hours(serverless: Serverless)
     billed = {"vCPUHour": 2.5, "memoryGBHour": 7.5, "storageGBHour": 0.0}
     with Stubber(serverless._client) as stub:
         stub.add_response("get_job_run", job_run("SUCCESS", billedResourceUtilization=billed))
-        cpus, memory = serverless.used(launch_of(serverless))
+        cpus, memory = serverless.used(launch_of(serverless)).items
     assert cpus.low == cpus.high == pytest.approx(2.5 * 0.06318)
     assert memory.low == pytest.approx(7.5 * 0.00689)
 

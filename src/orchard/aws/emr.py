@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from orchard.aws.account import Account
+from orchard.aws.bill import NOT_TOLD, Used
 from orchard.aws.launch import FAILED, RUNNING, STOPPED, SUCCEEDED, WAITING, Launch, State
 from orchard.aws.run_job_flow import run_job_flow, step
 from orchard.cloud.estimate import Item, ebs_gb
@@ -108,7 +109,7 @@ class Ec2:
     def stop(self, launch: Launch) -> None:
         end(self.account, [launch.cluster])
 
-    def used(self, launch: Launch) -> list[Item]:
+    def used(self, launch: Launch) -> Used:
         """From the hours of the instances, each from its making to its end or now."""
         prices = Prices.of(self.account.region)
         instance = prices.instance(self.config.instance_type)
@@ -119,14 +120,16 @@ class Ec2:
                 markets[found.get("Market", "ON_DEMAND")] += _hours(found["Status"]["Timeline"])
         demand, spot = markets["ON_DEMAND"], markets["SPOT"]
         hours = demand + spot
+        if not hours:
+            return NOT_TOLD
         extras = ebs_gb(instance) * prices.ebs_gb_hour + prices.fixed("public_ipv4_hour")
         low, high = instance.spot
-        return [
+        return Used((
             Item(f"{demand:.2f} h on demand", demand * instance.hour, demand * instance.hour),
             Item(f"{spot:.2f} h on Spot", spot * low, spot * high),
             Item("EMR's fee", hours * instance.fee, hours * instance.fee),
             Item("disks and addresses", hours * extras, hours * extras),
-        ]
+        ))  # fmt: skip
 
     def logs(self, launch: Launch) -> list[str]:
         base = f"logs/{launch.cluster}/steps/{launch.job}/"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from orchard.aws import sync
+from orchard.aws import bill, sync
 from orchard.aws.cluster import Cluster
 from orchard.aws.follow import follow
 from orchard.aws.launch import SUCCEEDED, Launch
-from orchard.aws.words import bill_table, estimate_tables
+from orchard.aws.words import estimate_tables
 from orchard.cloud.regions import bucket_of
 from orchard.config import RunConfig
 from orchard.errors import OrchardError
@@ -41,7 +41,11 @@ def whole_run(
     if not cluster.config.is_serverless:
         cluster.reporter.say(f"ending cluster {made.cluster}")
         backend.stop(made)
-    console.print(bill_table("used", backend.used(made), expected.eur_per_usd))
+    if state.phase == SUCCEEDED:  # before the bill, which somebody may not want to wait for
+        _fetch(cluster, run, made)
+    used = bill.wait_for(backend, made, cluster.reporter)
+    for part in bill.shown("used", used, expected.eur_per_usd, made.id):
+        console.print(part)
     low, high = expected.total_eur
     cluster.reporter.say(f"estimated: {low:.2f} to {high:.2f} EUR; AWS's own bill lags by hours")
     if state.phase != SUCCEEDED:
@@ -49,7 +53,7 @@ def whole_run(
             f"{made.id}: {state.name}{f': {state.detail}' if state.detail else ''}; "
             f"`orchard cluster logs {made.id}` shows what it wrote"
         )
-    _fetch(cluster, run, made)
+    cluster.reporter.say(f"Result: {(made.run or {})['output']}")
     return made
 
 
@@ -66,4 +70,3 @@ def _fetch(cluster: Cluster, run: RunConfig, made: Launch) -> None:
                 sync.fetch(cluster.account, bucket_of(url), key, target)
             else:
                 sync.fetch_one(cluster.account, bucket_of(url), key, target / part)
-    cluster.reporter.say(f"Result: {url}")

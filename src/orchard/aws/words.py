@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from orchard.aws.sweep import Found
 from orchard.cloud.estimate import CloudEstimate, Item, Workload
 from orchard.cloud.settings import RELEASES, ClusterConfig
+
+if TYPE_CHECKING:
+    from orchard.aws.sweep import Found
 
 
 def estimate_tables(

@@ -16,8 +16,8 @@ from orchard.errors import ConfigError, OrchardError
 @cluster_options
 def status_command(launch_id: str | None, **options: Any) -> None:
     """How a run or a cluster stands, and what it used so far; the newest, or that of ID."""
+    from orchard.aws import bill
     from orchard.aws.follow import progress_of
-    from orchard.aws.words import bill_table
     from orchard.cloud.prices import Prices
 
     context = context_of(options)
@@ -28,7 +28,7 @@ def status_command(launch_id: str | None, **options: Any) -> None:
     if told.get("total"):
         echo(f"{told['done']:,} of {told['total']:,} images, {told['errors']:,} errors")
     rate = found.config.eur_per_usd or Prices.of(context.account.region).eur_per_usd
-    show(bill_table("used so far", backend.used(found), rate))
+    show(*bill.shown("used so far", backend.used(found), rate, found.id))
 
 
 @click.command("logs", cls=CloudCommand, short_help="What a run has written.")
