@@ -269,6 +269,13 @@ def test_the_history_server_is_asked_for_its_address(ec2: Ec2) -> None:
         assert ec2.interfaces(launch_of(ec2)) == {"history server": "https://p-1.emrappui"}
 
 
+def test_in_milan_there_is_no_history_server_off_the_cluster(aws: None) -> None:
+    config = ClusterConfig(region="eu-south-1", backend="ec2")
+    ec2 = Ec2(Account("eu-south-1"), config, OUTPUTS)
+    with pytest.raises(ConfigError, match=r"no history server off the cluster in eu-south-1; whil"):
+        ec2.interfaces(launch_of(ec2))
+
+
 ANY_ARN = {"TargetResourceArn": ANY}
 
 

@@ -35,8 +35,16 @@ OUTPUTS = {
     "PrimaryGroupId": "sg-0123456789abcdef0",
     "NodeGroupId": "sg-0123456789abcdef1",
 }
-# What has no narrower resource: an account's list of log groups.
-UNNAMEABLE = {"logs:DescribeLogGroups"}
+# What has no narrower resource: an account's list of log groups, and Session Manager's channels.
+UNNAMEABLE = {
+    "logs:DescribeLogGroups",
+    "ssm:UpdateInstanceInformation",
+    *(
+        f"ssmmessages:{verb}{kind}Channel"
+        for verb in ("Create", "Open")
+        for kind in ("Control", "Data")
+    ),
+}
 
 
 class Loader(yaml.SafeLoader):
@@ -163,7 +171,68 @@ def test_the_bucket_is_deaf_to_connections_without_tls() -> None:
     assert not any(s["Effect"] == "Allow" for s in by_sid.values())
 
 
-def test_nothing_comes_in_and_only_tls_goes_out() -> None:
+def test_nodes_reach_session_manager_and_no_parameter_of_the_account() -> None:
+    """AmazonSSMManagedInstanceCore grants ssm:GetParameters on everything."""
+    allowed = {
+        action
+        for name, statement in statements()
+        if statement["Effect"] == "Allow"
+        for action in as_list(statement["Action"])
+        if action.startswith(("ssm", "ec2messages"))
+    }
+    assert allowed == {action for action in UNNAMEABLE if action.startswith("ssm")}
+    managed = [
+        arn
+        for role in resources("AWS::IAM::Role").values()
+        for arn in role.get("ManagedPolicyArns", ())
+    ]
+    assert [arn.rpartition("/")[2] for arn in managed] == ["AmazonEMRServicePolicy_v2"]
+
+
+def test_jobs_may_do_what_emr_serverless_asks_for_to_write_to_cloudwatch() -> None:
+    """The page "Logging and monitoring" lists these five for the job's role."""
+    needed = {"CreateLogGroup", "CreateLogStream", "DescribeLogGroups", "DescribeLogStreams"}
+    allowed = {
+        action
+        for name, statement in statements()
+        if name == "durable: JobRole" and statement["Effect"] == "Allow"
+        for action in as_list(statement["Action"])
+    }
+    assert allowed >= {f"logs:{action}" for action in needed | {"PutLogEvents"}}
+
+
+def test_what_goes_on_after_the_notebooks_bootstrap_action_reads_no_input(tmp_path: Path) -> None:
+    """EMR waits for an action's streams; `docker exec -i` would take them."""
+    info, seen = tmp_path / "instance.json", tmp_path / "stdin"
+    info.write_text('{"isMaster": true}')
+    stubs = {
+        "sudo": '#!/bin/sh\ncase "$*" in *true) readlink /proc/self/fd/0 > "$SEEN.part"\n'
+        'mv "$SEEN.part" "$SEEN";; *) cat > "$SEEN.password";; esac\n',
+        "aws": "#!/bin/sh\necho secret\n",
+    }
+    for name, text in stubs.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    script = (files("orchard.aws") / "scripts/notebooks.sh").read_text()
+    script = script.replace("/mnt/var/lib/info/instance.json", str(info))
+    done = subprocess.run(
+        ["bash", "-c", script + "wait\n", "notebooks.sh", "secret", "eu-west-3"],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "SEEN": str(seen)},
+        input=b"what the action was given",
+        timeout=20,
+    )
+    assert done.returncode == 0
+    assert seen.read_text() == "/dev/null\n"
+    assert Path(f"{seen}.password").read_text() == "jovyan:secret\n"
+
+
+def test_only_tls_goes_out_and_no_rule_of_ours_lets_in() -> None:
+    """EMR itself adds port 8443 from AWS' addresses, in a public subnet; the texts say so."""
+    for name in ("Description", "Resources"):
+        text = json.dumps(parsed("ec2")[name])
+        assert "8443" in text
+        assert "nothing comes in" not in text
+        assert "without a way in" not in text
     for name, group in resources("AWS::EC2::SecurityGroup").items():
         assert "SecurityGroupIngress" not in group, name
         assert group["SecurityGroupEgress"], f"{name}: without rules all may go out"

@@ -14,8 +14,9 @@ from orchard.aws.launch import FAILED, RUNNING, STOPPED, SUCCEEDED, WAITING, Lau
 from orchard.aws.run_job_flow import run_job_flow, step
 from orchard.cloud.estimate import Item, ebs_gb
 from orchard.cloud.prices import Prices
+from orchard.cloud.regions import REGIONS
 from orchard.cloud.settings import TAG, ClusterConfig
-from orchard.errors import OrchardError
+from orchard.errors import ConfigError, OrchardError
 
 _CLUSTER_PHASES = {
     "STARTING": WAITING,
@@ -37,6 +38,7 @@ _STEP_PHASES = {
 }
 _STEP_LOOKS, _LOOK_SECONDS = 30, 2.0
 ALIVE = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"]
+_NO_HISTORY_SERVER = ("eu-south-1",)
 # What `timeout` ends a step with; in the step's failure reason as "exit code 124".
 _TIMED_OUT = 124
 
@@ -136,7 +138,16 @@ class Ec2:
         return [f"{base}stderr", f"{base}stdout", f"{base}controller"]
 
     def interfaces(self, launch: Launch) -> dict[str, str]:
-        """The history server that AWS keeps off the cluster, also after its end."""
+        """The history server that AWS keeps off the cluster, also after its end.
+
+        Raises ConfigError in a region where AWS has none.
+        """
+        if self.account.region in _NO_HISTORY_SERVER:
+            raise ConfigError(
+                f"{REGIONS[self.account.region]}: AWS keeps no history server off the cluster in "
+                f"{self.account.region}; while the cluster runs, `--page 'history server'` shows "
+                "its own, and afterwards `orchard cluster logs` what was written"
+            )
         arn = self._emr.describe_cluster(ClusterId=launch.cluster)["Cluster"]["ClusterArn"]
         made = self._emr.create_persistent_app_ui(TargetResourceArn=arn)
         found = self._emr.get_persistent_app_ui_presigned_url(
