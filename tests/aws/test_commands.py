@@ -35,6 +35,7 @@ from orchard.config import RunConfig
 from orchard.errors import ConfigError, OrchardError
 
 NEEDS_PATHS = {"submit": ("photos", "out"), "run": ("photos", "out"), "estimate": ("s3://b/a",)}
+NEEDS_PATHS["prices"] = ("--refresh",)
 COMMANDS = sorted(cluster_group.commands)
 OUTPUTS = {
     "BucketName": "orchard-123456789012-eu-west-3",

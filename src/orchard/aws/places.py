@@ -11,8 +11,8 @@ from orchard.cloud.regions import REGIONS, bucket_of, check_bucket
 
 # What no setting of ours shortens, and no erasure reaches.
 COPIES_OF_AWS = (
-    "for 30 days EMR keeps the logs of runs on EMR Serverless, and the event logs of clusters on EC2, "
-    "in a bucket of its own in the region; they may name images, and hold no pictures"
+    "for 30 days EMR keeps the logs of runs on EMR Serverless, and the event logs of clusters on "
+    "EC2, in a bucket of its own in the region; they may name images, and hold no pictures"
 )
 _NONE = {
     "NoSuchBucketPolicy",

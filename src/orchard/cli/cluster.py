@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from orchard.cli import cluster_started
+from orchard.cli import cluster_plan, cluster_started
 from orchard.cli.cluster_options import CloudCommand, cluster_options, context_of, run_options
 from orchard.cli.printing import echo, echo_text, show
 from orchard.errors import ConfigError
@@ -66,17 +66,19 @@ def estimate_command(
 
     config = config_of(options)
     if refresh_prices:
-        prices = refresh(account_of(options), config.region, config.instance_type)
+        prices = refresh(account_of(options), config.region, [config.instance_type])
     else:
         prices = Prices.of(config.region)
     if sources:
-        n, size = measure_folders(sources, config.region)
+        n, size, uploads = measure_folders(sources, config.region)
         rate = measure_rate(sources, weights) if measure else rate
     elif images:
-        n, size = images, 0
+        n, size, uploads = images, 0, images
     else:
         raise ConfigError("give a SOURCE, or --images N")
-    work = Workload(n, size, rate or IMAGES_PER_SECOND, is_measured=rate is not None, uploads=n)
+    work = Workload(
+        n, size, rate or IMAGES_PER_SECOND, is_measured=rate is not None, uploads=uploads
+    )
     found = estimate(config, work, prices)
     show(*estimate_tables(config, work, found))
     if sources_of_prices:
@@ -192,6 +194,7 @@ def run_command(paths: tuple[str, ...], yes: bool, **options: Any) -> None:
 
 
 for command in (
+    cluster_plan.prices_command,
     cluster_started.status_command,
     cluster_started.logs_command,
     cluster_started.ui_command,
