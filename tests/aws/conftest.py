@@ -18,6 +18,7 @@ from moto import mock_aws
 from rich.console import Console
 
 from aws import moto_gaps
+from aws.recorded_calls import Call, assert_allowed, call_of, is_ours
 from orchard.aws import follow
 from orchard.aws.account import Account
 from orchard.aws.cluster import Cluster
@@ -57,6 +58,26 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Non
     yield
     access._open.cache_clear()
     credentials._session_of.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def recorded(environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[set[Call]]:
+    """The calls that Orchard makes of AWS, also of stubs; each must be in the caller's policy."""
+    calls: set[Call] = set()
+    create = botocore.session.Session.create_client
+
+    def record(params: dict[str, Any], model: Any, **_: Any) -> None:
+        if is_ours():
+            calls.add(call_of(model.service_model.service_name, model.name, params))
+
+    def create_and_record(self: Any, *arguments: Any, **settings: Any) -> Any:
+        client = create(self, *arguments, **settings)
+        client.meta.events.register_first("before-parameter-build", record)
+        return client
+
+    monkeypatch.setattr(botocore.session.Session, "create_client", create_and_record)
+    yield calls
+    assert_allowed(calls)
 
 
 @pytest.fixture

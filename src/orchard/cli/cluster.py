@@ -195,6 +195,7 @@ def run_command(paths: tuple[str, ...], yes: bool, **options: Any) -> None:
 
 for command in (
     cluster_plan.prices_command,
+    cluster_plan.permissions_command,
     cluster_started.status_command,
     cluster_started.logs_command,
     cluster_started.ui_command,

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from orchard.cli.cluster_options import CloudCommand, account_of, cluster_options, config_of
-from orchard.cli.printing import echo, show
+from orchard.cli.printing import echo, echo_text, show
 
 
 @click.command("prices", cls=CloudCommand, short_help="The price table, its date and sources.")
@@ -30,3 +30,33 @@ def prices_command(refresh: bool, **options: Any) -> None:
     echo(f"{where}; `estimate`, `run` and the report use them")
     if warning := stale(prices.date):
         echo(f"Warning: {warning}")
+
+
+@click.command("permissions", cls=CloudCommand, short_help="The IAM policy that a caller needs.")
+@click.option(
+    "--for",
+    "purpose",
+    type=click.Choice(["run", "deploy"]),
+    default="run",
+    show_default=True,
+    help="run: submit, follow and fetch, on a stack that is there. deploy: what else is needed to "
+    "make and remove it.",
+)
+@click.option("--account", metavar="DIGITS", help="Of AWS; default the credentials' own.")
+@click.option("--source-bucket", multiple=True, help="Another bucket that images are read from.")
+@cluster_options
+def permissions_command(
+    purpose: Any, account: str | None, source_bucket: tuple[str, ...], **options: Any
+) -> None:
+    """Print the IAM policy of whoever calls `orchard cluster`, as JSON for a managed policy.
+
+    `orchard cluster up`, `down` and `run` need both policies.
+    """
+    import json
+
+    from orchard.aws.caller import policy
+
+    config = config_of(options)
+    number = account or account_of(options).number
+    made = policy(purpose, number, config.region, config.name, source_bucket)
+    echo_text(json.dumps(made, indent=1))

@@ -137,7 +137,8 @@ def down_command(everything: bool, yes: bool, **options: Any) -> None:
     name, say = context.config.name, context.cluster.reporter.say
     if not everything:
         teardown.stop_all(context.account, name, say)
-        echo("nothing is running; the bucket and the stack stay")
+        rent = teardown.rent(context.account, name)
+        echo(f"nothing is running; the bucket and the stack stay, for {rent}")
         return
     context.confirm(f"Delete s3://{context.cluster.bucket} with all results, and the stack?", yes)
     left = teardown.remove_all(context.account, name, say)
