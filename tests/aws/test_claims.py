@@ -102,3 +102,12 @@ def test_the_smoke_test_shows_its_price_and_starts_nothing_unasked(
     assert done.stdout.count("At most ") == 2
     assert "make: nothing was started; ORCHARD_AWS_SMOKE=1 make test-aws agrees" in done.stderr
     assert "pytest" not in done.stdout
+
+
+def test_every_test_that_the_table_names_is_there() -> None:
+    page = (DOCS / "adr/0034-what-aws-documents.md").read_text("utf-8")
+    named = set(re.findall(r"`([\w/]+\.py)::(test_\w+)`", page))
+    assert len(named) > 20
+    for file, test in sorted(named):
+        path = ROOT / file if "/" in file else ROOT / "tests/aws" / file
+        assert f"def {test}(" in path.read_text("utf-8"), f"{file}::{test}"
