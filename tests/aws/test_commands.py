@@ -458,6 +458,10 @@ def test_print_cli_shows_the_aws_command_and_starts_nothing(aws: None, photos: P
     assert line[:3] == ["aws", "emr-serverless", "start-job-run"]
     request = json.loads(line[line.index("--cli-input-json") + 1])
     assert request["executionTimeoutMinutes"] == 60
+    ec2 = ("cluster", "submit", photos, "out", "--weights", "fruit", "--region", REGION)
+    line = shlex.split(orchard(*ec2, "--backend", "ec2", "--print-cli").stdout)
+    assert line[:3] == ["aws", "emr", "create-cluster"], "one of its own, which it ends"
+    assert "--managed-scaling-policy" not in line
     assert Account(REGION).client("cloudformation").describe_stacks()["Stacks"] == []
 
 

@@ -70,7 +70,7 @@ def test_a_bucket_of_the_old_default_region_is_american(account: Account) -> Non
         ({"idle": 59}, "--idle 59: expected 60 to 604800"),
         ({"idle": 604_801}, "--idle 604801: expected 60 to 604800"),
         ({"timeout": 4}, "--timeout 4: expected 5 to 720"),
-        ({"release": "emr-5.0.0"}, "--release emr-5.0.0: expected emr-7.13.0 or emr-spark-8.0.0"),
+        ({"release": "emr-5.0.0"}, "--release emr-5.0.0: expected emr-7.14.0 or emr-7.13.0"),
         (
             {"backend": "ec2", "ssh_cidr": "203.0.113.0/24"},
             "--ssh-from 203.0.113.0/24: expected one",
@@ -79,6 +79,10 @@ def test_a_bucket_of_the_old_default_region_is_american(account: Account) -> Non
         ({"instance_type": "large"}, "--instance-type large: expected an EC2 type"),
         ({"max_cost": 0}, "--max-cost 0: expected euros"),
         ({"notebooks": True}, "--notebooks: JupyterHub runs on --backend ec2"),
+        (
+            {"notebooks": True, "backend": "ec2", "release": "emr-spark-8.1.0"},
+            "--notebooks: emr-spark-8.1.0 has no JupyterHub; choose --release emr-7.14.0 or emr-7",
+        ),
         ({"workers": 0}, "--workers 0: expected 1 to 100"),
     ],
 )

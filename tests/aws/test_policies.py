@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from datetime import date
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -23,7 +24,9 @@ from orchard.aws.backend import backend_of
 from orchard.aws.run_job_flow import run_job_flow, step
 from orchard.aws.stack import _BUDGET_REGIONS, template
 from orchard.cloud.regions import REGIONS
-from orchard.cloud.settings import IDLE_SECONDS, ClusterConfig
+from orchard.cloud.releases import RELEASES
+from orchard.cloud.settings import IDLE_SECONDS, PYTHON, ClusterConfig
+from tests.conftest import ROOT
 
 TEMPLATES = sorted(
     path.name.removesuffix(".yaml") for path in (files("orchard.aws") / "templates").iterdir()
@@ -188,6 +191,16 @@ def test_the_application_has_a_limit_and_stops() -> None:
     assert application["SchedulerConfiguration"]["MaxConcurrentRuns"] == 1
 
 
+def test_stack_and_guide_name_every_release_and_each_has_the_python_of_the_archive() -> None:
+    assert parsed("durable")["Parameters"]["ReleaseLabel"]["AllowedValues"] == [*RELEASES]
+    guide = (ROOT / "docs/how-to/aws.md").read_text("utf-8")
+    for label, release in RELEASES.items():
+        assert PYTHON in release.pythons, label
+        assert date.fromisoformat(release.until) > date(2026, 11, 30), label
+        row = f"| {release.spark} | {', '.join(release.pythons)} | {release.until} |"
+        assert re.search(rf"`{label}`.* {re.escape(row)}", guide), label
+
+
 def test_the_budget_writes_at_50_80_and_100_percent() -> None:
     ((_, budget),) = resources("AWS::Budgets::Budget").items()
     alerts = [item["Notification"] for item in budget["NotificationsWithSubscribers"]]
@@ -199,6 +212,8 @@ def test_disks_and_the_ways_between_nodes_are_encrypted() -> None:
     ((_, made),) = resources("AWS::EMR::SecurityConfiguration").items()
     encryption = made["SecurityConfiguration"]["EncryptionConfiguration"]
     assert encryption["EnableInTransitEncryption"] is True
+    tls = encryption["InTransitEncryptionConfiguration"]["TLSCertificateConfiguration"]
+    assert tls == {"CertificateProviderType": "EMR"}, "a wildcard of ours would fit no node"
     assert encryption["EnableAtRestEncryption"] is True
     disks = encryption["AtRestEncryptionConfiguration"]["LocalDiskEncryptionConfiguration"]
     assert disks["EnableEbsEncryption"] is True
@@ -226,6 +241,7 @@ VARIANTS = [
     {"spot": False, "core": 3},
     {"instance_type": "m7g.xlarge", "notebooks": True, "idle": 60},
     {"release": "emr-spark-8.0.0", "timeout": 720, "idle": 604_800},
+    {"release": "emr-spark-8.1.0"},
 ]
 
 
@@ -264,8 +280,9 @@ def test_run_job_flow_is_what_botocore_and_our_rules_ask_for(
     stop = request["BootstrapActions"][0]["ScriptBootstrapAction"]
     assert stop["Path"].endswith("/stop_after.sh")
     assert stop["Args"] == [str(config.timeout)], "minutes, as `shutdown` takes them"
-    names = {item["Name"] for item in request["Applications"]}
-    assert ("JupyterHub" in names) is config.notebooks
+    names = [item["Name"] for item in request["Applications"]]
+    base = ["Spark"] if "emr-spark" in config.release else ["Hadoop", "Spark"]
+    assert names == base + ["JupyterHub"] * config.notebooks
 
 
 def test_jobs_write_neither_code_nor_images_nor_launches() -> None:

@@ -8,7 +8,8 @@ from rich.table import Table
 
 from orchard.aws.sweep import Found
 from orchard.cloud.estimate import CloudEstimate, Item, Workload
-from orchard.cloud.settings import RELEASES, ClusterConfig
+from orchard.cloud.releases import RELEASES
+from orchard.cloud.settings import ClusterConfig
 
 
 def estimate_tables(

@@ -9,6 +9,7 @@ import click
 
 from orchard.cli.command import Command
 from orchard.cli.run import run_command
+from orchard.cloud.releases import RELEASES
 from orchard.errors import ConfigError
 from orchard.printable import printable
 
@@ -59,8 +60,8 @@ def cluster_options(command: Any) -> Any:
             ),
             click.option(
                 "--release",
-                type=click.Choice(["emr-7.13.0", "emr-spark-8.0.0"]),
-                help="Of EMR: with Spark 3.5 (default), or with Spark 4.0.",
+                type=click.Choice([*RELEASES]),
+                help="Of EMR: emr-7 has Spark 3.5, emr-spark-8 Spark 4; default emr-7.13.0.",
             ),
             click.option("--workers", type=int, help="serverless: of 4 vCPUs, 12 GB; default 4."),
             click.option(

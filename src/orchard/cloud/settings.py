@@ -10,10 +10,10 @@ from typing import Annotated, Literal, get_args
 from annotated_types import Gt, Interval, Predicate
 
 from orchard.cloud.regions import check_region
+from orchard.cloud.releases import RELEASES, WITH_JUPYTERHUB
 from orchard.errors import ConfigError
 from orchard.settings import Expected, settle
 
-RELEASES = {"emr-7.13.0": "Spark 3.5", "emr-spark-8.0.0": "Spark 4.0"}
 Backend = Literal["serverless", "ec2"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 PYTHON = "3.11"  # of these releases
@@ -107,6 +107,11 @@ class ClusterConfig:
             object.__setattr__(self, "ssh_cidr", _single_address(self.ssh_cidr))
         if self.notebooks and self.backend != "ec2":
             raise ConfigError("--notebooks: JupyterHub runs on --backend ec2")
+        if self.notebooks and self.release not in WITH_JUPYTERHUB:
+            raise ConfigError(
+                f"--notebooks: {self.release} has no JupyterHub; choose --release "
+                f"{' or '.join(WITH_JUPYTERHUB)}"
+            )
 
     @property
     def cpu(self) -> str:
