@@ -173,14 +173,7 @@ def test_nothing_comes_in_and_only_tls_goes_out() -> None:
         for rule in group["SecurityGroupEgress"]:
             if rule["CidrIp"] == "0.0.0.0/0":
                 assert (rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) == ("tcp", 443, 443)
-    ((_, ssh),) = resources("AWS::EC2::SecurityGroupIngress").items()
-    assert ssh["CidrIp"] == "SshFrom"
-    assert parsed("ec2")["Resources"]["Ssh"]["Condition"] == "HasSsh"
-    pattern = parsed("ec2")["Parameters"]["SshFrom"]
-    assert pattern["Default"] == ""
-    assert re.match(pattern["AllowedPattern"], "203.0.113.7/32")
-    assert not re.match(pattern["AllowedPattern"], "203.0.113.0/24")
-    assert not re.match(pattern["AllowedPattern"], "0.0.0.0/0")
+    assert not resources("AWS::EC2::SecurityGroupIngress"), "SSH goes through Session Manager"
 
 
 def test_the_application_has_a_limit_and_stops() -> None:
@@ -241,7 +234,7 @@ VARIANTS = [
     {"spot": False, "core": 3},
     {"instance_type": "m7g.xlarge", "notebooks": True, "idle": 60},
     {"release": "emr-spark-8.0.0", "timeout": 720, "idle": 604_800},
-    {"release": "emr-spark-8.1.0"},
+    {"release": "emr-spark-8.1.0", "key_name": "mine"},
 ]
 
 
@@ -258,6 +251,7 @@ def test_run_job_flow_is_what_botocore_and_our_rules_ask_for(
     instances = request["Instances"]
     assert instances["KeepJobFlowAliveWhenNoSteps"] is not with_step
     assert instances["TerminationProtected"] is False
+    assert instances.get("Ec2KeyName") == config.key_name
     fleets = {fleet["InstanceFleetType"]: fleet for fleet in instances["InstanceFleets"]}
     assert fleets["MASTER"]["TargetOnDemandCapacity"] == 1
     for kind, fleet in fleets.items():

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from orchard.aws import launch as launches
-from orchard.aws import notebooks, package, public_access, serverless, stack, sync
+from orchard.aws import notebooks, package, preflight, public_access, serverless, stack, sync
 from orchard.aws.account import Account
 from orchard.aws.backend import Backend, backend_of
 from orchard.aws.job import DESCRIPTION, MAIN, WEIGHTS, describe
@@ -128,6 +128,10 @@ class Cluster:
         found = estimate(self.config, work)
         guard(self.config, found)
         return found
+
+    def check_account(self) -> None:
+        """Raises ConfigError for what AWS would refuse after the first machine is paid for."""
+        preflight.check(self.account, self.config, self.reporter)
 
     def deploy(self, sources: tuple[str, ...] = ()) -> Backend:
         """Stacks, code and, for EC2, scripts and the notebooks' password."""

@@ -30,6 +30,8 @@ def _create_cluster(request: dict[str, Any]) -> list[str]:
         "EmrManagedMasterSecurityGroup": instances["EmrManagedMasterSecurityGroup"],
         "EmrManagedSlaveSecurityGroup": instances["EmrManagedSlaveSecurityGroup"],
     }
+    if "Ec2KeyName" in instances:
+        attributes["KeyName"] = instances["Ec2KeyName"]
     options: dict[str, Any] = {
         "name": request["Name"],
         "release-label": request["ReleaseLabel"],

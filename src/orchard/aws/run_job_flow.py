@@ -37,6 +37,7 @@ def run_job_flow(
             "Ec2SubnetIds": [outputs["SubnetId"]],
             "EmrManagedMasterSecurityGroup": outputs["PrimaryGroupId"],
             "EmrManagedSlaveSecurityGroup": outputs["NodeGroupId"],
+            **({"Ec2KeyName": config.key_name} if config.key_name else {}),
             "KeepJobFlowAliveWhenNoSteps": not steps,
             "TerminationProtected": False,
             "UnhealthyNodeReplacement": True,

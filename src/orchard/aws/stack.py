@@ -66,7 +66,7 @@ def deploy(
         wanted["Notify"] = "true"
     outputs = ensure(account, config.name, "durable", wanted, say=say)
     if not config.is_serverless:
-        own = {"Stack": config.name, "SshFrom": config.ssh_cidr or ""}
+        own = {"Stack": config.name}
         outputs |= ensure(
             account, ec2_name(config.name), "ec2", own | arns, {EMR_TAG: "true"}, say=say
         )
