@@ -12,6 +12,7 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.route_tables import RouteTable
 from moto.emr.models import SecurityConfiguration, emr_backends
 from moto.emrserverless.models import emrserverless_backends
+from moto.iam.models import SERVICE_NAME_CONVERSION
 from moto.servicequotas.exceptions import NoSuchResource
 from moto.servicequotas.models import ServiceQuotasBackend
 from moto.servicequotas.responses import ServiceQuotasResponse
@@ -100,7 +101,7 @@ DEFAULT_QUOTAS = {"L-D05C8A75": 16.0, "L-1216C47A": 5.0, "L-34B43A08": 5.0}
 
 
 def _applied_quota(self: Any, service_code: str, quota_code: str) -> dict[str, Any]:
-    """moto knows the quotas of VPC alone. The service knows no applied one where none was raised."""
+    """moto knows VPC's quotas alone. Where none was raised, the service knows no applied one."""
     return _quota(APPLIED_QUOTAS, service_code, quota_code)
 
 
@@ -118,6 +119,7 @@ def _quota(known: dict[str, float], service: str, code: str) -> dict[str, Any]:
 
 
 def fill() -> None:
+    SERVICE_NAME_CONVERSION["spot"] = "EC2Spot"  # in the name of its role
     ServiceQuotasBackend.get_service_quota = _applied_quota  # type: ignore[method-assign]
     ServiceQuotasResponse.get_aws_default_service_quota = _default_quota  # type: ignore
     RouteTable.delete_from_cloudformation_json = classmethod(_delete_routes)  # type: ignore

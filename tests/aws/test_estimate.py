@@ -70,6 +70,7 @@ def test_a_bucket_of_the_old_default_region_is_american(account: Account) -> Non
         ({"idle": 59}, "--idle 59: expected 60 to 604800"),
         ({"idle": 604_801}, "--idle 604801: expected 60 to 604800"),
         ({"timeout": 4}, "--timeout 4: expected 5 to 720"),
+        ({"backend": "ec2", "timeout": 14}, "--timeout 14: expected 15 or more on --backend ec2"),
         ({"release": "emr-5.0.0"}, "--release emr-5.0.0: expected emr-7.14.0 or emr-7.13.0"),
         ({"key_name": "mine"}, "--key-name: only nodes of --backend ec2 take a key"),
         ({"instance_type": "large"}, "--instance-type large: expected an EC2 type"),

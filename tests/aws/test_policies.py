@@ -330,9 +330,9 @@ def test_a_step_is_ended_by_its_own_clock() -> None:
     assert f"--conf spark.executorEnv.AWS_REGION={config.region}" in command
     assert f"--conf spark.executorEnv.AWS_DEFAULT_REGION={config.region}" in command
     script = (files("orchard.aws") / "scripts/step.sh").read_text()
-    assert "minutes=$4" in script
+    assert "seconds=$((60 * $4))" in script
     assert "export AWS_REGION=$5 AWS_DEFAULT_REGION=$5\nshift 5\n" in script
-    assert 'timeout --kill-after=60 "${minutes}m"' in script
+    assert 'timeout --kill-after=60 "${seconds}s"' in script
 
 
 @pytest.mark.parametrize("architecture", ["x86_64", "arm64"])

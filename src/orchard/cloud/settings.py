@@ -18,6 +18,7 @@ BACKENDS: tuple[Backend, ...] = get_args(Backend)
 PYTHON = "3.11"  # of these releases
 IDLE_SECONDS = range(60, 604_801)  # what EMR's auto-termination policy admits
 TIMEOUT_MINUTES = range(5, 12 * 60 + 1)  # EMR Serverless: at least 5; beyond half a day think again
+LEAST_MINUTES_ON_EC2 = 15
 WORKER_VCPUS, WORKER_GB = 4, 12  # of EMR Serverless, driver and executors alike
 
 # Every resource carries this tag; the second is what AmazonEMRServicePolicy_v2 asks for.
@@ -51,7 +52,8 @@ class ClusterConfig:
       where there is no Spot or `spot` is false.
     - max_cost: EUR; nothing is started whose hourly price times its longest time exceeds it.
     - eur_per_usd: the exchange rate; that of the price table where it is None.
-    - timeout: minutes after which AWS ends it, whatever it does.
+    - timeout: minutes after which AWS ends it, whatever it does; at least 15 on EC2, where a step
+      ends 5 minutes before its node.
     - idle: seconds without work after which a cluster ends.
     - key_name: of an EC2 key pair that the nodes of EC2 take, for SSH through Session Manager.
     - notebooks: JupyterHub on the cluster. email: whom AWS Budgets writes to.
@@ -101,6 +103,11 @@ class ClusterConfig:
         check_region(self.region)
         if self.backend == "ec2" and self.architecture != self.cpu:
             object.__setattr__(self, "architecture", self.cpu)
+        if not self.is_serverless and self.timeout < LEAST_MINUTES_ON_EC2:
+            raise ConfigError(
+                f"--timeout {self.timeout}: expected {LEAST_MINUTES_ON_EC2} or more on --backend "
+                "ec2, where a step ends 5 minutes before its node"
+            )
         if self.key_name is not None and self.is_serverless:
             raise ConfigError("--key-name: only nodes of --backend ec2 take a key")
         if self.notebooks and self.backend != "ec2":
