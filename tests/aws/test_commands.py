@@ -28,7 +28,6 @@ from orchard.aws.follow import follow
 from orchard.aws.launch import FAILED, STOPPED, SUCCEEDED, Launch, State
 from orchard.aws.run_job_flow import run_job_flow
 from orchard.aws.serverless import Serverless
-from orchard.aws.tunnel import PAGES, open_tunnel, ssh_command, ssm_command
 from orchard.cli.cluster import cluster_group
 from orchard.cloud.settings import ClusterConfig
 from orchard.config import RunConfig
@@ -466,22 +465,8 @@ def test_print_cli_shows_the_aws_command_and_starts_nothing(aws: None, photos: P
     assert line[:3] == ["aws", "emr-serverless", "start-job-run"]
     request = json.loads(line[line.index("--cli-input-json") + 1])
     assert request["executionTimeoutMinutes"] == 60
+    ec2 = ("cluster", "submit", photos, "out", "--weights", "fruit", "--region", REGION)
+    line = shlex.split(orchard(*ec2, "--backend", "ec2", "--print-cli").stdout)
+    assert line[:3] == ["aws", "emr", "create-cluster"], "one of its own, which it ends"
+    assert "--managed-scaling-policy" not in line
     assert Account(REGION).client("cloudformation").describe_stacks()["Stacks"] == []
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_a_tunnel_needs_no_open_port(page: str) -> None:
-    port, _ = PAGES[page]
-    command = ssm_command("i-0123456789abcdef0", port, REGION)
-    assert command[:3] == ["aws", "ssm", "start-session"]
-    assert json.loads(command[-1]) == {
-        "portNumber": [str(port)],
-        "localPortNumber": [str(port)],
-    }
-    assert "127.0.0.1" in ssh_command("ec2-host", port, "key.pem")[5]
-
-
-def test_a_tunnel_without_its_program_shows_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(ConfigError, match="aws and session-manager-plugin is not installed; the"):
-        open_tunnel(ssm_command("i-1", 8088, REGION))

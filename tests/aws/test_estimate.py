@@ -77,15 +77,16 @@ def test_a_bucket_of_the_old_default_region_is_american(account: Account) -> Non
         ({"idle": 59}, "--idle 59: expected 60 to 604800"),
         ({"idle": 604_801}, "--idle 604801: expected 60 to 604800"),
         ({"timeout": 4}, "--timeout 4: expected 5 to 720"),
-        ({"release": "emr-5.0.0"}, "--release emr-5.0.0: expected emr-7.13.0 or emr-spark-8.0.0"),
-        (
-            {"backend": "ec2", "ssh_cidr": "203.0.113.0/24"},
-            "--ssh-from 203.0.113.0/24: expected one",
-        ),
-        ({"backend": "ec2", "ssh_cidr": "0.0.0.0/0"}, "--ssh-from 0.0.0.0/0: expected one IPv4"),
+        ({"backend": "ec2", "timeout": 14}, "--timeout 14: expected 15 or more on --backend ec2"),
+        ({"release": "emr-5.0.0"}, "--release emr-5.0.0: expected emr-7.14.0 or emr-7.13.0"),
+        ({"key_name": "mine"}, "--key-name: only nodes of --backend ec2 take a key"),
         ({"instance_type": "large"}, "--instance-type large: expected an EC2 type"),
         ({"max_cost": 0}, "--max-cost 0: expected euros"),
         ({"notebooks": True}, "--notebooks: JupyterHub runs on --backend ec2"),
+        (
+            {"notebooks": True, "backend": "ec2", "release": "emr-spark-8.1.0"},
+            "--notebooks: emr-spark-8.1.0 has no JupyterHub; choose --release emr-7.14.0 or emr-7",
+        ),
         ({"workers": 0}, "--workers 0: expected 1 to 100"),
     ],
 )
@@ -112,17 +113,17 @@ def test_every_region_has_a_price_and_each_price_a_source(region: str, backend: 
 
 
 def test_the_estimate_of_serverless_is_hours_times_prices() -> None:
-    """By hand: 5 workers of 4 vCPUs and 12 GB in Paris, at 0.06318 and 0.00689 USD an hour."""
+    """By hand: 4 workers of 4 vCPUs and 12 GB in Paris, at 0.06318 and 0.00689 USD an hour."""
     prices = Prices.of("eu-west-3")
     found = estimate(config(), FRUITS, prices)
-    assert hourly(config(), prices) == pytest.approx(20 * 0.06318 + 60 * 0.00689)
+    assert hourly(config(), prices) == pytest.approx(16 * 0.06318 + 48 * 0.00689)
     low, high = (minutes / 60 for minutes in found.minutes)
-    assert found.items[0].low == pytest.approx(20 * 0.06318 * low)
-    assert found.items[1].high == pytest.approx(60 * 0.00689 * high)
-    assert slots(config(), prices) == 16
+    assert found.items[0].low == pytest.approx(16 * 0.06318 * low)
+    assert found.items[1].high == pytest.approx(48 * 0.00689 * high)
+    assert slots(config(), prices) == 12
     # 23,619 images, 107 a second and slot, a vCPU from 0.4 to 0.8 of such a slot.
-    assert found.minutes[0] == pytest.approx(1.0 + 0.5 + 23_619 / (107 * 16 * 0.8) / 60)
-    assert found.minutes[1] == pytest.approx(4.0 + 2.0 + 23_619 / (107 * 16 * 0.4) / 60)
+    assert found.minutes[0] == pytest.approx(1.0 + 0.5 + 23_619 / (107 * 12 * 0.8) / 60)
+    assert found.minutes[1] == pytest.approx(4.0 + 2.0 + 23_619 / (107 * 12 * 0.4) / 60)
 
 
 def test_spot_is_a_range_up_to_the_price_on_demand() -> None:
@@ -141,7 +142,7 @@ def test_twice_the_workers_take_half_the_time_of_embedding() -> None:
 def test_what_may_cost_too_much_is_refused_before_anything_starts() -> None:
     found = estimate(config(), FRUITS)
     guard(config(max_cost=found.worst_eur), found)
-    with pytest.raises(ConfigError, match=r"--max-cost 1: 1\.51 EUR an hour for up to 60 minutes"):
+    with pytest.raises(ConfigError, match=r"--max-cost 1: 1\.21 EUR an hour for up to 60 minutes"):
         guard(config(max_cost=1), found)
 
 
@@ -331,10 +332,10 @@ def test_estimate_needs_no_account(monkeypatch: pytest.MonkeyPatch, photos: Any)
     shown = orchard("cluster", "estimate", photos, "--region", "eu-west-3")
     assert shown.exit_code == 0
     assert "40 images in eu-west-3" in shown.stdout
-    assert "At most 1.51 EUR" in shown.stdout
+    assert "At most 1.21 EUR" in shown.stdout
     refused = orchard("cluster", "estimate", photos, "--region", "eu-west-3", "--max-cost", "0.5")
     assert refused.exit_code == 2
-    assert refused.stderr.startswith("orchard: --max-cost 0.5: 1.51 EUR an hour")
+    assert refused.stderr.startswith("orchard: --max-cost 0.5: 1.21 EUR an hour")
     assert refused.stderr.count("\n") == 1
 
 

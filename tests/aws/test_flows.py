@@ -17,7 +17,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.emr import emr_backends
 
 from aws.conftest import REGION, keys, orchard
-from orchard.aws import certificates, on_upload, serverless, stack, sync, teardown
+from orchard.aws import on_upload, serverless, stack, sync, teardown
 from orchard.aws.account import Account
 from orchard.aws.cluster import Cluster
 from orchard.config import RunConfig
@@ -139,7 +139,7 @@ def test_a_stack_that_failed_is_removed_and_made_anew(account: Account) -> None:
 def test_up_on_ec2_starts_one_cluster_however_often_it_is_called(ec2_cluster: Cluster) -> None:
     first = ec2_cluster.deploy().up()
     assert ec2_cluster.deploy().up() == first
-    assert {"code/step.sh", "code/stop_after.sh", "code/certificates.zip"} <= keys(BUCKET)
+    assert {"code/step.sh", "code/stop_after.sh"} <= keys(BUCKET)
     backend = emr_backends[DEFAULT_ACCOUNT_ID][REGION]
     assert len(backend.clusters) == 1
     made = backend.clusters[first]
@@ -197,24 +197,6 @@ def test_an_interrupted_down_has_told_what_was_before(
     with pytest.raises(KeyboardInterrupt):
         teardown.remove_all(ec2_cluster.account, "orchard", heard.append)
     assert "to restore the earlier setting: aws emr put-block" in heard[-1]
-
-
-def test_a_running_cluster_keeps_its_certificates(ec2_cluster: Cluster) -> None:
-    """Nodes that join it later trust those that the first ones have."""
-    s3 = ec2_cluster.account.client("s3")
-
-    def stored() -> bytes:
-        body: bytes = s3.get_object(Bucket=BUCKET, Key="code/certificates.zip")["Body"].read()
-        return body
-
-    ec2_cluster.deploy()
-    first = stored()
-    ec2_cluster.deploy()
-    assert stored() == first
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(certificates, "RENEWED_AFTER", 0)
-        ec2_cluster.deploy()
-    assert stored() != first
 
 
 def test_up_on_a_running_cluster_tells_its_shape_from_its_start(ec2_cluster: Cluster) -> None:

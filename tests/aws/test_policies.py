@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from datetime import date
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -23,7 +24,9 @@ from orchard.aws.backend import backend_of
 from orchard.aws.run_job_flow import run_job_flow, step
 from orchard.aws.stack import _BUDGET_REGIONS, template
 from orchard.cloud.regions import REGIONS
-from orchard.cloud.settings import IDLE_SECONDS, ClusterConfig
+from orchard.cloud.releases import RELEASES
+from orchard.cloud.settings import IDLE_SECONDS, PYTHON, ClusterConfig
+from tests.conftest import ROOT
 
 TEMPLATES = sorted(
     path.name.removesuffix(".yaml") for path in (files("orchard.aws") / "templates").iterdir()
@@ -239,14 +242,7 @@ def test_only_tls_goes_out_and_no_rule_of_ours_lets_in() -> None:
         for rule in group["SecurityGroupEgress"]:
             if rule["CidrIp"] == "0.0.0.0/0":
                 assert (rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) == ("tcp", 443, 443)
-    ((_, ssh),) = resources("AWS::EC2::SecurityGroupIngress").items()
-    assert ssh["CidrIp"] == "SshFrom"
-    assert parsed("ec2")["Resources"]["Ssh"]["Condition"] == "HasSsh"
-    pattern = parsed("ec2")["Parameters"]["SshFrom"]
-    assert pattern["Default"] == ""
-    assert re.match(pattern["AllowedPattern"], "203.0.113.7/32")
-    assert not re.match(pattern["AllowedPattern"], "203.0.113.0/24")
-    assert not re.match(pattern["AllowedPattern"], "0.0.0.0/0")
+    assert not resources("AWS::EC2::SecurityGroupIngress"), "SSH goes through Session Manager"
 
 
 def test_the_application_has_a_limit_and_stops() -> None:
@@ -255,6 +251,16 @@ def test_the_application_has_a_limit_and_stops() -> None:
     stop = application["AutoStopConfiguration"]
     assert stop == {"Enabled": True, "IdleTimeoutMinutes": "IdleMinutes"}
     assert application["SchedulerConfiguration"]["MaxConcurrentRuns"] == 1
+
+
+def test_stack_and_guide_name_every_release_and_each_has_the_python_of_the_archive() -> None:
+    assert parsed("durable")["Parameters"]["ReleaseLabel"]["AllowedValues"] == [*RELEASES]
+    guide = (ROOT / "docs/how-to/aws.md").read_text("utf-8")
+    for label, release in RELEASES.items():
+        assert PYTHON in release.pythons, label
+        assert date.fromisoformat(release.until) > date(2026, 11, 30), label
+        row = f"| {release.spark} | {', '.join(release.pythons)} | {release.until} |"
+        assert re.search(rf"`{label}`.* {re.escape(row)}", guide), label
 
 
 def test_the_budget_writes_at_50_80_and_100_percent() -> None:
@@ -268,6 +274,8 @@ def test_disks_and_the_ways_between_nodes_are_encrypted() -> None:
     ((_, made),) = resources("AWS::EMR::SecurityConfiguration").items()
     encryption = made["SecurityConfiguration"]["EncryptionConfiguration"]
     assert encryption["EnableInTransitEncryption"] is True
+    tls = encryption["InTransitEncryptionConfiguration"]["TLSCertificateConfiguration"]
+    assert tls == {"CertificateProviderType": "EMR"}, "a wildcard of ours would fit no node"
     assert encryption["EnableAtRestEncryption"] is True
     disks = encryption["AtRestEncryptionConfiguration"]["LocalDiskEncryptionConfiguration"]
     assert disks["EnableEbsEncryption"] is True
@@ -295,6 +303,7 @@ VARIANTS = [
     {"spot": False, "core": 3},
     {"instance_type": "m7g.xlarge", "notebooks": True, "idle": 60},
     {"release": "emr-spark-8.0.0", "timeout": 720, "idle": 604_800},
+    {"release": "emr-spark-8.1.0", "key_name": "mine"},
 ]
 
 
@@ -311,6 +320,7 @@ def test_run_job_flow_is_what_botocore_and_our_rules_ask_for(
     instances = request["Instances"]
     assert instances["KeepJobFlowAliveWhenNoSteps"] is not with_step
     assert instances["TerminationProtected"] is False
+    assert instances.get("Ec2KeyName") == config.key_name
     fleets = {fleet["InstanceFleetType"]: fleet for fleet in instances["InstanceFleets"]}
     assert fleets["MASTER"]["TargetOnDemandCapacity"] == 1
     for kind, fleet in fleets.items():
@@ -333,8 +343,9 @@ def test_run_job_flow_is_what_botocore_and_our_rules_ask_for(
     stop = request["BootstrapActions"][0]["ScriptBootstrapAction"]
     assert stop["Path"].endswith("/stop_after.sh")
     assert stop["Args"] == [str(config.timeout)], "minutes, as `shutdown` takes them"
-    names = {item["Name"] for item in request["Applications"]}
-    assert ("JupyterHub" in names) is config.notebooks
+    names = [item["Name"] for item in request["Applications"]]
+    base = ["Spark"] if "emr-spark" in config.release else ["Hadoop", "Spark"]
+    assert names == base + ["JupyterHub"] * config.notebooks
 
 
 def test_jobs_write_neither_code_nor_images_nor_launches() -> None:
@@ -388,9 +399,9 @@ def test_a_step_is_ended_by_its_own_clock() -> None:
     assert f"--conf spark.executorEnv.AWS_REGION={config.region}" in command
     assert f"--conf spark.executorEnv.AWS_DEFAULT_REGION={config.region}" in command
     script = (files("orchard.aws") / "scripts/step.sh").read_text()
-    assert "minutes=$4" in script
+    assert "seconds=$((60 * $4))" in script
     assert "export AWS_REGION=$5 AWS_DEFAULT_REGION=$5\nshift 5\n" in script
-    assert 'timeout --kill-after=60 "${minutes}m"' in script
+    assert 'timeout --kill-after=60 "${seconds}s"' in script
 
 
 @pytest.mark.parametrize("architecture", ["x86_64", "arm64"])

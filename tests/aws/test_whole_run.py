@@ -82,7 +82,7 @@ def test_run_tells_the_whole_story(
     story = [
         "40 images in eu-west-3",
         "estimate, prices of",
-        "At most 1.51 EUR",
+        "At most 1.21 EUR",
         "stack orchard: making it",
         "images: 40 of 40 to s3://",
         "upload: 40/40 images",

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
-from orchard.aws import certificates, notebooks, package, public_access, serverless, stack, sync
 from orchard.aws import launch as launches
+from orchard.aws import notebooks, package, preflight, public_access, serverless, stack, sync
 from orchard.aws.account import Account
 from orchard.aws.backend import Backend, backend_of
 from orchard.aws.job import DESCRIPTION, MAIN, WEIGHTS, describe
@@ -129,8 +129,12 @@ class Cluster:
         guard(self.config, found)
         return found
 
+    def check_account(self) -> None:
+        """Raises ConfigError for what AWS would refuse after the first machine is paid for."""
+        preflight.check(self.account, self.config, self.reporter)
+
     def deploy(self, sources: tuple[str, ...] = ()) -> Backend:
-        """Stacks, code and, for EC2, scripts, certificates and the notebooks' password."""
+        """Stacks, code and, for EC2, scripts and the notebooks' password."""
         serverless.rest(self.account, self.config.name)
         outputs = stack.deploy(self.account, self.config, sources, self.reporter.say)
         s3 = self.account.client("s3")
@@ -139,7 +143,6 @@ class Cluster:
             for script in SCRIPTS:
                 body = (files("orchard.aws") / "scripts" / script).read_bytes()
                 s3.put_object(Bucket=self.bucket, Key=f"{CODE}{script}", Body=body)
-            certificates.store(self.account, self.bucket)
             public_access.close(self.account, self.bucket, self.reporter.say)
         if self.config.notebooks:
             notebooks.set_password(self.account, self.config.name)

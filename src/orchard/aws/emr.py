@@ -155,17 +155,25 @@ class Ec2:
         )
         return {"history server": str(found.get("PresignedURL", "is being made; ask again"))}
 
-    def primary(self, launch: Launch) -> str:
-        """The primary node's instance id, for a tunnel to it."""
-        found = self._emr.list_instances(
-            ClusterId=launch.cluster, InstanceFleetType="MASTER", InstanceStates=["RUNNING"]
-        )
-        return str(found["Instances"][0]["Ec2InstanceId"])
+    def primary(self, launch: Launch) -> dict[str, Any]:
+        """EMR's account of the primary node: Ec2InstanceId, PrivateDnsName, PrivateIpAddress.
 
-    def host(self, launch: Launch) -> str:
-        """The primary node's public name."""
-        found = self._emr.describe_cluster(ClusterId=launch.cluster)["Cluster"]
-        return str(found["MasterPublicDnsName"])
+        Raises ConfigError where it is not running.
+        """
+        found = self._instances(launch, "MASTER")
+        if not found:
+            raise ConfigError(f"cluster {launch.cluster} has no running primary node")
+        return found[0]
+
+    def nodes(self, launch: Launch) -> list[dict[str, Any]]:
+        """The same of the core and task nodes that run now."""
+        return self._instances(launch, "CORE") + self._instances(launch, "TASK")
+
+    def _instances(self, launch: Launch, fleet: str) -> list[dict[str, Any]]:
+        pages = self._emr.get_paginator("list_instances").paginate(
+            ClusterId=launch.cluster, InstanceFleetType=fleet, InstanceStates=["RUNNING"]
+        )
+        return [found for page in pages for found in page["Instances"]]
 
     def _why(self, status: dict[str, Any]) -> str:
         details = status.get("FailureDetails") or {}

@@ -6,6 +6,7 @@ from typing import Any
 
 from orchard.aws.package import FOLDER
 from orchard.cloud.prices import Prices
+from orchard.cloud.releases import RELEASES
 from orchard.cloud.settings import EMR_TAG, PYTHON, REGION_VARIABLES, TAG, ClusterConfig
 
 SPOT_WAIT_MINUTES = 10  # for Spot capacity; then the task nodes are bought on demand
@@ -24,7 +25,8 @@ def run_job_flow(
     Without steps it waits for work until it is idle.
     """
     bucket = outputs["BucketName"]
-    applications = ["Hadoop", "Spark", *(["JupyterHub"] if config.notebooks else [])]
+    applications = [*RELEASES[config.release].applications]
+    applications += ["JupyterHub"] if config.notebooks else []
     return {
         "Name": config.name,
         "ReleaseLabel": config.release,
@@ -35,6 +37,7 @@ def run_job_flow(
             "Ec2SubnetIds": [outputs["SubnetId"]],
             "EmrManagedMasterSecurityGroup": outputs["PrimaryGroupId"],
             "EmrManagedSlaveSecurityGroup": outputs["NodeGroupId"],
+            **({"Ec2KeyName": config.key_name} if config.key_name else {}),
             "KeepJobFlowAliveWhenNoSteps": not steps,
             "TerminationProtected": False,
             "UnhealthyNodeReplacement": True,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from importlib.resources import files
 from typing import Any
 
+from orchard.aws import spot
 from orchard.aws.account import Account, code_of
 from orchard.cloud.prices import Prices
 from orchard.cloud.settings import EMR_TAG, TAG, WORKER_GB, WORKER_VCPUS, ClusterConfig
@@ -66,7 +67,9 @@ def deploy(
         wanted["Notify"] = "true"
     outputs = ensure(account, config.name, "durable", wanted, say=say)
     if not config.is_serverless:
-        own = {"Stack": config.name, "SshFrom": config.ssh_cidr or ""}
+        uses_spot = config.spot and config.task > 0
+        has_role = spot.ensure_role(account, uses_spot, lambda text: say(f"warning: {text}"))
+        own = {"Stack": config.name, "Spot": str(has_role).lower()}
         outputs |= ensure(
             account, ec2_name(config.name), "ec2", own | arns, {EMR_TAG: "true"}, say=say
         )

@@ -29,6 +29,7 @@ def whole_run(
     expected = cluster.estimate(work)
     for part in estimate_tables(cluster.config, work, expected):
         console.print(part)
+    cluster.check_account()
     confirm("Start it?")
     backend = cluster.deploy(sources)
     code = cluster.upload_code()

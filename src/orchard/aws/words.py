@@ -9,7 +9,8 @@ from rich.table import Table
 
 from orchard.cloud.estimate import CloudEstimate, Item, Workload
 from orchard.cloud.prices import Prices, stale
-from orchard.cloud.settings import RELEASES, ClusterConfig
+from orchard.cloud.releases import RELEASES
+from orchard.cloud.settings import ClusterConfig
 
 if TYPE_CHECKING:
     from orchard.aws.sweep import Found

@@ -116,6 +116,7 @@ def up_command(
         line = aws_command("emr", "RunJobFlow", request, config.region)
         echo_text(json.dumps(request, indent=1) if as_json else line)
         return
+    cluster.check_account()
     started = "" if config.is_serverless else f", and start a cluster for at most {most:.2f} EUR"
     context.confirm(f"Make the stack {config.name} in {config.region}{started}?", yes)
     made = cluster.start(source_bucket)
@@ -163,6 +164,8 @@ def submit_command(
         echo(aws_command(service, call, request, context.config.region))
         return
     show(*estimate_tables(cluster.config, work, expected))
+    if cluster.config.is_serverless:
+        cluster.check_account()
     backend = cluster.backend()
     code = cluster.upload_code()
     cluster.upload_images(uploads)
