@@ -16,7 +16,7 @@ import pytest
 from botocore.stub import Stubber
 
 from aws.conftest import orchard
-from orchard.aws import local, price_list
+from orchard.aws import local, price_list, words
 from orchard.aws.account import Account
 from orchard.aws.price_list import refresh
 from orchard.aws.words import estimate_tables
@@ -285,8 +285,8 @@ def test_prices_older_than_90_days_are_warned_of(monkeypatch: pytest.MonkeyPatch
     table = json.loads((files("orchard.cloud") / "prices.json").read_text())
     old = Prices("eu-west-3", table | {"date": "2024-01-01"})
     found = estimate(config(), FRUITS, old)
-    words = " ".join(str(part) for part in estimate_tables(config(), FRUITS, found))
-    assert "Warning: the prices are " in words, "`estimate`, `submit` and `run` show these words"
+    shown = " ".join(str(part) for part in estimate_tables(config(), FRUITS, found))
+    assert "Warning: the prices are " in shown, "`estimate`, `submit` and `run` show these words"
     fresh = estimate(config(), FRUITS, Prices("eu-west-3", table | {"date": f"{date.today()}"}))
     assert "Warning" not in " ".join(map(str, estimate_tables(config(), FRUITS, fresh)))
 
@@ -301,6 +301,10 @@ def test_where_puts_are_most_of_the_price_it_is_said_with_what_helps_today() -> 
     in_a_bucket = estimate(config(), Workload(1_000_000, 0))
     assert not in_a_bucket.puts_dominate
     assert not any("PUT" in item.name for item in in_a_bucket.items)
+
+
+def test_what_costs_something_is_never_shown_as_nothing() -> None:
+    assert words._euros(0.0, 0.00002, 0.004, 1.5) == ["0.00", "< 0.0001", "0.0040", "1.50"]
 
 
 def test_images_that_lie_in_a_bucket_are_estimated_without_an_upload(

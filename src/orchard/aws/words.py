@@ -101,4 +101,11 @@ def _nodes(config: ClusterConfig) -> str:
 
 
 def _euros(*values: float) -> list[str]:
-    return [f"{value:.4f}" if 0 < value < 0.01 else f"{value:.2f}" for value in values]
+    return [_euro(value) for value in values]
+
+
+def _euro(value: float) -> str:
+    """Never as nothing what costs something."""
+    if 0 < value < 0.0001:
+        return "< 0.0001"
+    return f"{value:.4f}" if 0 < value < 0.01 else f"{value:.2f}"
