@@ -36,7 +36,7 @@ class Cluster:
     account: Account
     config: ClusterConfig
     reporter: Reporter = field(default_factory=Reporter)
-    build: Callable[[str], Path] = package.build
+    build: Callable[..., Path] = package.build
 
     @property
     def bucket(self) -> str:
@@ -180,12 +180,14 @@ class Cluster:
             public_access.close(self.account, self.bucket, self.reporter.say)
         if self.config.notebooks:
             notebooks.set_password(self.account, self.config.name)
+            notebooks.put_example(self.account, self.bucket)
         return backend_of(self.account, self.config, outputs)
 
     def upload_code(self) -> str:
         """The archive's URL in the bucket."""
         self.reporter.say("code: putting the archive together (once per version, then cached)")
-        path = self.build(self.config.architecture)
+        extras = ("s3", "ml") if self.config.notebooks else ("s3",)
+        path = self.build(self.config.architecture, extras=extras, packages=self.config.package)
         return sync.put_file(self.account, self.bucket, f"{CODE}{path.name}", path)
 
     def upload_images(self, uploads: list[tuple[sync.Upload, str]]) -> None:
@@ -253,7 +255,8 @@ class Cluster:
         if found is not None:
             self.reporter.say(f"cluster {running} runs already, as {found.id} started it")
             return found
-        made = Launch(new_run_id(), self.config, backend.up())
+        code = self.upload_code() if self.config.notebooks else None
+        made = Launch(new_run_id(), self.config, backend.up(code))
         launches.save(self.account, self.bucket, made)
         return made
 

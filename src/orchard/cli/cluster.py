@@ -119,7 +119,8 @@ def up_command(
     most = context.guard_idle()
     if print_cli:
         outputs = context.known_outputs()
-        request = run_job_flow(config, outputs)
+        code = f"s3://{cluster.bucket}/code/ARCHIVE.zip"
+        request = run_job_flow(config, outputs, code=code)
         line = aws_command("emr", "RunJobFlow", request, config.region)
         echo_text(json.dumps(request, indent=1) if as_json else line)
         return
