@@ -105,7 +105,7 @@ def code(tmp_path: Path) -> Any:
     """In place of an archive of 200 MB."""
     path = tmp_path / "orchard-x86_64-py3.11-0123456789abcdef.zip"
     path.write_bytes(b"code")
-    return lambda architecture: path
+    return lambda architecture, **_: path
 
 
 @pytest.fixture

@@ -169,7 +169,11 @@ def test_the_policy_is_printed_for_an_account_and_fits_into_a_managed_policy(tas
     made = json.loads(shown.stdout)
     assert "$" not in shown.stdout
     assert "arn:aws:s3:::fruits-210987654321-eu-west-3" in shown.stdout
-    assert made["Statement"][-1]["Resource"] == ["arn:aws:s3:::photos"]
+    look, read, _ = made["Statement"][-3:]
+    assert (look["Resource"], read["Resource"]) == (
+        ["arn:aws:s3:::photos"],
+        ["arn:aws:s3:::photos/*"],
+    )
     assert len(re.sub(r"\s", "", shown.stdout)) <= MOST_CHARACTERS
     sids = [statement["Sid"] for statement in made["Statement"]]
     assert len(set(sids)) == len(sids), "IAM refuses a policy that has one twice"

@@ -87,6 +87,7 @@ def test_a_bucket_of_the_old_default_region_is_american(account: Account) -> Non
             {"notebooks": True, "backend": "ec2", "release": "emr-spark-8.1.0"},
             "--notebooks: emr-spark-8.1.0 has no JupyterHub; choose --release emr-7.14.0 or emr-7",
         ),
+        ({"package": "shapely"}, "--package shapely: expected NAME==VERSION, such as shapely=="),
         ({"workers": 0}, "--workers 0: expected 1 to 100"),
     ],
 )

@@ -48,6 +48,8 @@ UNNAMEABLE = {
         for kind in ("Control", "Data")
     ),
 }
+# What the user names: other buckets, and the keys under which they lie.
+GIVEN = {f"{of}{what}" for of in ("Source", "Output") for what in ("Buckets", "Objects", "Keys")}
 
 
 class Loader(yaml.SafeLoader):
@@ -118,9 +120,7 @@ def test_no_role_may_do_everything_or_to_everything() -> None:
             if set(as_list(statement["Action"])) <= UNNAMEABLE:
                 continue
             ends = re.sub(r"(/|log-group:/orchard/\$\{AWS::StackName\}:)\*$", "", resource)
-            assert resource in ("SourceBuckets", "SourceObjects") or "*" not in ends, (
-                f"{name}: {resource}"
-            )
+            assert resource in GIVEN or "*" not in ends, f"{name}: {resource}"
 
 
 def test_roles_are_assumed_by_services_for_this_account_only() -> None:
@@ -356,6 +356,9 @@ def test_jobs_write_neither_code_nor_images_nor_launches() -> None:
         and {"s3:PutObject", "s3:DeleteObject"} & set(as_list(statement["Action"]))
         for resource in as_list(statement["Resource"])
     ]
+    asked_for = {name.split(": ")[0] for name, resource in writes if resource == "OutputObjects"}
+    assert asked_for == {"durable", "ec2"}
+    writes = [(name, resource) for name, resource in writes if resource != "OutputObjects"]
     folders = {resource.split("/")[-2] for _, resource in writes}
     assert folders == {"results", "jobs", "logs", "jupyter"}
     assert {name.split(": ")[1] for name, _ in writes} == {"JobRole", "NodeRole"}

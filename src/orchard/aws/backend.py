@@ -18,8 +18,8 @@ class Backend(Protocol):
     config: ClusterConfig
     outputs: dict[str, str]
 
-    def up(self) -> str:
-        """Have something that takes jobs; its id."""
+    def up(self, code: str | None = None) -> str:
+        """Have something that takes jobs; its id. code: the archive's URL, for notebooks there."""
 
     def request(self, url: str, code: str, cluster: str, *, alone: bool) -> tuple[str, str, Any]:
         """The API call (service, operation, parameters) that starts a job.

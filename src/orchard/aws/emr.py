@@ -52,11 +52,12 @@ class Ec2:
         # EMR has no token against repetition: a call whose answer is lost must not start another.
         self._once = account.client("emr", attempts=1)
 
-    def up(self) -> str:
+    def up(self, code: str | None = None) -> str:
         """A cluster that stays until it is idle, or its time is over: the running one, or a new."""
-        return self.running() or str(
-            self._once.run_job_flow(**run_job_flow(self.config, self.outputs))["JobFlowId"]
-        )
+        if found := self.running():
+            return found
+        request = run_job_flow(self.config, self.outputs, code=code)
+        return str(self._once.run_job_flow(**request)["JobFlowId"])
 
     def running(self) -> str | None:
         """The stack's cluster that takes steps, if there is one: an interrupted `up` started it."""
@@ -68,7 +69,7 @@ class Ec2:
     def request(self, url: str, code: str, cluster: str, *, alone: bool) -> tuple[str, str, Any]:
         work = step(self.config, self.outputs, url, code, ends_cluster=alone)
         if alone:
-            return "emr", "RunJobFlow", run_job_flow(self.config, self.outputs, [work])
+            return "emr", "RunJobFlow", run_job_flow(self.config, self.outputs, [work], code)
         return "emr", "AddJobFlowSteps", {"JobFlowId": cluster, "Steps": [work]}
 
     def submit(

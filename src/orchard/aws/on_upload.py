@@ -22,10 +22,10 @@ def install(cluster: Cluster, backend: Backend, run: RunConfig, code: str) -> st
     """
     if not cluster.config.is_serverless:
         raise ConfigError("--on-upload: needs --backend serverless, which waits at no cost")
-    name = uploaded.NAME
-    url, distant = cluster.prepare(replace(run, exclude=(*run.exclude, READY)), name)
+    what = replace(run, exclude=(*run.exclude, READY))
+    url, distant = cluster.prepare(what, uploaded.NAME)
     application = backend.up()
-    model = Launch(name, cluster.config, application, None, url, describe(distant))
+    model = Launch(uploaded.NAME, cluster.config, application, None, url, describe(distant))
     uploaded.save_model(cluster.account, cluster.bucket, model)
     _, _, request = backend.request(url, code, application, alone=False)
     spark = request["jobDriver"]["sparkSubmit"]

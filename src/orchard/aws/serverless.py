@@ -39,7 +39,7 @@ class Serverless:
         found = applications(self.account, self.config.name)
         return str(found[0]["id"]) if found else None
 
-    def up(self) -> str:
+    def up(self, code: str | None = None) -> str:
         """Raises OrchardError where the stack has not made the application."""
         if found := self.running():
             return found

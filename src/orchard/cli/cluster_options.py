@@ -96,6 +96,12 @@ def cluster_options(command: Any) -> Any:
                 help="A cluster without work ends after this long, 60 to 604800; default 900.",
             ),
             click.option("--key-name", help="ec2: an EC2 key pair, for `ui --socks`."),
+            click.option(
+                "--package",
+                multiple=True,
+                metavar="NAME==VERSION",
+                help="Another package that jobs and notebooks can import.",
+            ),
             click.option("--notebooks", is_flag=True, help="ec2: with JupyterHub."),
             click.option("--email", help="Whom AWS Budgets writes to at 50, 80 and 100 %."),
             click.option("--log-days", type=int, help="Keep logs and old versions; default 30."),

@@ -43,7 +43,7 @@ def prices_command(refresh: bool, **options: Any) -> None:
     "make and remove it.",
 )
 @click.option("--account", metavar="DIGITS", help="Of AWS; default the credentials' own.")
-@click.option("--source-bucket", multiple=True, help="Another bucket that images are read from.")
+@click.option("--source-bucket", multiple=True, help="Another bucket, of images or results.")
 @cluster_options
 def permissions_command(
     purpose: Any, account: str | None, source_bucket: tuple[str, ...], **options: Any

@@ -28,6 +28,7 @@ REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 EMR_TAG = "for-use-with-amazon-emr-managed-policies"
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,30}")
+_PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[a-z0-9,_-]+\])?==[A-Za-z0-9.+!]+")
 _INSTANCE = re.compile(r"[a-z]+\d[a-z-]*\.\d*[a-z]+")
 
 
@@ -56,6 +57,7 @@ class ClusterConfig:
       ends 5 minutes before its node.
     - idle: seconds without work after which a cluster ends.
     - key_name: of an EC2 key pair that the nodes of EC2 take, for SSH through Session Manager.
+    - package: more packages for the archive, each as NAME==VERSION, with what they need.
     - notebooks: JupyterHub on the cluster. email: whom AWS Budgets writes to.
     - log_days: how long logs and replaced objects are kept.
 
@@ -95,6 +97,7 @@ class ClusterConfig:
     ] = 900
     key_name: Annotated[str | None, Expected("the name of an EC2 key pair")] = None
     notebooks: bool = False
+    package: Annotated[tuple[str, ...], Expected("NAME==VERSION")] = ()
     email: Annotated[str | None, Expected("an address")] = None
     log_days: Annotated[int, Interval(ge=1, le=3650), Expected("1 to 3650 (days)")] = 30
 
@@ -108,6 +111,11 @@ class ClusterConfig:
                 f"--timeout {self.timeout}: expected {LEAST_MINUTES_ON_EC2} or more on --backend "
                 "ec2, where a step ends 5 minutes before its node"
             )
+        for text in self.package:
+            if not _PIN.fullmatch(text):
+                raise ConfigError(
+                    f"--package {text}: expected NAME==VERSION, such as shapely==2.1.2"
+                )
         if self.key_name is not None and self.is_serverless:
             raise ConfigError("--key-name: only nodes of --backend ec2 take a key")
         if self.notebooks and self.backend != "ec2":
