@@ -4,7 +4,8 @@
 #             network of a hostile file, a result's life in any order;
 #             make test-browser looks at the pages in Chromium;
 #             make test-cluster, test-yarn, test-connect, test-s3, test-mllib, test-package,
-#             test-damage, test-spark35, test-lowest and test-airflow run the long ones
+#             test-damage, test-spark35, test-lowest and test-airflow run the long ones;
+#             test-aws runs in an AWS account, for its price
 # make coverage  what the tests run of each module: a table, and pages in .cache/coverage
 # make lint   formatting, types, layers, generated pages, the documentation's links
 # make audit  the licences of what running installs, and its known vulnerabilities
@@ -28,7 +29,7 @@ PIP = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python 
   --quiet --disable-pip-version-check --no-compile)
 
 .PHONY: demo test test-long audit coverage hooks release test-browser test-cluster test-damage \
-  test-mllib test-package test-s3 test-yarn test-connect test-spark35 test-lowest \
+  test-mllib test-package test-s3 test-yarn test-connect test-spark35 test-lowest test-aws \
   test-airflow train-backbone fruit ship-backbone test-training lint docs bench lock clean
 
 demo: $(INSTALLED)
@@ -102,6 +103,16 @@ test-mllib: $(DEVELOPING)
 
 test-s3: $(DEVELOPING)
 	$(BIN)/pytest -m s3
+
+# In an AWS account, where it costs what the first two lines show: ORCHARD_AWS_SMOKE=1 make test-aws
+SMOKE := --max-cost 2 --timeout 40
+test-aws: $(DEVELOPING)
+	$(BIN)/orchard cluster estimate --images 40 $(SMOKE) --backend serverless --workers 1
+	$(BIN)/orchard cluster estimate --images 40 $(SMOKE) --backend ec2 --core 1 --task 0
+	@test "$(ORCHARD_AWS_SMOKE)" = 1 || { \
+	  echo "make: nothing was started; ORCHARD_AWS_SMOKE=1 make test-aws agrees to these prices" >&2; \
+	  exit 1; }
+	$(BIN)/pytest -m aws tests/aws
 
 # Airflow in an environment of its own; the requests that its DAG sends are Orchard's.
 AIRFLOW := .venv-airflow

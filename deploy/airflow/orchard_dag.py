@@ -9,18 +9,22 @@ Airflow needs apache-airflow-providers-amazon and these variables, which `orchar
                              --print-cli --as-json` prints them
 
 Both paths end by themselves: the job run by executionTimeoutMinutes, the cluster by its steps, its
-idle time and the clock that its bootstrap action sets.
+idle time and the clock that its bootstrap action sets. The DAGs wait longer than that, and end what
+they have started when they fail: what nobody waits for is paid on.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from datetime import datetime
+from typing import Any
 
 from airflow.models import Variable
 from airflow.providers.amazon.aws.operators.emr import (
     EmrCreateJobFlowOperator,
     EmrServerlessStartJobOperator,
+    EmrTerminateJobFlowOperator,
 )
 from airflow.providers.amazon.aws.sensors.emr import EmrJobFlowSensor
 
@@ -28,6 +32,11 @@ try:
     from airflow.sdk import DAG
 except ImportError:  # Airflow 2
     from airflow import DAG
+
+QUEUE_MINUTES = 60  # of the stack's application, before a job run's own clock
+START_MINUTES = 20  # of an application, or of nodes
+WAITER_SECONDS = 15
+LONGEST_MINUTES = 12 * 60  # what --timeout admits
 
 REGION = Variable.get("orchard_region", default_var="eu-west-3")
 COMMON = {
@@ -44,24 +53,55 @@ def variable(name: str) -> dict:
     return json.loads(Variable.get(name, default_var="{}"))
 
 
+class StartJob(EmrServerlessStartJobOperator):
+    """Cancels the job run that it has started when it fails, whatever it fails of.
+
+    Amazon's provider does so for its own waiter's limit, since its version 9; not for the rest.
+    """
+
+    def execute(self, context: Any, event: dict | None = None) -> str | None:
+        try:
+            return super().execute(context, event)
+        except Exception:
+            try:
+                self.on_kill()
+            except Exception:  # the first error is the one to tell
+                self.log.exception("the job run %s could not be cancelled", self.job_id)
+            raise
+
+
+def cluster_minutes(flow: dict) -> int:
+    """The clock of a cluster's nodes, from the bootstrap action that sets it."""
+    for action in flow.get("BootstrapActions", ()):
+        script = action["ScriptBootstrapAction"]
+        if script["Path"].endswith("/stop_after.sh"):
+            return int(script["Args"][0])
+    return LONGEST_MINUTES
+
+
 with DAG("orchard_serverless", **COMMON) as serverless:
     request = variable("orchard_start_job_run")
-    EmrServerlessStartJobOperator(
+    minutes = request.get("executionTimeoutMinutes", LONGEST_MINUTES)
+    StartJob(
         task_id="run",
         application_id=request.get("applicationId", ""),
         execution_role_arn=request.get("executionRoleArn", ""),
         job_driver=request.get("jobDriver", {}),
         configuration_overrides=request.get("configurationOverrides"),
-        config={"executionTimeoutMinutes": request.get("executionTimeoutMinutes", 60)},
+        config={"executionTimeoutMinutes": minutes},
         region_name=REGION,
         wait_for_completion=True,
-        waiter_delay=15,
+        waiter_delay=WAITER_SECONDS,
+        waiter_max_attempts=math.ceil(
+            (QUEUE_MINUTES + START_MINUTES + minutes) * 60 / WAITER_SECONDS
+        ),
     )
 
 with DAG("orchard_emr", **COMMON) as emr:
+    flow = variable("orchard_run_job_flow")
     start = EmrCreateJobFlowOperator(
         task_id="start",
-        job_flow_overrides=variable("orchard_run_job_flow"),
+        job_flow_overrides=flow,
         emr_conn_id=None,  # everything is in the parameters
         region_name=REGION,
     )
@@ -73,6 +113,10 @@ with DAG("orchard_emr", **COMMON) as emr:
         region_name=REGION,
         poke_interval=30,
         mode="reschedule",
-        timeout=12 * 3600,
+        timeout=(START_MINUTES + cluster_minutes(flow) + START_MINUTES) * 60,
     )
-    start >> ended
+    # A teardown runs whatever happened to the sensor, and does not make its failure a success.
+    end = EmrTerminateJobFlowOperator(
+        task_id="end", job_flow_id=start.output, region_name=REGION
+    ).as_teardown(setups=start)
+    start >> ended >> end

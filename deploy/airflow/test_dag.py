@@ -71,11 +71,60 @@ def test_the_serverless_dag_starts_the_job_run_and_waits_for_it(dags: dict[str, 
     assert state_of(dags["serverless"].test()) == "success"
     client = boto3.client("emr-serverless", region_name=REGION)
     (application,) = client.list_applications()["applications"]
-    (run,) = client.list_job_runs(applicationId=application["id"])["jobRuns"]
+    run = client.list_job_runs(applicationId=application["id"])["jobRuns"][-1]
     found = client.get_job_run(applicationId=application["id"], jobRunId=run["id"])["jobRun"]
     wanted = json.loads(os.environ["AIRFLOW_VAR_ORCHARD_START_JOB_RUN"])
     assert found["jobDriver"] == wanted["jobDriver"]
     assert found["executionTimeoutMinutes"] == 60
+
+
+def test_the_serverless_dag_waits_longer_than_the_job_run_may_take(dags: dict[str, Any]) -> None:
+    task = dags["serverless"].get_task("run")
+    wanted = json.loads(os.environ["AIRFLOW_VAR_ORCHARD_START_JOB_RUN"])
+    minutes = wanted["executionTimeoutMinutes"]
+    assert task.config["executionTimeoutMinutes"] == minutes
+    assert task.waiter_delay * task.waiter_max_attempts > (60 + minutes) * 60, "queue and run"
+
+
+@pytest.mark.parametrize("why", ["the waiter's limit", "the network"])
+def test_a_serverless_dag_that_fails_leaves_no_job_run_that_is_paid_on(
+    dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    from airflow.providers.amazon.aws.operators import emr
+    from moto.emrserverless import models
+
+    def unreachable(**_: Any) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(models, "JOB_STATUS", "RUNNING")
+    task = dags["serverless"].get_task("run")
+    task.waiter_delay, task.waiter_max_attempts = 0, 2
+    if why == "the network":
+        monkeypatch.setattr(emr, "wait", unreachable)
+    assert state_of(dags["serverless"].test()) == "failed"
+    client = boto3.client("emr-serverless", region_name=REGION)
+    (application,) = client.list_applications()["applications"]
+    runs = client.list_job_runs(applicationId=application["id"])["jobRuns"]
+    assert {run["state"] for run in runs} <= {"CANCELLED", "SUCCESS"}
+    assert runs[-1]["state"] == "CANCELLED"
+
+
+def test_an_emr_dag_that_fails_leaves_no_cluster_and_counts_as_failed(
+    dags: dict[str, Any],
+) -> None:
+    flow = json.loads(os.environ["AIRFLOW_VAR_ORCHARD_RUN_JOB_FLOW"])
+    sensor = dags["emr"].get_task("ended")
+    minutes = next(
+        int(action["ScriptBootstrapAction"]["Args"][0])
+        for action in flow["BootstrapActions"]
+        if action["Name"] == "stop after"
+    )
+    assert minutes * 60 < sensor.timeout < 12 * 3600
+    sensor.timeout, sensor.poke_interval = 0, 1
+    assert state_of(dags["emr"].test()) == "failed"
+    client = boto3.client("emr", region_name=REGION)
+    alive = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"]
+    assert client.list_clusters(ClusterStates=alive)["Clusters"] == []
 
 
 def test_the_emr_dag_starts_a_cluster_and_sees_its_end(dags: dict[str, Any]) -> None:
@@ -94,7 +143,7 @@ def test_the_emr_dag_starts_a_cluster_and_sees_its_end(dags: dict[str, Any]) -> 
     finally:
         ended.set()
         thread.join()
-    (cluster,) = client.list_clusters()["Clusters"]
+    cluster = client.list_clusters()["Clusters"][0]  # the newest comes first
     (step,) = client.list_steps(ClusterId=cluster["Id"])["Steps"]
     assert step["ActionOnFailure"] == "TERMINATE_CLUSTER"
     described = client.describe_cluster(ClusterId=cluster["Id"])["Cluster"]

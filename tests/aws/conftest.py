@@ -18,6 +18,7 @@ from moto import mock_aws
 from rich.console import Console
 
 from aws import moto_gaps
+from aws.recorded_calls import Call, assert_allowed, call_of, is_ours
 from orchard.aws import follow
 from orchard.aws.account import Account
 from orchard.aws.cluster import Cluster
@@ -59,6 +60,26 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Non
     credentials._session_of.cache_clear()
 
 
+@pytest.fixture(autouse=True)
+def recorded(environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[set[Call]]:
+    """The calls that Orchard makes of AWS, also of stubs; each must be in the caller's policy."""
+    calls: set[Call] = set()
+    create = botocore.session.Session.create_client
+
+    def record(params: dict[str, Any], model: Any, **_: Any) -> None:
+        if is_ours():
+            calls.add(call_of(model.service_model.service_name, model.name, params))
+
+    def create_and_record(self: Any, *arguments: Any, **settings: Any) -> Any:
+        client = create(self, *arguments, **settings)
+        client.meta.events.register_first("before-parameter-build", record)
+        return client
+
+    monkeypatch.setattr(botocore.session.Session, "create_client", create_and_record)
+    yield calls
+    assert_allowed(calls)
+
+
 @pytest.fixture
 def aws() -> Iterator[None]:
     """moto's AWS, empty."""
@@ -84,7 +105,7 @@ def code(tmp_path: Path) -> Any:
     """In place of an archive of 200 MB."""
     path = tmp_path / "orchard-x86_64-py3.11-0123456789abcdef.zip"
     path.write_bytes(b"code")
-    return lambda architecture: path
+    return lambda architecture, **_: path
 
 
 @pytest.fixture

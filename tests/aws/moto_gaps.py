@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import warnings
 from typing import Any
@@ -11,6 +12,10 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.route_tables import RouteTable
 from moto.emr.models import SecurityConfiguration, emr_backends
 from moto.emrserverless.models import emrserverless_backends
+from moto.iam.models import SERVICE_NAME_CONVERSION
+from moto.servicequotas.exceptions import NoSuchResource
+from moto.servicequotas.models import ServiceQuotasBackend
+from moto.servicequotas.responses import ServiceQuotasResponse
 
 
 class Application(CloudFormationModel):
@@ -90,7 +95,33 @@ def _delete_encryption(
     emr_backends[account_id][region_name].delete_security_configuration(resource_name)
 
 
+# vCPUs by quota's code, as Service Quotas tells them: those that were raised, and AWS's defaults.
+APPLIED_QUOTAS: dict[str, float] = {"L-1216C47A": 32.0, "L-34B43A08": 32.0}
+DEFAULT_QUOTAS = {"L-D05C8A75": 16.0, "L-1216C47A": 5.0, "L-34B43A08": 5.0}
+
+
+def _applied_quota(self: Any, service_code: str, quota_code: str) -> dict[str, Any]:
+    """moto knows VPC's quotas alone. Where none was raised, the service knows no applied one."""
+    return _quota(APPLIED_QUOTAS, service_code, quota_code)
+
+
+def _default_quota(self: Any) -> str:
+    """moto does not answer this call."""
+    asked = json.loads(self.body)
+    found = _quota(DEFAULT_QUOTAS, asked["ServiceCode"], asked["QuotaCode"])
+    return json.dumps({"Quota": found})
+
+
+def _quota(known: dict[str, float], service: str, code: str) -> dict[str, Any]:
+    if code not in known:
+        raise NoSuchResource
+    return {"ServiceCode": service, "QuotaCode": code, "Value": known[code]}
+
+
 def fill() -> None:
+    SERVICE_NAME_CONVERSION["spot"] = "EC2Spot"  # in the name of its role
+    ServiceQuotasBackend.get_service_quota = _applied_quota  # type: ignore[method-assign]
+    ServiceQuotasResponse.get_aws_default_service_quota = _default_quota  # type: ignore
     RouteTable.delete_from_cloudformation_json = classmethod(_delete_routes)  # type: ignore
     SecurityConfiguration.delete_from_cloudformation_json = classmethod(  # type: ignore
         _delete_encryption

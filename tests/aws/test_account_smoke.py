@@ -1,6 +1,8 @@
-"""A small run in a real AWS account, from `run` to `down --everything`. It costs some cents.
+"""A small run in a real AWS account, from `run` to `down --everything`, on both backends.
 
-    ORCHARD_AWS_SMOKE=1 AWS_PROFILE=… AWS_REGION=eu-west-3 pytest -m aws tests/aws
+    ORCHARD_AWS_SMOKE=1 AWS_PROFILE=… AWS_REGION=eu-west-3 make test-aws
+
+Without ORCHARD_AWS_SMOKE it shows what that costs, and starts nothing.
 
 Nobody has run it yet.
 """
@@ -23,6 +25,11 @@ pytestmark = [
 ]
 
 NAME = "orchard-smoke"
+LIMITS = ("--max-cost", "2", "--timeout", "40")
+BACKENDS = (
+    ("--backend", "serverless", "--workers", "1"),
+    ("--backend", "ec2", "--core", "1", "--task", "0"),
+)
 _SETTINGS = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
 
 
@@ -37,20 +44,14 @@ def real_account(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-@pytest.mark.parametrize(
-    "backend",
-    [
-        ("--backend", "serverless", "--workers", "1"),
-        ("--backend", "ec2", "--core", "1", "--task", "0"),
-    ],
-)
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_a_run_in_a_real_account_and_nothing_left(
     backend: tuple[str, ...], photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from orchard.aws import follow
 
     monkeypatch.setattr(follow, "POLL_SECONDS", 10.0)
-    stack: tuple[Any, ...] = ("--name", NAME, "--max-cost", "2", "--timeout", "40")
+    stack: tuple[Any, ...] = ("--name", NAME, *LIMITS)
     small = ("--weights", "fruit", "--size", 32, "--components", 5)
     try:
         run = orchard(

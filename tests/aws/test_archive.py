@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,36 @@ def test_other_versions_make_another_archive(monkeypatch: pytest.MonkeyPatch) ->
         package._digest([*pins[1:], "arro3-core==0.0.1"], "x86_64", "3.11"),
     }
     assert len(names) == 4
+
+
+def wheel(folder: Path, name: str, needs: str = "") -> None:
+    """A package of one empty module, as a wheel."""
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{needs}"
+    info = f"{name}-1.0.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as made:
+        made.writestr(f"{name}.py", "")
+        made.writestr(f"{info}/METADATA", metadata)
+        made.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        made.writestr(f"{info}/RECORD", "")
+
+
+def test_a_package_of_one_s_own_brings_what_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel(tmp_path, "mine", "Requires-Dist: needed\n")
+    wheel(tmp_path, "needed")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    for alone, expected in ((True, {"mine.py"}), (False, {"mine.py", "needed.py"})):
+        folder = tmp_path / str(alone)
+        package._install(["mine==1.0"], folder, "x86_64", "3.11", alone)
+        assert {path.name for path in folder.glob("*.py")} == expected
+
+
+def test_packages_and_extras_make_another_archive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(package, "_install", lambda pins, folder, *_: folder.mkdir())
+    plain, more = package.build(), package.build(packages=("shapely==2.1.2",))
+    for_notebooks = package.requirements("x86_64", extras=("s3", "ml"))
+    assert plain.name != more.name
+    assert {p.split("==")[0] for p in for_notebooks} > {"pandas", "boto3", "numpy"}
+    assert not any(pin.startswith("pandas==") for pin in package.requirements("x86_64"))

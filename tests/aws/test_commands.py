@@ -28,13 +28,13 @@ from orchard.aws.follow import follow
 from orchard.aws.launch import FAILED, STOPPED, SUCCEEDED, Launch, State
 from orchard.aws.run_job_flow import run_job_flow
 from orchard.aws.serverless import Serverless
-from orchard.aws.tunnel import PAGES, open_tunnel, ssh_command, ssm_command
 from orchard.cli.cluster import cluster_group
 from orchard.cloud.settings import ClusterConfig
 from orchard.config import RunConfig
 from orchard.errors import ConfigError, OrchardError
 
 NEEDS_PATHS = {"submit": ("photos", "out"), "run": ("photos", "out"), "estimate": ("s3://b/a",)}
+NEEDS_PATHS["prices"] = ("--refresh",)
 COMMANDS = sorted(cluster_group.commands)
 OUTPUTS = {
     "BucketName": "orchard-123456789012-eu-west-3",
@@ -239,7 +239,7 @@ def test_the_bill_is_the_hours_of_the_instances(ec2: Ec2) -> None:
     with Stubber(ec2._emr) as stub:
         instances = [instance("ON_DEMAND", 2), instance("ON_DEMAND", 2), instance("SPOT", 0.5)]
         stub.add_response("list_instances", {"Instances": instances})
-        demand, spot, fee, extras = ec2.used(launch_of(ec2))
+        demand, spot, fee, extras = ec2.used(launch_of(ec2)).items
     assert (demand.name, demand.high) == ("4.00 h on demand", pytest.approx(4 * 0.224))
     assert (spot.low, spot.high) == (pytest.approx(0.5 * 0.0788), pytest.approx(0.5 * 0.08805))
     assert fee.low == pytest.approx(4.5 * 0.048)
@@ -252,7 +252,7 @@ def test_an_instance_is_paid_for_at_least_a_minute(ec2: Ec2) -> None:
     with Stubber(ec2._emr) as stub:
         status = {"State": "TERMINATED", "Timeline": times}
         stub.add_response("list_instances", {"Instances": [{"Market": "SPOT", "Status": status}]})
-        assert ec2.used(launch_of(ec2))[1].name == "0.02 h on Spot"
+        assert ec2.used(launch_of(ec2)).items[1].name == "0.02 h on Spot"
 
 
 def test_the_history_server_is_asked_for_its_address(ec2: Ec2) -> None:
@@ -267,6 +267,13 @@ def test_the_history_server_is_asked_for_its_address(ec2: Ec2) -> None:
             {"PersistentAppUIId": "p-1", "PersistentAppUIType": "SHS"},
         )
         assert ec2.interfaces(launch_of(ec2)) == {"history server": "https://p-1.emrappui"}
+
+
+def test_in_milan_there_is_no_history_server_off_the_cluster(aws: None) -> None:
+    config = ClusterConfig(region="eu-south-1", backend="ec2")
+    ec2 = Ec2(Account("eu-south-1"), config, OUTPUTS)
+    with pytest.raises(ConfigError, match=r"no history server off the cluster in eu-south-1; whil"):
+        ec2.interfaces(launch_of(ec2))
 
 
 ANY_ARN = {"TargetResourceArn": ANY}
@@ -313,7 +320,7 @@ def test_what_serverless_bills_is_its_own_count_of_hours(serverless: Serverless)
     billed = {"vCPUHour": 2.5, "memoryGBHour": 7.5, "storageGBHour": 0.0}
     with Stubber(serverless._client) as stub:
         stub.add_response("get_job_run", job_run("SUCCESS", billedResourceUtilization=billed))
-        cpus, memory = serverless.used(launch_of(serverless))
+        cpus, memory = serverless.used(launch_of(serverless)).items
     assert cpus.low == cpus.high == pytest.approx(2.5 * 0.06318)
     assert memory.low == pytest.approx(7.5 * 0.00689)
 
@@ -458,22 +465,8 @@ def test_print_cli_shows_the_aws_command_and_starts_nothing(aws: None, photos: P
     assert line[:3] == ["aws", "emr-serverless", "start-job-run"]
     request = json.loads(line[line.index("--cli-input-json") + 1])
     assert request["executionTimeoutMinutes"] == 60
+    ec2 = ("cluster", "submit", photos, "out", "--weights", "fruit", "--region", REGION)
+    line = shlex.split(orchard(*ec2, "--backend", "ec2", "--print-cli").stdout)
+    assert line[:3] == ["aws", "emr", "create-cluster"], "one of its own, which it ends"
+    assert "--managed-scaling-policy" not in line
     assert Account(REGION).client("cloudformation").describe_stacks()["Stacks"] == []
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_a_tunnel_needs_no_open_port(page: str) -> None:
-    port, _ = PAGES[page]
-    command = ssm_command("i-0123456789abcdef0", port, REGION)
-    assert command[:3] == ["aws", "ssm", "start-session"]
-    assert json.loads(command[-1]) == {
-        "portNumber": [str(port)],
-        "localPortNumber": [str(port)],
-    }
-    assert "127.0.0.1" in ssh_command("ec2-host", port, "key.pem")[5]
-
-
-def test_a_tunnel_without_its_program_shows_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(ConfigError, match="aws and session-manager-plugin is not installed; the"):
-        open_tunnel(ssm_command("i-1", 8088, REGION))

@@ -43,7 +43,7 @@ def left_in(account: Account) -> list[Any]:
     return [
         *account.client("s3").list_buckets()["Buckets"],
         *account.client("cloudformation").describe_stacks()["Stacks"],
-        *account.client("iam").list_roles()["Roles"],
+        *[r for r in account.client("iam").list_roles()["Roles"] if r["Path"] == "/"],  # not AWS's
         *account.client("iam").list_instance_profiles()["InstanceProfiles"],
         *account.client("secretsmanager").list_secrets()["SecretList"],
         *account.client("logs").describe_log_groups()["logGroups"],

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date, timedelta
 from importlib.resources import files
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import pyarrow as pa
 import pytest
 from botocore.stub import Stubber
 
 from aws.conftest import orchard
+from orchard.aws import local, price_list, words
 from orchard.aws.account import Account
 from orchard.aws.price_list import refresh
+from orchard.aws.words import estimate_tables
+from orchard.cloud import regions
 from orchard.cloud.estimate import Workload, estimate, guard, hourly, slots
-from orchard.cloud.prices import Prices
+from orchard.cloud.prices import Prices, stale
 from orchard.cloud.regions import OUTSIDE, REGIONS, check_bucket, check_region
 from orchard.cloud.settings import ClusterConfig
 from orchard.errors import ConfigError
@@ -70,15 +77,17 @@ def test_a_bucket_of_the_old_default_region_is_american(account: Account) -> Non
         ({"idle": 59}, "--idle 59: expected 60 to 604800"),
         ({"idle": 604_801}, "--idle 604801: expected 60 to 604800"),
         ({"timeout": 4}, "--timeout 4: expected 5 to 720"),
-        ({"release": "emr-5.0.0"}, "--release emr-5.0.0: expected emr-7.13.0 or emr-spark-8.0.0"),
-        (
-            {"backend": "ec2", "ssh_cidr": "203.0.113.0/24"},
-            "--ssh-from 203.0.113.0/24: expected one",
-        ),
-        ({"backend": "ec2", "ssh_cidr": "0.0.0.0/0"}, "--ssh-from 0.0.0.0/0: expected one IPv4"),
+        ({"backend": "ec2", "timeout": 14}, "--timeout 14: expected 15 or more on --backend ec2"),
+        ({"release": "emr-5.0.0"}, "--release emr-5.0.0: expected emr-7.14.0 or emr-7.13.0"),
+        ({"key_name": "mine"}, "--key-name: only nodes of --backend ec2 take a key"),
         ({"instance_type": "large"}, "--instance-type large: expected an EC2 type"),
         ({"max_cost": 0}, "--max-cost 0: expected euros"),
         ({"notebooks": True}, "--notebooks: JupyterHub runs on --backend ec2"),
+        (
+            {"notebooks": True, "backend": "ec2", "release": "emr-spark-8.1.0"},
+            "--notebooks: emr-spark-8.1.0 has no JupyterHub; choose --release emr-7.14.0 or emr-7",
+        ),
+        ({"package": "shapely"}, "--package shapely: expected NAME==VERSION, such as shapely=="),
         ({"workers": 0}, "--workers 0: expected 1 to 100"),
     ],
 )
@@ -105,17 +114,17 @@ def test_every_region_has_a_price_and_each_price_a_source(region: str, backend: 
 
 
 def test_the_estimate_of_serverless_is_hours_times_prices() -> None:
-    """By hand: 5 workers of 4 vCPUs and 12 GB in Paris, at 0.06318 and 0.00689 USD an hour."""
+    """By hand: 4 workers of 4 vCPUs and 12 GB in Paris, at 0.06318 and 0.00689 USD an hour."""
     prices = Prices.of("eu-west-3")
     found = estimate(config(), FRUITS, prices)
-    assert hourly(config(), prices) == pytest.approx(20 * 0.06318 + 60 * 0.00689)
+    assert hourly(config(), prices) == pytest.approx(16 * 0.06318 + 48 * 0.00689)
     low, high = (minutes / 60 for minutes in found.minutes)
-    assert found.items[0].low == pytest.approx(20 * 0.06318 * low)
-    assert found.items[1].high == pytest.approx(60 * 0.00689 * high)
-    assert slots(config(), prices) == 16
+    assert found.items[0].low == pytest.approx(16 * 0.06318 * low)
+    assert found.items[1].high == pytest.approx(48 * 0.00689 * high)
+    assert slots(config(), prices) == 12
     # 23,619 images, 107 a second and slot, a vCPU from 0.4 to 0.8 of such a slot.
-    assert found.minutes[0] == pytest.approx(1.0 + 0.5 + 23_619 / (107 * 16 * 0.8) / 60)
-    assert found.minutes[1] == pytest.approx(4.0 + 2.0 + 23_619 / (107 * 16 * 0.4) / 60)
+    assert found.minutes[0] == pytest.approx(1.0 + 0.5 + 23_619 / (107 * 12 * 0.8) / 60)
+    assert found.minutes[1] == pytest.approx(4.0 + 2.0 + 23_619 / (107 * 12 * 0.4) / 60)
 
 
 def test_spot_is_a_range_up_to_the_price_on_demand() -> None:
@@ -134,7 +143,7 @@ def test_twice_the_workers_take_half_the_time_of_embedding() -> None:
 def test_what_may_cost_too_much_is_refused_before_anything_starts() -> None:
     found = estimate(config(), FRUITS)
     guard(config(max_cost=found.worst_eur), found)
-    with pytest.raises(ConfigError, match=r"--max-cost 1: 1\.51 EUR an hour for up to 60 minutes"):
+    with pytest.raises(ConfigError, match=r"--max-cost 1: 1\.21 EUR an hour for up to 60 minutes"):
         guard(config(max_cost=1), found)
 
 
@@ -201,6 +210,10 @@ def test_prices_are_refreshed_from_aws_own_list(account: Account) -> None:
             product({"usagetype": "EUW3-EMR-SERVERLESS-MemoryGBHours"}, "0.008"),
             product({"usagetype": "EUW3-BoxUsage:m5.xlarge"}, "9"),
         ],
+        [product({"group": "S3-API-Tier1"}, "0.0000061")],
+        [product({"group": "S3-API-Tier2"}, "0.0000005")],
+        [product({"volumeType": "Standard"}, "0.0260")],
+        [],
     ]
     with Stubber(pricing) as prices_stub, Stubber(ec2) as spot_stub:
         for answer in answers:
@@ -209,7 +222,7 @@ def test_prices_are_refreshed_from_aws_own_list(account: Account) -> None:
             "describe_spot_price_history",
             {"SpotPriceHistory": [{"SpotPrice": "0.05"}, {"SpotPrice": "0.04"}]},
         )
-        refreshed = refresh(account, "eu-west-3", "c7g.xlarge")
+        refreshed = refresh(account, "eu-west-3", ["c7g.xlarge"])
         prices_stub.assert_no_pending_responses()
     again = Prices.of("eu-west-3")
     assert again.table == refreshed.table, "it is kept, and found the next time"
@@ -218,11 +231,97 @@ def test_prices_are_refreshed_from_aws_own_list(account: Account) -> None:
     assert found.spot == (0.04, 0.05)
     assert again.serverless("x86_64") == (0.07, 0.008)
     assert again.serverless("arm64")[0] == 0.05
+    assert again.s3 == pytest.approx({"gb_month": 0.026, "put_1000": 0.0061, "get_1000": 0.0005})
+    assert again.ebs_gb_hour == pytest.approx(0.116 / 730), "AWS gave no answer: it stays"
     assert again.instance("m5.xlarge") == replace(again.instance("m5.xlarge"), hour=0.224)
     assert Prices.of("eu-west-1").date == "2026-11-21", "of another region nobody asked"
     kept = cache_dir() / "aws-prices.json"
     kept.write_text(json.dumps(refreshed.table | {"date": "2025-01-01"}))
     assert Prices.of("eu-west-3").serverless("arm64")[0] != 0.05, "a newer package's table wins"
+
+
+def test_the_price_table_is_shown_with_its_date_and_sources(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = orchard("cluster", "prices", "--region", "eu-west-3")
+    assert shown.exit_code == 0, shown.output
+    text = " ".join(shown.stdout.split())
+    assert text.startswith("prices of 2026-11-21 in eu-west-3, without tax")
+    for row in Prices.of("eu-west-3").rows():
+        assert row.source in text
+        assert f"{row.usd[0]:.6g}" in text
+    assert "the table that Orchard brings along; `estimate`, `run` and the report use" in text
+
+
+def test_prices_refresh_asks_for_every_type_and_names_the_file_it_keeps(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def answer(pricing: Any, service: str, **which: str) -> Iterator[dict[str, Any]]:
+        asked.append(which.get("instanceType", service))
+        if which.get("group") == "S3-API-Tier1":
+            yield json.loads(product({}, "0.000007"))
+
+    monkeypatch.setattr(price_list, "_products", answer)
+    monkeypatch.setattr(price_list, "_spot", lambda *_: [])
+    shown = orchard("cluster", "prices", "--refresh", "--region", "eu-west-3")
+    assert shown.exit_code == 0, shown.output
+    types = json.loads((files("orchard.cloud") / "prices.json").read_text())["types"]
+    assert set(asked) >= set(types)
+    assert f"kept in {cache_dir() / 'aws-prices.json'}" in "".join(shown.stdout.split("\n"))
+    assert Prices.of("eu-west-3").s3["put_1000"] == pytest.approx(0.007)
+    estimated = orchard("cluster", "estimate", "--images", 1_000_000, "--region", "eu-west-3")
+    assert f"prices of {date.today().isoformat()}" in estimated.stdout
+    assert f"{7 * 0.9:.2f}" in estimated.stdout, "the estimate reads what was kept"
+
+
+def test_prices_older_than_90_days_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    day = date(2026, 11, 21)
+    assert stale("2026-11-21", day + timedelta(days=90)) == ""
+    late = stale("2026-11-21", day + timedelta(days=91))
+    assert late == (
+        "the prices are 91 days old; `orchard cluster prices --refresh` asks AWS for today's"
+    )
+    table = json.loads((files("orchard.cloud") / "prices.json").read_text())
+    old = Prices("eu-west-3", table | {"date": "2024-01-01"})
+    found = estimate(config(), FRUITS, old)
+    shown = " ".join(str(part) for part in estimate_tables(config(), FRUITS, found))
+    assert "Warning: the prices are " in shown, "`estimate`, `submit` and `run` show these words"
+    fresh = estimate(config(), FRUITS, Prices("eu-west-3", table | {"date": f"{date.today()}"}))
+    assert "Warning" not in " ".join(map(str, estimate_tables(config(), FRUITS, fresh)))
+
+
+def test_where_puts_are_most_of_the_price_it_is_said_with_what_helps_today() -> None:
+    shown = orchard("cluster", "estimate", "--images", 1_000_000, "--region", "eu-west-3")
+    text = " ".join(shown.stdout.split())
+    assert "Most of it, 4.77 to 5.72 EUR, is S3's price for the 1,000,000 PUT requests" in text
+    assert "name it as SOURCE, s3://BUCKET/FOLDER" in text
+    few = orchard("cluster", "estimate", "--images", 23_619, "--region", "eu-west-3")
+    assert "PUT requests of the upload" not in few.stdout
+    in_a_bucket = estimate(config(), Workload(1_000_000, 0))
+    assert not in_a_bucket.puts_dominate
+    assert not any("PUT" in item.name for item in in_a_bucket.items)
+
+
+def test_what_costs_something_is_never_shown_as_nothing() -> None:
+    assert words._euros(0.0, 0.00002, 0.004, 1.5) == ["0.00", "< 0.0001", "0.0040", "1.50"]
+
+
+def test_images_that_lie_in_a_bucket_are_estimated_without_an_upload(
+    monkeypatch: pytest.MonkeyPatch, photos: Any
+) -> None:
+    """Every image used to count as uploaded, wherever it lay."""
+    kinds = {"s3://photos/a": (0, 3), str(photos): (3, 0)}
+    for source, (n_local, n_distant) in kinds.items():
+        paths = [f"{photos}/{i}.png" for i in range(n_local)]
+        paths += [f"s3://photos/a/{i}.png" for i in range(n_distant)]
+        images = SimpleNamespace(images=pa.table({"path": paths, "size": [1000] * 3}))
+        monkeypatch.setattr(local, "list_images", lambda *_, **__: images)  # noqa: B023
+        monkeypatch.setattr(regions, "check_bucket", lambda *_: "eu-west-3")
+        assert local.measure_folders((source,), "eu-west-3") == (3, 3000, n_local)
+        shown = orchard("cluster", "estimate", source, "--region", "eu-west-3")
+        assert ("PUT requests" in shown.stdout) is bool(n_local)
 
 
 def test_a_type_that_emr_does_not_offer_is_not_started() -> None:
@@ -238,10 +337,10 @@ def test_estimate_needs_no_account(monkeypatch: pytest.MonkeyPatch, photos: Any)
     shown = orchard("cluster", "estimate", photos, "--region", "eu-west-3")
     assert shown.exit_code == 0
     assert "40 images in eu-west-3" in shown.stdout
-    assert "At most 1.51 EUR" in shown.stdout
+    assert "At most 1.21 EUR" in shown.stdout
     refused = orchard("cluster", "estimate", photos, "--region", "eu-west-3", "--max-cost", "0.5")
     assert refused.exit_code == 2
-    assert refused.stderr.startswith("orchard: --max-cost 0.5: 1.51 EUR an hour")
+    assert refused.stderr.startswith("orchard: --max-cost 0.5: 1.21 EUR an hour")
     assert refused.stderr.count("\n") == 1
 
 

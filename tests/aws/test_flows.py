@@ -17,7 +17,8 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.emr import emr_backends
 
 from aws.conftest import REGION, keys, orchard
-from orchard.aws import certificates, on_upload, serverless, stack, sync, teardown
+from orchard.aws import on_upload, serverless, stack, sync, teardown
+from orchard.aws.access import Access
 from orchard.aws.account import Account
 from orchard.aws.cluster import Cluster
 from orchard.config import RunConfig
@@ -139,7 +140,7 @@ def test_a_stack_that_failed_is_removed_and_made_anew(account: Account) -> None:
 def test_up_on_ec2_starts_one_cluster_however_often_it_is_called(ec2_cluster: Cluster) -> None:
     first = ec2_cluster.deploy().up()
     assert ec2_cluster.deploy().up() == first
-    assert {"code/step.sh", "code/stop_after.sh", "code/certificates.zip"} <= keys(BUCKET)
+    assert {"code/step.sh", "code/stop_after.sh"} <= keys(BUCKET)
     backend = emr_backends[DEFAULT_ACCOUNT_ID][REGION]
     assert len(backend.clusters) == 1
     made = backend.clusters[first]
@@ -197,24 +198,6 @@ def test_an_interrupted_down_has_told_what_was_before(
     with pytest.raises(KeyboardInterrupt):
         teardown.remove_all(ec2_cluster.account, "orchard", heard.append)
     assert "to restore the earlier setting: aws emr put-block" in heard[-1]
-
-
-def test_a_running_cluster_keeps_its_certificates(ec2_cluster: Cluster) -> None:
-    """Nodes that join it later trust those that the first ones have."""
-    s3 = ec2_cluster.account.client("s3")
-
-    def stored() -> bytes:
-        body: bytes = s3.get_object(Bucket=BUCKET, Key="code/certificates.zip")["Body"].read()
-        return body
-
-    ec2_cluster.deploy()
-    first = stored()
-    ec2_cluster.deploy()
-    assert stored() == first
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(certificates, "RENEWED_AFTER", 0)
-        ec2_cluster.deploy()
-    assert stored() != first
 
 
 def test_up_on_a_running_cluster_tells_its_shape_from_its_start(ec2_cluster: Cluster) -> None:
@@ -367,27 +350,28 @@ def test_images_and_results_stay_in_the_eu(cluster: Cluster, photos: Path, optio
         cluster.check_places(run)
 
 
-def test_jobs_write_to_their_own_bucket_only(cluster: Cluster) -> None:
+def test_in_their_own_bucket_jobs_write_results_only(cluster: Cluster) -> None:
     s3 = cluster.account.client("s3")
     s3.create_bucket(Bucket="mine", CreateBucketConfiguration={"LocationConstraint": REGION})
-    for output in ("s3://mine/b", f"s3://{BUCKET}", f"s3://{BUCKET}/code/x"):
+    for output in (f"s3://{BUCKET}", f"s3://{BUCKET}/code/x"):
         run = RunConfig(sources=("s3://mine/a",), output=output, weights="fruit")
         with pytest.raises(ConfigError, match=f"jobs may write below s3://{BUCKET}/results/ only"):
             cluster.check_places(run)
     good = RunConfig(sources=("s3://mine/a",), output="out", weights="fruit")
-    assert cluster.check_places(good) == ("mine",)
+    assert cluster.check_places(good) == Access(("mine",))
 
 
 def test_a_source_bucket_may_be_read_by_jobs(cluster: Cluster) -> None:
     s3 = cluster.account.client("s3")
     s3.create_bucket(Bucket="mine", CreateBucketConfiguration={"LocationConstraint": REGION})
-    cluster.deploy(("mine",))
+    cluster.deploy(Access(("mine",)))
     policy = cluster.account.client("iam").get_role_policy(
         RoleName=f"orchard-{REGION}-job", PolicyName="sources"
     )["PolicyDocument"]
     assert policy["Statement"][1]["Resource"] == ["arn:aws:s3:::mine/*"]
-    cluster.deploy(("other",))
-    assert stack.readable(cluster.account, "orchard") == {"mine", "other"}, "a run may need both"
+    cluster.deploy(Access(("other",)))
+    known = stack.granted(cluster.account, "orchard")
+    assert known.sources == ("mine", "other"), "a run may need both"
 
 
 def test_submit_refuses_a_bucket_that_jobs_may_not_read(cluster: Cluster) -> None:
@@ -402,8 +386,9 @@ def test_submit_refuses_a_bucket_that_jobs_may_not_read(cluster: Cluster) -> Non
         "orchard: SOURCE s3://mine: jobs may not read that bucket yet; `orchard cluster up "
         "--source-bucket mine` allows it\n"
     )
-    cluster.deploy(("mine",))
-    cluster.check_readable(("mine",))
+    cluster.deploy(Access(("mine",)))
+    run = RunConfig(sources=("s3://mine/a",), output="out", weights="fruit")
+    cluster.check_granted(run, cluster.check_places(run))
 
 
 def test_new_images_start_a_run_by_themselves(cluster: Cluster, photos: Path) -> None:

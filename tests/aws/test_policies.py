@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from datetime import date
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -23,7 +24,9 @@ from orchard.aws.backend import backend_of
 from orchard.aws.run_job_flow import run_job_flow, step
 from orchard.aws.stack import _BUDGET_REGIONS, template
 from orchard.cloud.regions import REGIONS
-from orchard.cloud.settings import IDLE_SECONDS, ClusterConfig
+from orchard.cloud.releases import RELEASES
+from orchard.cloud.settings import IDLE_SECONDS, PYTHON, ClusterConfig
+from tests.conftest import ROOT
 
 TEMPLATES = sorted(
     path.name.removesuffix(".yaml") for path in (files("orchard.aws") / "templates").iterdir()
@@ -35,8 +38,18 @@ OUTPUTS = {
     "PrimaryGroupId": "sg-0123456789abcdef0",
     "NodeGroupId": "sg-0123456789abcdef1",
 }
-# What has no narrower resource: an account's list of log groups.
-UNNAMEABLE = {"logs:DescribeLogGroups"}
+# What has no narrower resource: an account's list of log groups, and Session Manager's channels.
+UNNAMEABLE = {
+    "logs:DescribeLogGroups",
+    "ssm:UpdateInstanceInformation",
+    *(
+        f"ssmmessages:{verb}{kind}Channel"
+        for verb in ("Create", "Open")
+        for kind in ("Control", "Data")
+    ),
+}
+# What the user names: other buckets, and the keys under which they lie.
+GIVEN = {f"{of}{what}" for of in ("Source", "Output") for what in ("Buckets", "Objects", "Keys")}
 
 
 class Loader(yaml.SafeLoader):
@@ -107,9 +120,7 @@ def test_no_role_may_do_everything_or_to_everything() -> None:
             if set(as_list(statement["Action"])) <= UNNAMEABLE:
                 continue
             ends = re.sub(r"(/|log-group:/orchard/\$\{AWS::StackName\}:)\*$", "", resource)
-            assert resource in ("SourceBuckets", "SourceObjects") or "*" not in ends, (
-                f"{name}: {resource}"
-            )
+            assert resource in GIVEN or "*" not in ends, f"{name}: {resource}"
 
 
 def test_roles_are_assumed_by_services_for_this_account_only() -> None:
@@ -163,21 +174,75 @@ def test_the_bucket_is_deaf_to_connections_without_tls() -> None:
     assert not any(s["Effect"] == "Allow" for s in by_sid.values())
 
 
-def test_nothing_comes_in_and_only_tls_goes_out() -> None:
+def test_nodes_reach_session_manager_and_no_parameter_of_the_account() -> None:
+    """AmazonSSMManagedInstanceCore grants ssm:GetParameters on everything."""
+    allowed = {
+        action
+        for name, statement in statements()
+        if statement["Effect"] == "Allow"
+        for action in as_list(statement["Action"])
+        if action.startswith(("ssm", "ec2messages"))
+    }
+    assert allowed == {action for action in UNNAMEABLE if action.startswith("ssm")}
+    managed = [
+        arn
+        for role in resources("AWS::IAM::Role").values()
+        for arn in role.get("ManagedPolicyArns", ())
+    ]
+    assert [arn.rpartition("/")[2] for arn in managed] == ["AmazonEMRServicePolicy_v2"]
+
+
+def test_jobs_may_do_what_emr_serverless_asks_for_to_write_to_cloudwatch() -> None:
+    """The page "Logging and monitoring" lists these five for the job's role."""
+    needed = {"CreateLogGroup", "CreateLogStream", "DescribeLogGroups", "DescribeLogStreams"}
+    allowed = {
+        action
+        for name, statement in statements()
+        if name == "durable: JobRole" and statement["Effect"] == "Allow"
+        for action in as_list(statement["Action"])
+    }
+    assert allowed >= {f"logs:{action}" for action in needed | {"PutLogEvents"}}
+
+
+def test_what_goes_on_after_the_notebooks_bootstrap_action_reads_no_input(tmp_path: Path) -> None:
+    """EMR waits for an action's streams; `docker exec -i` would take them."""
+    info, seen = tmp_path / "instance.json", tmp_path / "stdin"
+    info.write_text('{"isMaster": true}')
+    stubs = {
+        "sudo": '#!/bin/sh\ncase "$*" in *true) readlink /proc/self/fd/0 > "$SEEN.part"\n'
+        'mv "$SEEN.part" "$SEEN";; *) cat > "$SEEN.password";; esac\n',
+        "aws": "#!/bin/sh\necho secret\n",
+    }
+    for name, text in stubs.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    script = (files("orchard.aws") / "scripts/notebooks.sh").read_text()
+    script = script.replace("/mnt/var/lib/info/instance.json", str(info))
+    done = subprocess.run(
+        ["bash", "-c", script + "wait\n", "notebooks.sh", "secret", "eu-west-3"],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "SEEN": str(seen)},
+        input=b"what the action was given",
+        timeout=20,
+    )
+    assert done.returncode == 0
+    assert seen.read_text() == "/dev/null\n"
+    assert Path(f"{seen}.password").read_text() == "jovyan:secret\n"
+
+
+def test_only_tls_goes_out_and_no_rule_of_ours_lets_in() -> None:
+    """EMR itself adds port 8443 from AWS' addresses, in a public subnet; the texts say so."""
+    for name in ("Description", "Resources"):
+        text = json.dumps(parsed("ec2")[name])
+        assert "8443" in text
+        assert "nothing comes in" not in text
+        assert "without a way in" not in text
     for name, group in resources("AWS::EC2::SecurityGroup").items():
         assert "SecurityGroupIngress" not in group, name
         assert group["SecurityGroupEgress"], f"{name}: without rules all may go out"
         for rule in group["SecurityGroupEgress"]:
             if rule["CidrIp"] == "0.0.0.0/0":
                 assert (rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) == ("tcp", 443, 443)
-    ((_, ssh),) = resources("AWS::EC2::SecurityGroupIngress").items()
-    assert ssh["CidrIp"] == "SshFrom"
-    assert parsed("ec2")["Resources"]["Ssh"]["Condition"] == "HasSsh"
-    pattern = parsed("ec2")["Parameters"]["SshFrom"]
-    assert pattern["Default"] == ""
-    assert re.match(pattern["AllowedPattern"], "203.0.113.7/32")
-    assert not re.match(pattern["AllowedPattern"], "203.0.113.0/24")
-    assert not re.match(pattern["AllowedPattern"], "0.0.0.0/0")
+    assert not resources("AWS::EC2::SecurityGroupIngress"), "SSH goes through Session Manager"
 
 
 def test_the_application_has_a_limit_and_stops() -> None:
@@ -186,6 +251,16 @@ def test_the_application_has_a_limit_and_stops() -> None:
     stop = application["AutoStopConfiguration"]
     assert stop == {"Enabled": True, "IdleTimeoutMinutes": "IdleMinutes"}
     assert application["SchedulerConfiguration"]["MaxConcurrentRuns"] == 1
+
+
+def test_stack_and_guide_name_every_release_and_each_has_the_python_of_the_archive() -> None:
+    assert parsed("durable")["Parameters"]["ReleaseLabel"]["AllowedValues"] == [*RELEASES]
+    guide = (ROOT / "docs/how-to/aws.md").read_text("utf-8")
+    for label, release in RELEASES.items():
+        assert PYTHON in release.pythons, label
+        assert date.fromisoformat(release.until) > date(2026, 11, 30), label
+        row = f"| {release.spark} | {', '.join(release.pythons)} | {release.until} |"
+        assert re.search(rf"`{label}`.* {re.escape(row)}", guide), label
 
 
 def test_the_budget_writes_at_50_80_and_100_percent() -> None:
@@ -199,6 +274,8 @@ def test_disks_and_the_ways_between_nodes_are_encrypted() -> None:
     ((_, made),) = resources("AWS::EMR::SecurityConfiguration").items()
     encryption = made["SecurityConfiguration"]["EncryptionConfiguration"]
     assert encryption["EnableInTransitEncryption"] is True
+    tls = encryption["InTransitEncryptionConfiguration"]["TLSCertificateConfiguration"]
+    assert tls == {"CertificateProviderType": "EMR"}, "a wildcard of ours would fit no node"
     assert encryption["EnableAtRestEncryption"] is True
     disks = encryption["AtRestEncryptionConfiguration"]["LocalDiskEncryptionConfiguration"]
     assert disks["EnableEbsEncryption"] is True
@@ -226,6 +303,7 @@ VARIANTS = [
     {"spot": False, "core": 3},
     {"instance_type": "m7g.xlarge", "notebooks": True, "idle": 60},
     {"release": "emr-spark-8.0.0", "timeout": 720, "idle": 604_800},
+    {"release": "emr-spark-8.1.0", "key_name": "mine"},
 ]
 
 
@@ -242,6 +320,7 @@ def test_run_job_flow_is_what_botocore_and_our_rules_ask_for(
     instances = request["Instances"]
     assert instances["KeepJobFlowAliveWhenNoSteps"] is not with_step
     assert instances["TerminationProtected"] is False
+    assert instances.get("Ec2KeyName") == config.key_name
     fleets = {fleet["InstanceFleetType"]: fleet for fleet in instances["InstanceFleets"]}
     assert fleets["MASTER"]["TargetOnDemandCapacity"] == 1
     for kind, fleet in fleets.items():
@@ -264,8 +343,9 @@ def test_run_job_flow_is_what_botocore_and_our_rules_ask_for(
     stop = request["BootstrapActions"][0]["ScriptBootstrapAction"]
     assert stop["Path"].endswith("/stop_after.sh")
     assert stop["Args"] == [str(config.timeout)], "minutes, as `shutdown` takes them"
-    names = {item["Name"] for item in request["Applications"]}
-    assert ("JupyterHub" in names) is config.notebooks
+    names = [item["Name"] for item in request["Applications"]]
+    base = ["Spark"] if "emr-spark" in config.release else ["Hadoop", "Spark"]
+    assert names == base + ["JupyterHub"] * config.notebooks
 
 
 def test_jobs_write_neither_code_nor_images_nor_launches() -> None:
@@ -276,6 +356,9 @@ def test_jobs_write_neither_code_nor_images_nor_launches() -> None:
         and {"s3:PutObject", "s3:DeleteObject"} & set(as_list(statement["Action"]))
         for resource in as_list(statement["Resource"])
     ]
+    asked_for = {name.split(": ")[0] for name, resource in writes if resource == "OutputObjects"}
+    assert asked_for == {"durable", "ec2"}
+    writes = [(name, resource) for name, resource in writes if resource != "OutputObjects"]
     folders = {resource.split("/")[-2] for _, resource in writes}
     assert folders == {"results", "jobs", "logs", "jupyter"}
     assert {name.split(": ")[1] for name, _ in writes} == {"JobRole", "NodeRole"}
@@ -319,9 +402,9 @@ def test_a_step_is_ended_by_its_own_clock() -> None:
     assert f"--conf spark.executorEnv.AWS_REGION={config.region}" in command
     assert f"--conf spark.executorEnv.AWS_DEFAULT_REGION={config.region}" in command
     script = (files("orchard.aws") / "scripts/step.sh").read_text()
-    assert "minutes=$4" in script
+    assert "seconds=$((60 * $4))" in script
     assert "export AWS_REGION=$5 AWS_DEFAULT_REGION=$5\nshift 5\n" in script
-    assert 'timeout --kill-after=60 "${minutes}m"' in script
+    assert 'timeout --kill-after=60 "${seconds}s"' in script
 
 
 @pytest.mark.parametrize("architecture", ["x86_64", "arm64"])

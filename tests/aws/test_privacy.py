@@ -72,6 +72,7 @@ def test_a_bucket_tells_what_guards_it(cluster: Cluster) -> None:
     s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [rule]})
     found = guards(cluster.account, f"s3://{bucket}/results/a")
     assert found["region"] == f"{REGION} (Paris, France)"
+    assert "for 30 days" in found["copies_of_aws"], "which no erasure reaches"
     assert found["public_access_blocked"] is True
     assert found["versions_kept"] == "Enabled"
     assert found["retention"] == {"logs": {"Expiration": {"Days": 30}}}

@@ -56,7 +56,15 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             return State("running", "RUNNING")
         return look(self, found)
 
+    described = Serverless._run
+    hours = {"vCPUHour": 0.5, "memoryGBHour": 1.5, "storageGBHour": 0.0}
+
+    def describe_as_billed(self: Serverless, found: Launch) -> dict[str, Any]:
+        """moto bills no hours, and knows no start."""
+        return described(self, found) | {"startedAt": 0, "billedResourceUtilization": hours}
+
     monkeypatch.setattr(Serverless, "look", look_and_execute)
+    monkeypatch.setattr(Serverless, "_run", describe_as_billed)
     monkeypatch.setattr(Cluster, "upload_code", lambda self: f"s3://{self.bucket}/code/c.zip")
     return codes
 
@@ -74,14 +82,14 @@ def test_run_tells_the_whole_story(
     story = [
         "40 images in eu-west-3",
         "estimate, prices of",
-        "At most 1.51 EUR",
+        "At most 1.21 EUR",
         "stack orchard: making it",
         "images: 40 of 40 to s3://",
         "upload: 40/40 images",
         "Ctrl-C stops only the watching",
         "Spark 3.5.",
         "embedding: 40/40 images",
-        "GB hours",
+        "1.50 GB hours",
         "estimated: ",
         f"Result: s3://{BUCKET}/results/result",
     ]

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from orchard.aws.account import Account
+from orchard.aws.bill import Used
 from orchard.aws.launch import Launch, State
-from orchard.cloud.estimate import Item
 from orchard.cloud.settings import ClusterConfig
 
 
@@ -18,8 +18,8 @@ class Backend(Protocol):
     config: ClusterConfig
     outputs: dict[str, str]
 
-    def up(self) -> str:
-        """Have something that takes jobs; its id."""
+    def up(self, code: str | None = None) -> str:
+        """Have something that takes jobs; its id. code: the archive's URL, for notebooks there."""
 
     def request(self, url: str, code: str, cluster: str, *, alone: bool) -> tuple[str, str, Any]:
         """The API call (service, operation, parameters) that starts a job.
@@ -45,8 +45,8 @@ class Backend(Protocol):
     def stop(self, launch: Launch) -> None:
         """End a job, and the cluster that was started for it."""
 
-    def used(self, launch: Launch) -> list[Item]:
-        """What a launch used so far, from the service's own account of it; low equals high."""
+    def used(self, launch: Launch) -> Used:
+        """What a launch used so far, from the service's own account of it."""
 
     def logs(self, launch: Launch) -> list[str]:
         """Keys' beginnings in the bucket where the job's output is written."""

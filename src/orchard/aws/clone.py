@@ -21,6 +21,7 @@ def clone(cluster: Cluster, wanted: str | None, confirm: Callable[[str], None]) 
     again = replace(cluster, config=found.config)
     expected = estimate(found.config, Workload(0, 0))
     guard(found.config, expected)
+    again.check_account()
     what = found.run["output"] if found.run else "without a job"
     most = f"at most {expected.worst_eur:.2f} EUR"
     confirm(f"Start {found.id} again ({found.config.backend}, {what}, {most})?")

@@ -8,15 +8,16 @@ from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 
-from orchard.aws import certificates, notebooks, package, public_access, serverless, stack, sync
 from orchard.aws import launch as launches
+from orchard.aws import notebooks, package, preflight, public_access, serverless, stack, sync
+from orchard.aws.access import Access, check_region_of, keys_of, place_of, warn_of_policies
 from orchard.aws.account import Account
 from orchard.aws.backend import Backend, backend_of
 from orchard.aws.job import DESCRIPTION, MAIN, WEIGHTS, describe
 from orchard.aws.launch import Launch
 from orchard.aws.run_job_flow import SCRIPTS
 from orchard.cloud.estimate import CloudEstimate, Workload, estimate, guard
-from orchard.cloud.regions import bucket_of, check_bucket
+from orchard.cloud.regions import bucket_of
 from orchard.cloud.settings import ClusterConfig
 from orchard.config import RunConfig
 from orchard.errors import ConfigError
@@ -35,7 +36,7 @@ class Cluster:
     account: Account
     config: ClusterConfig
     reporter: Reporter = field(default_factory=Reporter)
-    build: Callable[[str], Path] = package.build
+    build: Callable[..., Path] = package.build
 
     @property
     def bucket(self) -> str:
@@ -59,29 +60,62 @@ class Cluster:
         mine = {name: getattr(self.config, name) for name in ("timeout", "max_cost", "eur_per_usd")}
         return replace(self, config=replace(found.config, **mine))
 
-    def check_readable(self, sources: tuple[str, ...]) -> None:
-        """Raises ConfigError for a bucket whose images jobs would be refused, on paid machines."""
-        refused = sorted(set(sources) - stack.readable(self.account, self.config.name))
+    def check_granted(self, run: RunConfig, wanted: Access) -> None:
+        """Raises ConfigError for a place that jobs would be refused, on paid machines."""
+        granted = stack.granted(self.account, self.config.name)
+        refused = sorted({*wanted.sources} - {*granted.sources})
         if refused:
             raise ConfigError(
                 f"SOURCE s3://{refused[0]}: jobs may not read that bucket yet; `orchard cluster up "
                 f"--source-bucket {refused[0]}` allows it"
             )
-
-    def check_places(self, run: RunConfig) -> tuple[str, ...]:
-        """The other buckets of the run, all in the EU. Raises ConfigError."""
-        s3 = self.account.client("s3")
-        urls = [url for url in (*run.sources, run.output) if is_remote(url)]
-        others = sorted({bucket_of(url) for url in urls} - {self.bucket})
-        for bucket in others:
-            check_bucket(s3, f"s3://{bucket}")
-        allowed = f"s3://{self.bucket}/{RESULTS}"
-        if is_remote(run.output) and not run.output.startswith(allowed):
+        if wanted.outputs and not granted.may_write(run.output):
             raise ConfigError(
-                f"OUTPUT {run.output}: jobs may write below {allowed} only; give a folder there, "
-                "or a local one, into which the report is fetched"
+                f"OUTPUT {run.output}: jobs may not write there yet; `orchard cluster up "
+                f"--output-bucket s3://{wanted.outputs[0]}` allows it"
             )
-        return tuple(others)
+        keys = {*wanted.keys} - {*granted.keys}
+        keys |= {*wanted.output_keys} - {*granted.output_keys}
+        if keys:
+            raise ConfigError(
+                f"{min(keys)}: jobs may not use that key yet; the `orchard cluster up` that names "
+                "the bucket allows it"
+            )
+
+    def check_places(self, run: RunConfig) -> Access:
+        """What the run touches beyond the stack's bucket: in its region, keys allowed or told.
+
+        Raises ConfigError.
+        """
+        sources = tuple(url for url in run.sources if is_remote(url))
+        return self.access(sources, (run.output,) if is_remote(run.output) else ())
+
+    def access(self, sources: tuple[str, ...], outputs: tuple[str, ...]) -> Access:
+        """What jobs need for s3:// addresses of images and of results. Raises ConfigError."""
+        own = f"s3://{self.bucket}/"
+        for url in outputs:
+            if f"{url}/".startswith(own) and not url.startswith(f"{own}{RESULTS}"):
+                raise ConfigError(
+                    f"OUTPUT {url}: jobs may write below {own}{RESULTS} only; give a folder there, "
+                    "or a local one, into which the report is fetched"
+                )
+        sources = tuple(url for url in sources if not f"{url}/".startswith(own))
+        outputs = tuple(url for url in outputs if not url.startswith(own))
+        for url in (*sources, *outputs):
+            check_region_of(self.account, url)
+        return Access(
+            tuple(sorted({bucket_of(url) for url in sources})),
+            tuple(sorted({place_of(url) for url in outputs})),
+            self._keys(sources, ["kms:Decrypt"]),
+            self._keys(outputs, ["kms:Decrypt", "kms:GenerateDataKey"]),
+        )
+
+    def _keys(self, urls: tuple[str, ...], actions: list[str]) -> tuple[str, ...]:
+        arns = sorted({arn for url in urls for arn in keys_of(self.account, url)})
+        kind = "job" if self.config.is_serverless else "node"
+        role = f"{self.config.name}-{self.account.region}-{kind}"
+        warn_of_policies(self.account, arns, role, actions, self.reporter.warn)
+        return tuple(arns)
 
     def plan_upload(self, run: RunConfig) -> list[tuple[sync.Upload, str]]:
         """For each local SOURCE what is to be sent, and where it will lie."""
@@ -129,26 +163,31 @@ class Cluster:
         guard(self.config, found)
         return found
 
-    def deploy(self, sources: tuple[str, ...] = ()) -> Backend:
-        """Stacks, code and, for EC2, scripts, certificates and the notebooks' password."""
+    def check_account(self) -> None:
+        """Raises ConfigError for what AWS would refuse after the first machine is paid for."""
+        preflight.check(self.account, self.config, self.reporter)
+
+    def deploy(self, access: Access | None = None) -> Backend:
+        """Stacks, code and, for EC2, scripts and the notebooks' password."""
         serverless.rest(self.account, self.config.name)
-        outputs = stack.deploy(self.account, self.config, sources, self.reporter.say)
+        outputs = stack.deploy(self.account, self.config, access, self.reporter.say)
         s3 = self.account.client("s3")
         s3.put_object(Bucket=self.bucket, Key=f"{CODE}main.py", Body=MAIN.encode())
         if not self.config.is_serverless:
             for script in SCRIPTS:
                 body = (files("orchard.aws") / "scripts" / script).read_bytes()
                 s3.put_object(Bucket=self.bucket, Key=f"{CODE}{script}", Body=body)
-            certificates.store(self.account, self.bucket)
             public_access.close(self.account, self.bucket, self.reporter.say)
         if self.config.notebooks:
             notebooks.set_password(self.account, self.config.name)
+            notebooks.put_example(self.account, self.bucket)
         return backend_of(self.account, self.config, outputs)
 
     def upload_code(self) -> str:
         """The archive's URL in the bucket."""
         self.reporter.say("code: putting the archive together (once per version, then cached)")
-        path = self.build(self.config.architecture)
+        extras = ("s3", "ml") if self.config.notebooks else ("s3",)
+        path = self.build(self.config.architecture, extras=extras, packages=self.config.package)
         return sync.put_file(self.account, self.bucket, f"{CODE}{path.name}", path)
 
     def upload_images(self, uploads: list[tuple[sync.Upload, str]]) -> None:
@@ -208,15 +247,16 @@ class Cluster:
 
         return keep(*backend.submit(url, code, None if alone else self._running(backend), keep))
 
-    def start(self, sources: tuple[str, ...] = ()) -> Launch:
+    def start(self, access: Access | None = None) -> Launch:
         """The stack and, on EC2, a cluster: the one that runs, as it was started, or a new one."""
-        backend = self.deploy(sources)
+        backend = self.deploy(access)
         running = None if self.config.is_serverless else backend.running()
         found = launches.find(self.account, self.bucket, running) if running else None
         if found is not None:
             self.reporter.say(f"cluster {running} runs already, as {found.id} started it")
             return found
-        made = Launch(new_run_id(), self.config, backend.up())
+        code = self.upload_code() if self.config.notebooks else None
+        made = Launch(new_run_id(), self.config, backend.up(code))
         launches.save(self.account, self.bucket, made)
         return made
 

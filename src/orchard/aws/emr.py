@@ -9,12 +9,14 @@ from datetime import datetime, timezone
 from typing import Any
 
 from orchard.aws.account import Account
+from orchard.aws.bill import NOT_TOLD, Used
 from orchard.aws.launch import FAILED, RUNNING, STOPPED, SUCCEEDED, WAITING, Launch, State
 from orchard.aws.run_job_flow import run_job_flow, step
 from orchard.cloud.estimate import Item, ebs_gb
 from orchard.cloud.prices import Prices
+from orchard.cloud.regions import REGIONS
 from orchard.cloud.settings import TAG, ClusterConfig
-from orchard.errors import OrchardError
+from orchard.errors import ConfigError, OrchardError
 
 _CLUSTER_PHASES = {
     "STARTING": WAITING,
@@ -36,6 +38,7 @@ _STEP_PHASES = {
 }
 _STEP_LOOKS, _LOOK_SECONDS = 30, 2.0
 ALIVE = ["STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"]
+_NO_HISTORY_SERVER = ("eu-south-1",)
 # What `timeout` ends a step with; in the step's failure reason as "exit code 124".
 _TIMED_OUT = 124
 
@@ -49,11 +52,12 @@ class Ec2:
         # EMR has no token against repetition: a call whose answer is lost must not start another.
         self._once = account.client("emr", attempts=1)
 
-    def up(self) -> str:
+    def up(self, code: str | None = None) -> str:
         """A cluster that stays until it is idle, or its time is over: the running one, or a new."""
-        return self.running() or str(
-            self._once.run_job_flow(**run_job_flow(self.config, self.outputs))["JobFlowId"]
-        )
+        if found := self.running():
+            return found
+        request = run_job_flow(self.config, self.outputs, code=code)
+        return str(self._once.run_job_flow(**request)["JobFlowId"])
 
     def running(self) -> str | None:
         """The stack's cluster that takes steps, if there is one: an interrupted `up` started it."""
@@ -65,7 +69,7 @@ class Ec2:
     def request(self, url: str, code: str, cluster: str, *, alone: bool) -> tuple[str, str, Any]:
         work = step(self.config, self.outputs, url, code, ends_cluster=alone)
         if alone:
-            return "emr", "RunJobFlow", run_job_flow(self.config, self.outputs, [work])
+            return "emr", "RunJobFlow", run_job_flow(self.config, self.outputs, [work], code)
         return "emr", "AddJobFlowSteps", {"JobFlowId": cluster, "Steps": [work]}
 
     def submit(
@@ -108,7 +112,7 @@ class Ec2:
     def stop(self, launch: Launch) -> None:
         end(self.account, [launch.cluster])
 
-    def used(self, launch: Launch) -> list[Item]:
+    def used(self, launch: Launch) -> Used:
         """From the hours of the instances, each from its making to its end or now."""
         prices = Prices.of(self.account.region)
         instance = prices.instance(self.config.instance_type)
@@ -119,21 +123,32 @@ class Ec2:
                 markets[found.get("Market", "ON_DEMAND")] += _hours(found["Status"]["Timeline"])
         demand, spot = markets["ON_DEMAND"], markets["SPOT"]
         hours = demand + spot
+        if not hours:
+            return NOT_TOLD
         extras = ebs_gb(instance) * prices.ebs_gb_hour + prices.fixed("public_ipv4_hour")
         low, high = instance.spot
-        return [
+        return Used((
             Item(f"{demand:.2f} h on demand", demand * instance.hour, demand * instance.hour),
             Item(f"{spot:.2f} h on Spot", spot * low, spot * high),
             Item("EMR's fee", hours * instance.fee, hours * instance.fee),
             Item("disks and addresses", hours * extras, hours * extras),
-        ]
+        ))  # fmt: skip
 
     def logs(self, launch: Launch) -> list[str]:
         base = f"logs/{launch.cluster}/steps/{launch.job}/"
         return [f"{base}stderr", f"{base}stdout", f"{base}controller"]
 
     def interfaces(self, launch: Launch) -> dict[str, str]:
-        """The history server that AWS keeps off the cluster, also after its end."""
+        """The history server that AWS keeps off the cluster, also after its end.
+
+        Raises ConfigError in a region where AWS has none.
+        """
+        if self.account.region in _NO_HISTORY_SERVER:
+            raise ConfigError(
+                f"{REGIONS[self.account.region]}: AWS keeps no history server off the cluster in "
+                f"{self.account.region}; while the cluster runs, `--page 'history server'` shows "
+                "its own, and afterwards `orchard cluster logs` what was written"
+            )
         arn = self._emr.describe_cluster(ClusterId=launch.cluster)["Cluster"]["ClusterArn"]
         made = self._emr.create_persistent_app_ui(TargetResourceArn=arn)
         found = self._emr.get_persistent_app_ui_presigned_url(
@@ -141,17 +156,25 @@ class Ec2:
         )
         return {"history server": str(found.get("PresignedURL", "is being made; ask again"))}
 
-    def primary(self, launch: Launch) -> str:
-        """The primary node's instance id, for a tunnel to it."""
-        found = self._emr.list_instances(
-            ClusterId=launch.cluster, InstanceFleetType="MASTER", InstanceStates=["RUNNING"]
-        )
-        return str(found["Instances"][0]["Ec2InstanceId"])
+    def primary(self, launch: Launch) -> dict[str, Any]:
+        """EMR's account of the primary node: Ec2InstanceId, PrivateDnsName, PrivateIpAddress.
 
-    def host(self, launch: Launch) -> str:
-        """The primary node's public name."""
-        found = self._emr.describe_cluster(ClusterId=launch.cluster)["Cluster"]
-        return str(found["MasterPublicDnsName"])
+        Raises ConfigError where it is not running.
+        """
+        found = self._instances(launch, "MASTER")
+        if not found:
+            raise ConfigError(f"cluster {launch.cluster} has no running primary node")
+        return found[0]
+
+    def nodes(self, launch: Launch) -> list[dict[str, Any]]:
+        """The same of the core and task nodes that run now."""
+        return self._instances(launch, "CORE") + self._instances(launch, "TASK")
+
+    def _instances(self, launch: Launch, fleet: str) -> list[dict[str, Any]]:
+        pages = self._emr.get_paginator("list_instances").paginate(
+            ClusterId=launch.cluster, InstanceFleetType=fleet, InstanceStates=["RUNNING"]
+        )
+        return [found for page in pages for found in page["Instances"]]
 
     def _why(self, status: dict[str, Any]) -> str:
         details = status.get("FailureDetails") or {}

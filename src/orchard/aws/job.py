@@ -32,7 +32,7 @@ MAIN = """import sys
 
 from orchard.aws.job import execute
 
-sys.exit(execute(sys.argv[1]))
+sys.exit(execute(*sys.argv[1:]))
 """
 
 
@@ -41,13 +41,14 @@ def describe(config: RunConfig) -> dict[str, Any]:
     return asdict(replace(config, master="submitted", event_log=None))
 
 
-def execute(url: str) -> int:
+def execute(url: str, part: str | None = None) -> int:
     """Do the run whose description lies in the folder `url`; its exit code.
 
-    Its progress, its warnings and how it ended are written to the same folder.
+    Its progress, its warnings and how it ended are written to the same folder; below it, to the
+    folder `part`, where one description serves several runs.
     """
     place = Output.at(url, Storage())
-    reporter = JobReporter(place)
+    reporter = JobReporter(Output.at(f"{url}/{part}", Storage()) if part else place)
     try:
         from orchard.pipeline import run
 

@@ -59,11 +59,17 @@ def save(account: Account, bucket: str, launch: Launch) -> None:
 
 
 def load(account: Account, bucket: str, wanted: str | None = None) -> Launch:
-    """As `find`. Raises ConfigError where there is none, OrchardError before the first."""
-    found = find(account, bucket, wanted)
-    if found is not None:
+    """As `find`, also of runs that an upload has started.
+
+    Raises ConfigError where there is none, OrchardError before the first.
+    """
+    from orchard.aws import uploaded
+
+    both = (find(account, bucket, wanted), uploaded.find(account, bucket, wanted))
+    if found := max(filter(None, both), key=lambda launch: launch.id, default=None):
         return found
-    newest = ids(account, bucket)[-5:]
+    latest = uploaded.find(account, bucket)
+    newest = sorted([*ids(account, bucket), *([latest.id] if latest else [])])[-5:]
     if not newest:
         raise OrchardError(f"nothing has been started from s3://{bucket} yet")
     raise ConfigError(f"{wanted}: there is no such launch; the newest are {', '.join(newest)}")
@@ -77,11 +83,16 @@ def find(account: Account, bucket: str, wanted: str | None = None) -> Launch | N
             s3.get_object(Bucket=bucket, Key=f"{FOLDER}{launch_id}.json")["Body"].read()
         )
         if wanted in (None, launch_id, stored["cluster"], stored["job"]):
-            stored["config"] = ClusterConfig(**stored["config"])
-            if stored["estimate_eur"]:
-                stored["estimate_eur"] = tuple(stored["estimate_eur"])
-            return Launch(**stored)
+            return parsed(stored)
     return None
+
+
+def parsed(stored: dict[str, Any]) -> Launch:
+    """A launch from its JSON."""
+    fields = stored | {"config": ClusterConfig(**stored["config"])}
+    if fields["estimate_eur"]:
+        fields["estimate_eur"] = tuple(fields["estimate_eur"])
+    return Launch(**fields)
 
 
 def ids(account: Account, bucket: str) -> list[str]:

@@ -9,8 +9,11 @@ from orchard.pipeline.timing import Estimate
 from orchard.storage import Storage, is_remote
 
 
-def measure_folders(sources: tuple[str, ...], region: str) -> tuple[int, int]:
-    """How many files and bytes lie in folders and buckets. Raises SourceError, ConfigError."""
+def measure_folders(sources: tuple[str, ...], region: str) -> tuple[int, int, int]:
+    """How many files and bytes lie in folders and buckets, and how many files in folders.
+
+    Raises SourceError, ConfigError.
+    """
     if any(is_remote(source) for source in sources):
         from orchard.aws.account import Account
         from orchard.cloud.regions import check_bucket
@@ -19,7 +22,8 @@ def measure_folders(sources: tuple[str, ...], region: str) -> tuple[int, int]:
         for source in filter(is_remote, sources):
             check_bucket(s3, source)
     images = list_images(sources, storage=Storage(region=region)).images
-    return images.num_rows, sum(images["size"].to_pylist())
+    n_local = sum(not is_remote(path) for path in images["path"].to_pylist())
+    return images.num_rows, sum(images["size"].to_pylist()), n_local
 
 
 def measure_rate(sources: tuple[str, ...], weights: str) -> float:

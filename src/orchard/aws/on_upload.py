@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orchard.aws import stack
+from orchard.aws import stack, uploaded
 from orchard.aws.backend import Backend
 from orchard.aws.cluster import Cluster
+from orchard.aws.job import describe
+from orchard.aws.launch import Launch
 from orchard.config import RunConfig
 from orchard.errors import ConfigError
 
 READY = "_READY"  # the object that says a batch of images is complete
-JOB = "on-upload"
 
 
 def install(cluster: Cluster, backend: Backend, run: RunConfig, code: str) -> str:
@@ -21,8 +22,11 @@ def install(cluster: Cluster, backend: Backend, run: RunConfig, code: str) -> st
     """
     if not cluster.config.is_serverless:
         raise ConfigError("--on-upload: needs --backend serverless, which waits at no cost")
-    url, _ = cluster.prepare(replace(run, exclude=(*run.exclude, READY)), JOB)
+    what = replace(run, exclude=(*run.exclude, READY))
+    url, distant = cluster.prepare(what, uploaded.NAME)
     application = backend.up()
+    model = Launch(uploaded.NAME, cluster.config, application, None, url, describe(distant))
+    uploaded.save_model(cluster.account, cluster.bucket, model)
     _, _, request = backend.request(url, code, application, alone=False)
     spark = request["jobDriver"]["sparkSubmit"]
     name = stack.upload_name(cluster.config.name)

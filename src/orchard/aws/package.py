@@ -39,29 +39,37 @@ _LEVEL = 3  # of 9: a twentieth larger than at 6, in less than half the time
 _FORMAT = 2  # raise it when archives are put together differently
 
 
-def build(architecture: str = "x86_64", python: str = PYTHON) -> Path:
+def build(
+    architecture: str = "x86_64",
+    python: str = PYTHON,
+    extras: tuple[str, ...] = ("s3",),
+    packages: tuple[str, ...] = (),
+) -> Path:
     """The archive for a processor ("x86_64" or "arm64"), from the cache or made now.
 
+    extras: of Orchard's own. packages: more of them, as "name==version"; pip adds what they need.
     Raises OrchardError where a wheel is missing or pip fails.
     """
-    pins = requirements(architecture, python)
+    pins = [*requirements(architecture, python, extras), *sorted(packages)]
     name = f"orchard-{architecture}-py{python}-{_digest(pins, architecture, python)}.zip"
     path = cache_dir() / "packages" / name
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
             folder = Path(scratch) / "wheels"
-            _install(pins, folder, architecture, python)
+            _install(pins, folder, architecture, python, not packages)
             part = Path(scratch) / name
             _zip([(_package(), "orchard"), *_children(folder)], part)
             part.replace(path)
     return path
 
 
-def requirements(architecture: str, python: str = PYTHON) -> list[str]:
+def requirements(
+    architecture: str, python: str = PYTHON, extras: tuple[str, ...] = ("s3",)
+) -> list[str]:
     """`name==version` of all that Orchard needs on the cluster, as installed here, sorted.
 
-    That is the plain install and the extra `s3`: a cluster reads and writes a bucket.
+    That is the plain install and some extras, `s3` first: a cluster reads and writes a bucket.
     """
     with needs("aws", "orchard cluster"):
         from packaging.requirements import Requirement
@@ -82,7 +90,8 @@ def requirements(architecture: str, python: str = PYTHON) -> list[str]:
     wanted = [
         requirement
         for requirement in map(Requirement, metadata.requires(DISTRIBUTION) or ())
-        if requirement.marker is None or requirement.marker.evaluate(environment | {"extra": "s3"})
+        if requirement.marker is None
+        or any(requirement.marker.evaluate(environment | {"extra": extra}) for extra in extras)
     ]
     for requirement in wanted:  # its own extras are settled
         requirement.marker = None
@@ -103,14 +112,23 @@ def _version(name: str, requirement: Requirement) -> str:
     except metadata.PackageNotFoundError:
         raise OrchardError(
             f"{requirement} is needed on the cluster and not installed here; install "
-            f"{DISTRIBUTION} under Python {PYTHON} to build the archive"
+            f"{DISTRIBUTION} (for --notebooks with its extra ml) under Python {PYTHON} to build "
+            "the archive"
         ) from None
 
 
-def _install(pins: list[str], folder: Path, architecture: str, python: str) -> None:
+def _install(
+    pins: list[str], folder: Path, architecture: str, python: str, alone: bool = True
+) -> None:
+    """alone: the pins are all there is; otherwise pip adds what they need."""
     platforms = [f"--platform={system}_{_machine(architecture)}" for system in _PLATFORMS]
     command = [*_PIP, "install", "--quiet", "--disable-pip-version-check"]
-    command += ["--no-deps", "--no-compile", "--only-binary=:all:", f"--python-version={python}"]
+    command += [
+        *(["--no-deps"] if alone else []),
+        "--no-compile",
+        "--only-binary=:all:",
+        f"--python-version={python}",
+    ]
     command += ["--implementation=cp", *platforms, f"--target={folder}", *pins]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:

@@ -9,6 +9,11 @@ from typing import Any
 from orchard.aws.account import Account, code_of
 from orchard.cloud.regions import REGIONS, bucket_of, check_bucket
 
+# What no setting of ours shortens, and no erasure reaches.
+COPIES_OF_AWS = (
+    "for 30 days EMR keeps the logs of runs on EMR Serverless, and the event logs of clusters on "
+    "EC2, in a bucket of its own in the region; they may name images, and hold no pictures"
+)
 _NONE = {
     "NoSuchBucketPolicy",
     "NoSuchLifecycleConfiguration",
@@ -47,6 +52,7 @@ def guards(account: Account, url: str) -> dict[str, Any]:
             for rule in rules
         },
         "access_log": "CloudTrail data events are not on by default; see docs/how-to/aws.md",
+        "copies_of_aws": COPIES_OF_AWS,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -15,22 +15,31 @@ if TYPE_CHECKING:
 _SPOT_DAYS = 7
 
 
-def refresh(account: Account, region: str, instance_type: str) -> Prices:
+def refresh(account: Account, region: str, types: Iterable[str] | None = None) -> Prices:
     """Ask AWS's price list and Spot market about a region, and keep the answers in the cache.
 
-    Rows that AWS gives no answer for stay as they were, with their source.
+    types: of instances; by default all that the table holds there. Rows that AWS gives no answer
+    for stay as they were, with their source.
     """
     prices = Prices.of(region)
-    _ask(account, prices.table, region, instance_type)
-    prices.table["regions"][region]["refreshed"] = date.today().isoformat()
+    here, pricing = prices.table["regions"][region], account.client("pricing")
+    for instance_type in list(types or here["instances"]):
+        _instance(account, prices.table, region, instance_type)
+    for found in _products(pricing, "ElasticMapReduce", regionCode=region):
+        _serverless(here["serverless"], found, _source())
+    _storage(pricing, here, region)
+    here["refreshed"] = date.today().isoformat()
     prices.keep()
     return prices
 
 
-def _ask(account: Account, table: dict[str, Any], region: str, instance_type: str) -> None:
-    """Put AWS's figures for an instance type and for EMR Serverless into the table's region."""
+def _source() -> str:
+    return f"AWS's price list, {date.today().isoformat()}"
+
+
+def _instance(account: Account, table: dict[str, Any], region: str, instance_type: str) -> None:
+    """Put AWS's figures for an instance type into the table."""
     pricing, here = account.client("pricing"), table["regions"][region]
-    source = f"AWS's price list, {date.today().isoformat()}"
     for found in _products(
         pricing,
         "AmazonEC2",
@@ -43,24 +52,36 @@ def _ask(account: Account, table: dict[str, Any], region: str, instance_type: st
         marketoption="OnDemand",
     ):
         attributes = found["product"]["attributes"]
-        price = _hourly(found)
+        price = _price(found)
         table["types"][instance_type] = {
             "vcpus": int(attributes["vcpu"]),
             "memory_gib": int(float(attributes["memory"].split()[0].replace(",", ""))),
         }
         row = here["instances"].setdefault(instance_type, {"spot_hour": [price, price]})
-        row |= {"hour": price, "source": source}
+        row |= {"hour": price, "source": _source()}
     for found in _products(
         pricing, "ElasticMapReduce", regionCode=region, instanceType=instance_type
     ):
         if found["product"]["attributes"].get("softwareType", "EMR") == "EMR":
-            table["emr_fee"]["hour"][instance_type] = _hourly(found)
-    for found in _products(pricing, "ElasticMapReduce", regionCode=region):
-        _serverless(here["serverless"], found, source)
+            table["emr_fee"]["hour"][instance_type] = _price(found)
     if instance_type in here["instances"]:
         seen = _spot(account.client("ec2"), instance_type)
         if seen:
             here["instances"][instance_type]["spot_hour"] = [min(seen), max(seen)]
+
+
+def _storage(pricing: Any, here: dict[str, Any], region: str) -> None:
+    """S3's requests and both kinds of storage. Tier1 holds PUT and LIST, Tier2 GET."""
+    s3, source = here["s3"], _source()
+    for key, group in (("put_1000", "S3-API-Tier1"), ("get_1000", "S3-API-Tier2")):
+        for found in _products(pricing, "AmazonS3", regionCode=region, group=group):
+            s3 |= {key: 1000 * _price(found), "source": source}
+    standard = {"volumeType": "Standard", "storageClass": "General Purpose"}
+    for found in _products(pricing, "AmazonS3", regionCode=region, **standard):
+        s3 |= {"gb_month": _price(found), "source": source}
+    disks = {"productFamily": "Storage", "volumeApiName": "gp2"}  # the dearer of what EMR may take
+    for found in _products(pricing, "AmazonEC2", regionCode=region, **disks):
+        here["ebs_gb_month"] = {"value": _price(found), "source": source}
 
 
 def _products(pricing: Any, service: str, **attributes: str) -> Iterator[dict[str, Any]]:
@@ -73,10 +94,11 @@ def _products(pricing: Any, service: str, **attributes: str) -> Iterator[dict[st
                 yield product
 
 
-def _hourly(product: dict[str, Any]) -> float:
+def _price(product: dict[str, Any]) -> float:
+    """USD per unit; of prices that fall with the quantity the first, which is the highest."""
     (term, *_) = product["terms"]["OnDemand"].values()
-    (dimension, *_) = term["priceDimensions"].values()
-    return float(dimension["pricePerUnit"]["USD"])
+    dimensions = term["priceDimensions"].values()
+    return max(float(dimension["pricePerUnit"]["USD"]) for dimension in dimensions)
 
 
 def _serverless(rows: dict[str, Any], product: dict[str, Any], source: str) -> None:
@@ -87,7 +109,7 @@ def _serverless(rows: dict[str, Any], product: dict[str, Any], source: str) -> N
     row = rows["arm64" if "arm" in usage else "x86_64"]
     for word, key in (("vcpu", "vcpu_hour"), ("memory", "gb_hour")):
         if word in usage:
-            row |= {key: _hourly(product), "source": source}
+            row |= {key: _price(product), "source": source}
 
 
 def _spot(ec2: Any, instance_type: str) -> list[float]:

@@ -30,6 +30,8 @@ def _create_cluster(request: dict[str, Any]) -> list[str]:
         "EmrManagedMasterSecurityGroup": instances["EmrManagedMasterSecurityGroup"],
         "EmrManagedSlaveSecurityGroup": instances["EmrManagedSlaveSecurityGroup"],
     }
+    if "Ec2KeyName" in instances:
+        attributes["KeyName"] = instances["Ec2KeyName"]
     options: dict[str, Any] = {
         "name": request["Name"],
         "release-label": request["ReleaseLabel"],
@@ -40,7 +42,6 @@ def _create_cluster(request: dict[str, Any]) -> list[str]:
         "step-concurrency-level": str(request["StepConcurrencyLevel"]),
         "ec2-attributes": json.dumps(attributes),
         "instance-fleets": json.dumps(instances["InstanceFleets"]),
-        "managed-scaling-policy": json.dumps(request["ManagedScalingPolicy"]),
         "auto-termination-policy": json.dumps(request["AutoTerminationPolicy"]),
         "configurations": json.dumps(request["Configurations"]),
         "bootstrap-actions": json.dumps(
@@ -50,6 +51,8 @@ def _create_cluster(request: dict[str, Any]) -> list[str]:
             ]
         ),
     }
+    if "ManagedScalingPolicy" in request:
+        options["managed-scaling-policy"] = json.dumps(request["ManagedScalingPolicy"])
     words = [word for name, value in options.items() for word in (f"--{name}", value)]
     words += ["--applications", *(f"Name={item['Name']}" for item in request["Applications"])]
     words += ["--tags", *(f"{tag['Key']}={tag['Value']}" for tag in request["Tags"])]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from orchard.aws.package import FOLDER
+from orchard.aws.session import INTERPRETER, session_settings
 from orchard.cloud.prices import Prices
-from orchard.cloud.settings import EMR_TAG, PYTHON, REGION_VARIABLES, TAG, ClusterConfig
+from orchard.cloud.releases import RELEASES
+from orchard.cloud.settings import EMR_TAG, REGION_VARIABLES, TAG, ClusterConfig
 
 SPOT_WAIT_MINUTES = 10  # for Spot capacity; then the task nodes are bought on demand
 # Of a node's memory, for the executor. YARN gives away three quarters of 16 GiB, two thirds of 8,
@@ -17,14 +19,18 @@ SCRIPTS = ("stop_after.sh", "notebooks.sh", "step.sh")
 
 
 def run_job_flow(
-    config: ClusterConfig, outputs: dict[str, str], steps: list[dict[str, Any]] | None = None
+    config: ClusterConfig,
+    outputs: dict[str, str],
+    steps: list[dict[str, Any]] | None = None,
+    code: str | None = None,
 ) -> dict[str, Any]:
     """A cluster that ends: after its steps, when idle, and when its time is over.
 
-    Without steps it waits for work until it is idle.
+    Without steps it waits for work until it is idle. code: the archive's URL, for its notebooks.
     """
     bucket = outputs["BucketName"]
-    applications = ["Hadoop", "Spark", *(["JupyterHub"] if config.notebooks else [])]
+    applications = [*RELEASES[config.release].applications]
+    applications += ["JupyterHub"] if config.notebooks else []
     return {
         "Name": config.name,
         "ReleaseLabel": config.release,
@@ -35,6 +41,7 @@ def run_job_flow(
             "Ec2SubnetIds": [outputs["SubnetId"]],
             "EmrManagedMasterSecurityGroup": outputs["PrimaryGroupId"],
             "EmrManagedSlaveSecurityGroup": outputs["NodeGroupId"],
+            **({"Ec2KeyName": config.key_name} if config.key_name else {}),
             "KeepJobFlowAliveWhenNoSteps": not steps,
             "TerminationProtected": False,
             "UnhealthyNodeReplacement": True,
@@ -42,7 +49,7 @@ def run_job_flow(
         "Steps": steps or [],
         "StepConcurrencyLevel": 1 if steps else 2,
         "BootstrapActions": _bootstrap(config, bucket),
-        "Configurations": _configurations(config, bucket),
+        "Configurations": _configurations(config, bucket, code),
         "SecurityConfiguration": f"{config.name}-encryption",
         "JobFlowRole": f"{config.name}-{config.region}-node",
         "ServiceRole": f"{config.name}-{config.region}-emr",
@@ -132,8 +139,9 @@ def secret_name(name: str) -> str:
     return f"orchard/{name}/jupyterhub"
 
 
-def _configurations(config: ClusterConfig, bucket: str) -> list[dict[str, Any]]:
-    python = {"PYSPARK_PYTHON": f"/usr/bin/python{PYTHON}"}
+def _configurations(config: ClusterConfig, bucket: str, code: str | None) -> list[dict[str, Any]]:
+    python = {"PYSPARK_PYTHON": INTERPRETER}
+    sessions = session_settings(code, config.region) | _executor(config) if code else {}
     found: list[dict[str, Any]] = [
         {
             "Classification": "spark-env",
@@ -145,6 +153,7 @@ def _configurations(config: ClusterConfig, bucket: str) -> list[dict[str, Any]]:
                 "spark.io.encryption.enabled": "true",
                 "spark.authenticate": "true",
                 "spark.network.crypto.enabled": "true",
+                **(sessions if config.notebooks else {}),
             },
         },
     ]
@@ -154,18 +163,25 @@ def _configurations(config: ClusterConfig, bucket: str) -> list[dict[str, Any]]:
     return found
 
 
-def _conf(config: ClusterConfig) -> dict[str, Any]:
+def _executor(config: ClusterConfig) -> dict[str, str]:
+    """One on each node, with room for the Python processes."""
     instance = Prices.of(config.region).instance(config.instance_type)
-    nodes = config.core + config.task
     megabytes = int(instance.memory_gib * 1024 * EXECUTOR_SHARE)
     heap = int(megabytes * HEAP_SHARE)
+    return {
+        "spark.executor.cores": str(instance.vcpus),
+        "spark.executor.memory": f"{heap}m",
+        "spark.executor.memoryOverhead": f"{megabytes - heap}m",
+    }
+
+
+def _conf(config: ClusterConfig) -> dict[str, Any]:
+    nodes = config.core + config.task
     return {
         "spark.executorEnv.PYTHONPATH": f"./{FOLDER}",
         **{f"spark.executorEnv.{name}": config.region for name in REGION_VARIABLES},
         "spark.dynamicAllocation.enabled": "false",
         "spark.executor.instances": nodes,
-        "spark.executor.cores": instance.vcpus,
-        "spark.executor.memory": f"{heap}m",
-        "spark.executor.memoryOverhead": f"{megabytes - heap}m",
-        "spark.default.parallelism": nodes * instance.vcpus,
+        **(executor := _executor(config)),
+        "spark.default.parallelism": nodes * int(executor["spark.executor.cores"]),
     }

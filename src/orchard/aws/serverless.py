@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from orchard.aws.account import Account, code_of
+from orchard.aws.bill import NOT_TOLD, Used
 from orchard.aws.launch import FAILED, RUNNING, STOPPED, SUCCEEDED, WAITING, Launch, State
 from orchard.aws.package import FOLDER
 from orchard.cloud.estimate import Item
@@ -18,6 +19,8 @@ from orchard.errors import OrchardError
 HEAP_GB, OVERHEAD_GB = 5, 7
 _JOBS_ALIVE = ["SUBMITTED", "PENDING", "SCHEDULED", "RUNNING", "QUEUED"]
 _NOT_ENDED = [*_JOBS_ALIVE, "CANCELLING"]
+_CANCELLED = ("CANCELLING", "CANCELLED")
+_ENDED = ("SUCCESS", "FAILED", "CANCELLED")
 _LOOK_SECONDS = 3.0
 
 Say = Callable[[str], None]
@@ -36,7 +39,7 @@ class Serverless:
         found = applications(self.account, self.config.name)
         return str(found[0]["id"]) if found else None
 
-    def up(self) -> str:
+    def up(self, code: str | None = None) -> str:
         """Raises OrchardError where the stack has not made the application."""
         if found := self.running():
             return found
@@ -62,24 +65,39 @@ class Serverless:
             found = self._client.get_application(applicationId=launch.cluster)["application"]
             return State(WAITING, found["state"], found.get("stateDetails", ""))
         run = self._run(launch)
-        phase = _PHASES.get(run["state"], WAITING)
-        return State(phase, run["state"], run.get("stateDetails") or "")
+        return State(_PHASES.get(run["state"], WAITING), run["state"], self._why(run))
 
     def stop(self, launch: Launch) -> None:
         if launch.job and not self.look(launch).is_final:
             self._client.cancel_job_run(applicationId=launch.cluster, jobRunId=launch.job)
 
-    def used(self, launch: Launch) -> list[Item]:
-        """The hours that EMR Serverless bills, which it tells some minutes after the end."""
+    def used(self, launch: Launch) -> Used:
+        """The hours that EMR Serverless bills, which it tells some minutes after the end.
+
+        Before that those that it counted, which leave out what is rounded up; then nothing.
+        """
         if launch.job is None:
-            return []
-        hours = self._run(launch).get("billedResourceUtilization") or {}
+            return Used(note="an application without a job run costs nothing by the hour")
+        run = self._run(launch)
+        if billed := self._hours(run.get("billedResourceUtilization")):
+            return Used(billed)
+        if counted := self._hours(run.get("totalResourceUtilization")):
+            note = "AWS has not billed the hours yet; these are the ones that it counted"
+            return Used(counted, is_final=False, note=note)
+        if run["state"] in _ENDED and "startedAt" not in run:
+            return Used(note="the job run never started, so it used nothing")
+        return NOT_TOLD
+
+    def _hours(self, hours: dict[str, float] | None) -> tuple[Item, ...]:
+        """Their price; empty where there are none yet."""
+        cpus, memory = (float((hours or {}).get(key, 0)) for key in ("vCPUHour", "memoryGBHour"))
+        if not cpus:
+            return ()
         vcpu, gb = Prices.of(self.account.region).serverless(self.config.architecture)
-        cpus, memory = float(hours.get("vCPUHour", 0)), float(hours.get("memoryGBHour", 0))
-        return [
+        return (
             Item(f"{cpus:.2f} vCPU hours", cpus * vcpu, cpus * vcpu),
             Item(f"{memory:.2f} GB hours", memory * gb, memory * gb),
-        ]
+        )
 
     def logs(self, launch: Launch) -> list[str]:
         base = f"logs/applications/{launch.cluster}/jobs/{launch.job}/SPARK_DRIVER/"
@@ -93,6 +111,17 @@ class Serverless:
             applicationId=launch.cluster, jobRunId=launch.job
         )
         return {"Spark UI": str(found["url"])}
+
+    def _why(self, run: dict[str, Any]) -> str:
+        """A run whose time is over ends as one that somebody cancelled: by its length it is told.
+
+        Whether AWS counts from the submission or from the start is not documented; both count here.
+        """
+        detail = str(run.get("stateDetails") or "")
+        minutes = run.get("executionTimeoutMinutes") or self.config.timeout
+        if run["state"] in _CANCELLED and _seconds(run) >= 60 * minutes:
+            return f"stopped after --timeout {minutes} minutes{f' ({detail})' * bool(detail)}"
+        return detail
 
     def _run(self, launch: Launch) -> dict[str, Any]:
         found = self._client.get_job_run(applicationId=launch.cluster, jobRunId=launch.job)
@@ -154,6 +183,14 @@ class Serverless:
         }
 
 
+def _seconds(run: dict[str, Any]) -> float:
+    """How long a run took, without the time in the queue."""
+    waited = float(run.get("queuedDurationMilliseconds") or 0) / 1000
+    lived = (run.get("endedAt") or run["updatedAt"]) - run["createdAt"]
+    counted = float(run.get("totalExecutionDurationSeconds") or 0)
+    return max(counted, float(lived.total_seconds()) - waited)
+
+
 def applications(account: Account, name: str | None = None) -> list[dict[str, Any]]:
     """EMR Serverless applications of a name that are not terminated; all where it is None."""
     pages = account.client("emr-serverless").get_paginator("list_applications").paginate()
@@ -167,15 +204,21 @@ def applications(account: Account, name: str | None = None) -> list[dict[str, An
 
 def runs(client: Any, application: str, states: list[str] | None = None) -> list[str]:
     """Ids of an application's job runs that have not ended; of those in given states."""
+    return [str(run["id"]) for run in _listed(client, application, states=states or _NOT_ENDED)]
+
+
+def named_runs(client: Any, application: str, name: str) -> list[dict[str, Any]]:
+    """An application's job runs of a name, as far back as EMR Serverless lists them."""
+    return [run for run in _listed(client, application) if run.get("name") == name]
+
+
+def _listed(client: Any, application: str, **which: Any) -> list[dict[str, Any]]:
+    """None where there is no such application any more."""
     from botocore.exceptions import ClientError
 
-    pages = client.get_paginator("list_job_runs")
+    pages = client.get_paginator("list_job_runs").paginate(applicationId=application, **which)
     try:
-        return [
-            str(run["id"])
-            for page in pages.paginate(applicationId=application, states=states or _NOT_ENDED)
-            for run in page["jobRuns"]
-        ]
+        return [run for page in pages for run in page["jobRuns"]]
     except ClientError as error:
         if code_of(error) == "ResourceNotFoundException":
             return []

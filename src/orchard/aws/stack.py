@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
+from orchard.aws import spot
+from orchard.aws.access import Access
 from orchard.aws.account import Account, code_of
 from orchard.cloud.prices import Prices
 from orchard.cloud.settings import EMR_TAG, TAG, WORKER_GB, WORKER_VCPUS, ClusterConfig
@@ -53,20 +54,22 @@ def bucket_name(account: Account, name: str) -> str:
 
 
 def deploy(
-    account: Account, config: ClusterConfig, sources: tuple[str, ...] = (), say: Say = print
+    account: Account, config: ClusterConfig, access: Access | None = None, say: Say = print
 ) -> dict[str, str]:
     """Make the stacks that `config` needs, or bring them up to date; their outputs.
 
-    sources: other buckets that jobs may read, besides those that they may read already: another
-    run, queued or under way, may need them.
+    access: what jobs may touch, besides what they may touch already: another run, queued or under
+    way, may need it.
     """
-    arns = _arns({*sources, *readable(account, config.name)})
+    arns = (granted(account, config.name) | (access or Access())).parameters()
     wanted = _durable(account, config) | arns
     if describe(account.client("cloudformation"), upload_name(config.name)):
         wanted["Notify"] = "true"
     outputs = ensure(account, config.name, "durable", wanted, say=say)
     if not config.is_serverless:
-        own = {"Stack": config.name, "SshFrom": config.ssh_cidr or ""}
+        uses_spot = config.spot and config.task > 0
+        has_role = spot.ensure_role(account, uses_spot, lambda text: say(f"warning: {text}"))
+        own = {"Stack": config.name, "Spot": str(has_role).lower()}
         outputs |= ensure(
             account, ec2_name(config.name), "ec2", own | arns, {EMR_TAG: "true"}, say=say
         )
@@ -207,18 +210,8 @@ def _durable(account: Account, config: ClusterConfig) -> dict[str, str]:
     }
 
 
-def readable(account: Account, name: str) -> set[str]:
-    """The buckets beside its own that jobs of a stack may read."""
+def granted(account: Account, name: str) -> Access:
+    """What jobs of a stack may touch beside its own bucket."""
     found = describe(account.client("cloudformation"), name) or {}
     values = {item["ParameterKey"]: item["ParameterValue"] for item in found.get("Parameters", ())}
-    return set(re.findall(r":::([a-z0-9.-]+)", values.get("SourceBuckets", "")))
-
-
-def _arns(sources: Iterable[str]) -> dict[str, str]:
-    buckets = sorted(sources)
-    if not buckets:
-        return {}
-    return {
-        "SourceBuckets": ",".join(f"arn:aws:s3:::{bucket}" for bucket in buckets),
-        "SourceObjects": ",".join(f"arn:aws:s3:::{bucket}/*" for bucket in buckets),
-    }
+    return Access.of(values)

@@ -9,6 +9,7 @@ from orchard.aws import notebooks, public_access, stack
 from orchard.aws.account import Account, code_of
 from orchard.aws.emr import ALIVE, clusters, end, tags_of
 from orchard.aws.serverless import applications, stop
+from orchard.cloud.prices import Prices
 from orchard.cloud.settings import TAG
 
 _BATCH = 1000  # what DeleteObjects takes
@@ -24,6 +25,15 @@ def stop_all(account: Account, name: str, say: Say) -> None:
     end(account, mine)
     for application in applications(account, name):
         stop(account, application["id"], say)
+
+
+def rent(account: Account, name: str) -> str:
+    """What a stack costs while nothing runs, in words."""
+    prices = Prices.of(account.region)
+    words = f"{prices.s3['gb_month']:g} USD per GB and month"
+    if stack.describe(account.client("cloudformation"), stack.ec2_name(name)):
+        words += f" and {prices.fixed('kms_key_month'):g} USD per month for the disks' key"
+    return f"{words}, without tax"
 
 
 def remove_all(account: Account, name: str, say: Say) -> list[str]:

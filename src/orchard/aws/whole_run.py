@@ -5,32 +5,43 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from orchard.aws import sync
+from orchard.aws import bill, sync
 from orchard.aws.cluster import Cluster
 from orchard.aws.follow import follow
 from orchard.aws.launch import SUCCEEDED, Launch
-from orchard.aws.words import bill_table, estimate_tables
+from orchard.aws.words import estimate_tables
 from orchard.cloud.regions import bucket_of
 from orchard.config import RunConfig
-from orchard.errors import OrchardError
+from orchard.errors import ConfigError, OrchardError
 from orchard.storage import is_remote, split
 
+REPORT, TABLES = "report", "tables"  # what of a result comes back
 FETCHED = ("report/", "runs/", "explained_variance.csv")
 
 
 def whole_run(
-    cluster: Cluster, run: RunConfig, rate: float | None, confirm: Callable[[str], None]
+    cluster: Cluster,
+    run: RunConfig,
+    rate: float | None,
+    confirm: Callable[[str], None],
+    fetch: str = REPORT,
 ) -> Launch:
-    """Do it all; raises OrchardError if the run failed. The cluster ends in any case."""
+    """Do it all; raises OrchardError if the run failed. The cluster ends in any case.
+
+    fetch: "report", with the record and the variances, or "tables", which is all of the result.
+    """
+    if fetch == TABLES and is_remote(run.output):
+        raise ConfigError(f"--fetch tables: OUTPUT {run.output} is no folder on this machine")
     console = cluster.reporter.console
-    sources = cluster.check_places(run)
+    access = cluster.check_places(run)
     uploads = cluster.plan_upload(run)
     work = cluster.workload(run, uploads, rate)
     expected = cluster.estimate(work)
     for part in estimate_tables(cluster.config, work, expected):
         console.print(part)
+    cluster.check_account()
     confirm("Start it?")
-    backend = cluster.deploy(sources)
+    backend = cluster.deploy(access)
     code = cluster.upload_code()
     cluster.upload_images(uploads)
     made = cluster.submit(backend, run, code, alone=True, expected=expected)
@@ -41,7 +52,11 @@ def whole_run(
     if not cluster.config.is_serverless:
         cluster.reporter.say(f"ending cluster {made.cluster}")
         backend.stop(made)
-    console.print(bill_table("used", backend.used(made), expected.eur_per_usd))
+    if state.phase == SUCCEEDED:  # before the bill, which somebody may not want to wait for
+        _fetch(cluster, run, made, fetch)
+    used = bill.wait_for(backend, made, cluster.reporter)
+    for part in bill.shown("used", used, expected.eur_per_usd, made.id):
+        console.print(part)
     low, high = expected.total_eur
     cluster.reporter.say(f"estimated: {low:.2f} to {high:.2f} EUR; AWS's own bill lags by hours")
     if state.phase != SUCCEEDED:
@@ -49,21 +64,20 @@ def whole_run(
             f"{made.id}: {state.name}{f': {state.detail}' if state.detail else ''}; "
             f"`orchard cluster logs {made.id}` shows what it wrote"
         )
-    _fetch(cluster, run, made)
+    cluster.reporter.say(f"Result: {(made.run or {})['output']}")
     return made
 
 
-def _fetch(cluster: Cluster, run: RunConfig, made: Launch) -> None:
-    """Report, record and variances to where the user asked for them."""
+def _fetch(cluster: Cluster, run: RunConfig, made: Launch, what: str) -> None:
+    """Report, record and variances to where the user asked for them; or all that the run wrote."""
     assert made.run is not None
     url = made.run["output"]
     if not is_remote(run.output):
         folder, (_, prefix) = Path(run.output), split(url)
-        for part in FETCHED:
+        for part in FETCHED if what == REPORT else ("",):
             target = folder / part if part.endswith("/") else folder
             key = f"{prefix}/{part}"
-            if part.endswith("/"):
+            if key.endswith("/"):
                 sync.fetch(cluster.account, bucket_of(url), key, target)
             else:
                 sync.fetch_one(cluster.account, bucket_of(url), key, target / part)
-    cluster.reporter.say(f"Result: {url}")

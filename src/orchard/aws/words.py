@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from orchard.aws.sweep import Found
 from orchard.cloud.estimate import CloudEstimate, Item, Workload
-from orchard.cloud.settings import RELEASES, ClusterConfig
+from orchard.cloud.prices import Prices, stale
+from orchard.cloud.releases import RELEASES
+from orchard.cloud.settings import ClusterConfig
+
+if TYPE_CHECKING:
+    from orchard.aws.sweep import Found
 
 
 def estimate_tables(
@@ -20,6 +25,10 @@ def estimate_tables(
         f"), {'EMR Serverless' if config.is_serverless else 'EMR on EC2'}, {where}"
     )
     yield bill_table(f"estimate, prices of {found.prices_date}", found.items, found.eur_per_usd)
+    if warning := stale(found.prices_date):
+        yield f"Warning: {warning}"
+    if found.puts_dominate:
+        yield _of_uploads(work, found)
     low, high = found.minutes
     how = "measured" if work.is_measured else "as in docs/results.md; give your own with --rate"
     yield (
@@ -30,6 +39,17 @@ def estimate_tables(
         f"At most {found.worst_eur:.2f} EUR: {found.hourly * found.eur_per_usd:.2f} EUR per hour "
         f"at full size on demand, stopped after {found.longest_minutes:.0f} minutes, and storage; "
         f"--max-cost {config.max_cost:g}."
+    )
+
+
+def _of_uploads(work: Workload, found: CloudEstimate) -> str:
+    rate, (low, high) = found.eur_per_usd, found.puts
+    return (
+        f"Most of it, {low * rate:.2f} to {high * rate:.2f} EUR, is S3's price for the "
+        f"{work.uploads:,} PUT requests of the upload, one for each image; it is the same whoever "
+        "uploads them, and however large they are. Images that lie in a bucket in the EU already "
+        "cost none: name it as SOURCE, s3://BUCKET/FOLDER. Fewer, larger objects, such as "
+        "archives, would cost less, and cannot be read as a SOURCE yet."
     )
 
 
@@ -45,6 +65,24 @@ def bill_table(title: str, items: Iterable[Item], eur_per_usd: float) -> Table:
     table.add_section()
     table.add_row("total, without tax", *_euros(low, high))
     return table
+
+
+def price_tables(prices: Prices) -> Iterable[Table | str]:
+    """The prices, with numbers for where they were found, and what the numbers mean."""
+    table = Table(
+        title=f"prices of {prices.date} in {prices.region}, without tax", title_justify="left"
+    )
+    for name in ("what", "per"):
+        table.add_column(name)
+    for name in ("USD", "source"):
+        table.add_column(name, justify="right")
+    numbers: dict[str, int] = {}
+    for row in prices.rows():
+        usd = " to ".join(f"{value:.6g}" for value in row.usd)
+        number = numbers.setdefault(row.source, len(numbers) + 1)
+        table.add_row(row.name, row.unit, usd, str(number))
+    yield table
+    yield from (f"{number}: {source}" for source, number in numbers.items())
 
 
 def found_table(found: Iterable[Found]) -> Table:
@@ -63,4 +101,11 @@ def _nodes(config: ClusterConfig) -> str:
 
 
 def _euros(*values: float) -> list[str]:
-    return [f"{value:.4f}" if 0 < value < 0.01 else f"{value:.2f}" for value in values]
+    return [_euro(value) for value in values]
+
+
+def _euro(value: float) -> str:
+    """Never as nothing what costs something."""
+    if 0 < value < 0.0001:
+        return "< 0.0001"
+    return f"{value:.4f}" if 0 < value < 0.01 else f"{value:.2f}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from orchard.cli import cluster_started
+from orchard.cli import cluster_plan, cluster_started
 from orchard.cli.cluster_options import CloudCommand, cluster_options, context_of, run_options
 from orchard.cli.printing import echo, echo_text, show
 from orchard.errors import ConfigError
@@ -66,17 +66,19 @@ def estimate_command(
 
     config = config_of(options)
     if refresh_prices:
-        prices = refresh(account_of(options), config.region, config.instance_type)
+        prices = refresh(account_of(options), config.region, [config.instance_type])
     else:
         prices = Prices.of(config.region)
     if sources:
-        n, size = measure_folders(sources, config.region)
+        n, size, uploads = measure_folders(sources, config.region)
         rate = measure_rate(sources, weights) if measure else rate
     elif images:
-        n, size = images, 0
+        n, size, uploads = images, 0, images
     else:
         raise ConfigError("give a SOURCE, or --images N")
-    work = Workload(n, size, rate or IMAGES_PER_SECOND, is_measured=rate is not None, uploads=n)
+    work = Workload(
+        n, size, rate or IMAGES_PER_SECOND, is_measured=rate is not None, uploads=uploads
+    )
     found = estimate(config, work, prices)
     show(*estimate_tables(config, work, found))
     if sources_of_prices:
@@ -87,12 +89,23 @@ def estimate_command(
 
 @cluster_group.command("up", cls=CloudCommand, short_help="Make the stack; on EC2 a cluster too.")
 @click.option("--source-bucket", multiple=True, help="Another bucket that jobs may read.")
+@click.option(
+    "--output-bucket",
+    multiple=True,
+    metavar="s3://BUCKET/FOLDER",
+    help="Another place where jobs may write results.",
+)
 @click.option("--print-cli", is_flag=True, help="Show the aws command for the cluster, start none.")
 @click.option("--as-json", is_flag=True, help="With it: RunJobFlow's parameters, as Airflow wants.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @cluster_options
 def up_command(
-    source_bucket: tuple[str, ...], print_cli: bool, as_json: bool, yes: bool, **options: Any
+    source_bucket: tuple[str, ...],
+    output_bucket: tuple[str, ...],
+    print_cli: bool,
+    as_json: bool,
+    yes: bool,
+    **options: Any,
 ) -> None:
     """Make or update what lasts (bucket, roles, logs, budget); on EC2 also start a cluster.
 
@@ -101,22 +114,22 @@ def up_command(
     """
     from orchard.aws.print_cli import aws_command
     from orchard.aws.run_job_flow import run_job_flow
-    from orchard.cloud.regions import check_bucket
 
     context = context_of(options)
     config, cluster = context.config, context.cluster
-    for bucket in source_bucket:
-        check_bucket(context.account.client("s3"), f"s3://{bucket}")
+    access = cluster.access(tuple(f"s3://{name}" for name in source_bucket), output_bucket)
     most = context.guard_idle()
     if print_cli:
         outputs = context.known_outputs()
-        request = run_job_flow(config, outputs)
+        code = f"s3://{cluster.bucket}/code/ARCHIVE.zip"
+        request = run_job_flow(config, outputs, code=code)
         line = aws_command("emr", "RunJobFlow", request, config.region)
         echo_text(json.dumps(request, indent=1) if as_json else line)
         return
+    cluster.check_account()
     started = "" if config.is_serverless else f", and start a cluster for at most {most:.2f} EUR"
     context.confirm(f"Make the stack {config.name} in {config.region}{started}?", yes)
-    made = cluster.start(source_bucket)
+    made = cluster.start(access)
     echo(f"{made.cluster} is ready or on its way; bucket: s3://{cluster.bucket}")
 
 
@@ -136,7 +149,7 @@ def submit_command(
     """Send a run to what `up` made, and return; `status` and `logs` show its progress.
 
     SOURCE and OUTPUT are as in `orchard cluster run`; a SOURCE in another bucket needs
-    `orchard cluster up --source-bucket`.
+    `orchard cluster up --source-bucket`, an OUTPUT there `--output-bucket`.
     """
     from orchard.aws.on_upload import install
     from orchard.aws.print_cli import aws_command
@@ -146,9 +159,9 @@ def submit_command(
     run = context.run_config(paths, options)
     now = not (print_cli or on_upload)
     cluster = context.cluster.as_running() if now else context.cluster
-    sources = cluster.check_places(run)
+    access = cluster.check_places(run)
     if now:
-        cluster.check_readable(sources)
+        cluster.check_granted(run, access)
     uploads = cluster.plan_upload(run)
     work = cluster.workload(run, uploads, options.get("rate"))
     expected = cluster.estimate(work)
@@ -161,6 +174,8 @@ def submit_command(
         echo(aws_command(service, call, request, context.config.region))
         return
     show(*estimate_tables(cluster.config, work, expected))
+    if cluster.config.is_serverless:
+        cluster.check_account()
     backend = cluster.backend()
     code = cluster.upload_code()
     cluster.upload_images(uploads)
@@ -174,24 +189,35 @@ def submit_command(
 
 @cluster_group.command("run", cls=CloudCommand, short_help="Estimate, run, follow, show the bill.")
 @click.argument("paths", metavar="SOURCE... OUTPUT", nargs=-1, required=True)
+@click.option(
+    "--fetch",
+    type=click.Choice(["report", "tables"]),
+    default="report",
+    show_default=True,
+    help="What comes into OUTPUT: the report, or the whole result with its tables.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @run_options
 @cluster_options
-def run_command(paths: tuple[str, ...], yes: bool, **options: Any) -> None:
+def run_command(paths: tuple[str, ...], fetch: str, yes: bool, **options: Any) -> None:
     """Estimate, confirm, deploy, upload, run, follow, fetch the report, end, and show the bill.
 
     SOURCE is a folder, which is uploaded, or s3://BUCKET/FOLDER in the EU, which is read where it
     is. OUTPUT is a folder: the result stays in the bucket under results/, and its report, its
-    record and its variances are fetched into OUTPUT. Ctrl-C stops watching, not the run.
+    record and its variances are fetched into OUTPUT (with --fetch tables, all of it). Or OUTPUT is
+    s3://BUCKET/FOLDER, where the result is written. Ctrl-C stops watching, not the run.
     """
     from orchard.aws.whole_run import whole_run
 
     context = context_of(options)
     run = context.run_config(paths, options)
-    whole_run(context.cluster, run, options.get("rate"), lambda text: context.confirm(text, yes))
+    rate = options.get("rate")
+    whole_run(context.cluster, run, rate, lambda text: context.confirm(text, yes), fetch)
 
 
 for command in (
+    cluster_plan.prices_command,
+    cluster_plan.permissions_command,
     cluster_started.status_command,
     cluster_started.logs_command,
     cluster_started.ui_command,

@@ -9,6 +9,7 @@ import click
 
 from orchard.cli.command import Command
 from orchard.cli.run import run_command
+from orchard.cloud.releases import RELEASES
 from orchard.errors import ConfigError
 from orchard.printable import printable
 
@@ -59,10 +60,10 @@ def cluster_options(command: Any) -> Any:
             ),
             click.option(
                 "--release",
-                type=click.Choice(["emr-7.13.0", "emr-spark-8.0.0"]),
-                help="Of EMR: with Spark 3.5 (default), or with Spark 4.0.",
+                type=click.Choice([*RELEASES]),
+                help="Of EMR: emr-7 has Spark 3.5, emr-spark-8 Spark 4; default emr-7.13.0.",
             ),
-            click.option("--workers", type=int, help="serverless: of 4 vCPUs, 12 GB; default 4."),
+            click.option("--workers", type=int, help="serverless: of 4 vCPUs, 12 GB; default 3."),
             click.option(
                 "--architecture",
                 type=click.Choice(["x86_64", "arm64"]),
@@ -94,7 +95,13 @@ def cluster_options(command: Any) -> Any:
                 metavar="SECONDS",
                 help="A cluster without work ends after this long, 60 to 604800; default 900.",
             ),
-            click.option("--ssh-from", metavar="ADDRESS", help="ec2: open port 22 to one address."),
+            click.option("--key-name", help="ec2: an EC2 key pair, for `ui --socks`."),
+            click.option(
+                "--package",
+                multiple=True,
+                metavar="NAME==VERSION",
+                help="Another package that jobs and notebooks can import.",
+            ),
             click.option("--notebooks", is_flag=True, help="ec2: with JupyterHub."),
             click.option("--email", help="Whom AWS Budgets writes to at 50, 80 and 100 %."),
             click.option("--log-days", type=int, help="Keep logs and old versions; default 30."),
@@ -130,7 +137,6 @@ def config_of(options: dict[str, Any], region: str | None = None) -> ClusterConf
     from orchard.cloud.settings import ClusterConfig
 
     fields = {key: options.get(key) for key in ClusterConfig.__dataclass_fields__}
-    fields["ssh_cidr"] = options.get("ssh_from")
     given = {key: value for key, value in fields.items() if value is not None}
     given["region"] = check_region(region or options.get("region") or region_of_environment())
     return ClusterConfig(**given)

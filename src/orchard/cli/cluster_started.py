@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from orchard.aws.tunnel import PAGES
 from orchard.cli.cluster_options import CloudCommand, cluster_options, context_of
 from orchard.cli.printing import echo, show
 from orchard.errors import ConfigError, OrchardError
@@ -16,8 +17,8 @@ from orchard.errors import ConfigError, OrchardError
 @cluster_options
 def status_command(launch_id: str | None, **options: Any) -> None:
     """How a run or a cluster stands, and what it used so far; the newest, or that of ID."""
+    from orchard.aws import bill
     from orchard.aws.follow import progress_of
-    from orchard.aws.words import bill_table
     from orchard.cloud.prices import Prices
 
     context = context_of(options)
@@ -28,7 +29,7 @@ def status_command(launch_id: str | None, **options: Any) -> None:
     if told.get("total"):
         echo(f"{told['done']:,} of {told['total']:,} images, {told['errors']:,} errors")
     rate = found.config.eur_per_usd or Prices.of(context.account.region).eur_per_usd
-    show(bill_table("used so far", backend.used(found), rate))
+    show(*bill.shown("used so far", backend.used(found), rate, found.id))
 
 
 @click.command("logs", cls=CloudCommand, short_help="What a run has written.")
@@ -54,40 +55,47 @@ def logs_command(launch_id: str | None, **options: Any) -> None:
 @click.argument("launch_id", metavar="[ID]", required=False)
 @click.option(
     "--page",
-    type=click.Choice(["YARN", "history server", "Spark UI", "JupyterHub"]),
-    help="Of an EC2 cluster's primary node, through Session Manager; no port is opened.",
+    type=click.Choice([*PAGES]),
+    help="Of an EC2 cluster, through Session Manager; no port is opened.",
 )
-@click.option("--ssh-key", type=click.Path(exists=True), help="Tunnel by SSH (see --ssh-from).")
+@click.option("--node", metavar="ADDRESS", help="For a core or task node's page: its address.")
+@click.option("--port", type=int, help="Of the page on the node, where a release has another.")
+@click.option(
+    "--socks",
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="KEY",
+    help="A SOCKS proxy for all pages and their links; KEY is --key-name's private half.",
+)
 @cluster_options
 def ui_command(
-    launch_id: str | None, page: str | None, ssh_key: str | None, **options: Any
+    launch_id: str | None,
+    page: str | None,
+    node: str | None,
+    port: int | None,
+    socks: str | None,
+    **options: Any,
 ) -> None:
-    """Addresses of a run's web pages, or a tunnel to one.
+    """Addresses of a run's web pages, or a tunnel to them.
 
     Without --page: the Spark UI of EMR Serverless, or the history server that AWS keeps off the
     cluster. An open page or notebook keeps a cluster from being idle.
     """
-    from orchard.aws import tunnel
     from orchard.aws.emr import Ec2
-    from orchard.aws.notebooks import password
+    from orchard.aws.ui import hold_page, hold_proxy
 
     context = context_of(options)
     backend, found = context.launch(launch_id)
-    if page is None:
+    if page is None and socks is None:
         for name, address in backend.interfaces(found).items():
             echo(f"{name}: {address}")
         return
     if not isinstance(backend, Ec2):
-        raise ConfigError(f"--page {page}: only a cluster on EC2 has it; leave --page out")
-    port, _ = tunnel.PAGES[page]
-    if ssh_key:
-        command = tunnel.ssh_command(backend.host(found), port, ssh_key)
+        wanted = f"--page {page}" if page else "--socks"
+        raise ConfigError(f"{wanted}: only a cluster on EC2 has it; leave it out")
+    if socks:
+        hold_proxy(backend, found, socks, echo)
     else:
-        command = tunnel.ssm_command(backend.primary(found), port, context.config.region)
-    echo(f"{page}: {tunnel.address(page)} (Ctrl-C closes the tunnel)")
-    if page == "JupyterHub":
-        echo(f"user jovyan, password: {password(context.account, context.config.name)}")
-    tunnel.open_tunnel(command)
+        hold_page(backend, found, str(page), node, port, echo)
 
 
 @click.command("clone", cls=CloudCommand, short_help="Start an identical cluster.")
@@ -137,7 +145,8 @@ def down_command(everything: bool, yes: bool, **options: Any) -> None:
     name, say = context.config.name, context.cluster.reporter.say
     if not everything:
         teardown.stop_all(context.account, name, say)
-        echo("nothing is running; the bucket and the stack stay")
+        rent = teardown.rent(context.account, name)
+        echo(f"nothing is running; the bucket and the stack stay, for {rent}")
         return
     context.confirm(f"Delete s3://{context.cluster.bucket} with all results, and the stack?", yes)
     left = teardown.remove_all(context.account, name, say)

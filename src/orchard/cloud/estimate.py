@@ -29,6 +29,7 @@ OVERHEAD_MINUTES = (0.5, 2.0)  # listing, PCA, figures, writing
 # What EMR gives a node unasked: 64 GiB at 4 vCPUs, 128 at 8, 256 at 16; and the root volume.
 EBS_GB_A_VCPU, EBS_ROOT_GB = 16, 15
 GRACE_MINUTES = 10  # nodes are paid for before the clock on the cluster starts
+REPEATED = 1.2  # requests to S3, at most, for each that is needed
 RESULT_BYTES_AN_IMAGE = 8_000  # 1280 float32 and the components, as Parquet
 
 
@@ -57,7 +58,8 @@ class CloudEstimate:
     """minutes and items: lowest and highest expected, in USD. hourly: USD at full size on demand.
 
     once: USD that do not depend on the time. longest_minutes: after which it is ended whatever
-    happens. prices_date: of the price table.
+    happens. prices_date: of the price table. puts: USD for S3's PUT requests, one for each image
+    that is uploaded; part of items.
     """
 
     minutes: tuple[float, float]
@@ -67,6 +69,12 @@ class CloudEstimate:
     longest_minutes: float
     eur_per_usd: float
     prices_date: str
+    puts: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def puts_dominate(self) -> bool:
+        """Whether they are more than half of what is expected at least, and over a dollar."""
+        return self.puts[0] > max(sum(item.low for item in self.items) / 2, 1.0)
 
     @property
     def total_eur(self) -> tuple[float, float]:
@@ -89,8 +97,9 @@ def estimate(config: ClusterConfig, work: Workload, prices: Prices | None = None
     once = sum(item.high for item in storage)
     rate = config.eur_per_usd or prices.eur_per_usd
     longest = config.timeout + (0 if config.is_serverless else GRACE_MINUTES)
+    puts = _puts(work, prices)
     return CloudEstimate(
-        (low, high), items, hourly(config, prices), once, longest, rate, prices.date
+        (low, high), items, hourly(config, prices), once, longest, rate, prices.date, puts
     )
 
 
@@ -185,12 +194,20 @@ def _times(rate: float, low: float, high: float) -> tuple[float, float]:
     return rate * low, rate * high
 
 
+def _puts(work: Workload, prices: Prices) -> tuple[float, float]:
+    """One for each image that is uploaded, and some again where the line drops."""
+    usd = work.uploads / 1000 * prices.s3["put_1000"]
+    return usd, usd * REPEATED
+
+
 def _storage(work: Workload, prices: Prices) -> list[Item]:
     s3 = prices.s3
     gigabytes = (work.n_bytes + work.n_images * RESULT_BYTES_AN_IMAGE) / 1e9
-    requests = work.uploads / 1000 * s3["put_1000"] + work.n_images / 1000 * s3["get_1000"]
+    gets = work.n_images / 1000 * s3["get_1000"]
     day = gigabytes * s3["gb_month"] / 30
+    uploads = [Item(f"S3, {work.uploads:,} PUT requests", *_puts(work, prices))]
     return [
-        Item("S3 requests", requests, requests * 1.2),
+        *(uploads if work.uploads else []),
+        Item(f"S3, {work.n_images:,} GET requests", gets, gets * REPEATED),
         Item(f"S3, {gigabytes:.2f} GB for a day or a month", day, 30 * day),
     ]

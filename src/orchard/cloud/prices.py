@@ -7,14 +7,18 @@ that was refreshed lies in the cache, beside the weights, and is used from then 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from orchard.errors import ConfigError
 from orchard.model.weights import cache_dir
 
 HOURS_A_MONTH = 730
+STALE_DAYS = 90
 _CACHED = "aws-prices.json"
 
 
@@ -30,6 +34,16 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the table. usd: one price, or the lowest and the highest seen of a Spot price."""
+
+    name: str
+    usd: tuple[float, ...]
+    unit: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Prices:
     """The price table and the region that is asked about."""
 
@@ -40,15 +54,14 @@ class Prices:
     def of(cls, region: str) -> Prices:
         """The package's table, or what a refreshing made of it; an older package's is of no use."""
         table = json.loads((files("orchard.cloud") / "prices.json").read_text("utf-8"))
-        cached = cache_dir() / _CACHED
-        if cached.is_file():
-            refreshed = json.loads(cached.read_text("utf-8"))
+        if kept_in().is_file():
+            refreshed = json.loads(kept_in().read_text("utf-8"))
             table = refreshed if refreshed["date"] >= table["date"] else table
         return cls(region, table)
 
     def keep(self) -> None:
         """Store the table in the cache, to be used from now on."""
-        path = cache_dir() / _CACHED
+        path = kept_in()
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
         part.write_text(json.dumps(self.table, indent=1) + "\n", encoding="utf-8")
@@ -94,17 +107,52 @@ class Prices:
         """public_ipv4_hour, kms_key_month or secret_month."""
         return float(self.table[name]["value"])
 
+    @property
+    def is_refreshed(self) -> bool:
+        """Whether the region's figures come from the cache, where AWS's answers are kept."""
+        return "refreshed" in self._here
+
+    def rows(self) -> Iterator[Row]:
+        """All prices of the region."""
+        here, fees = self._here, self.table["emr_fee"]
+        for name, row in here["instances"].items():
+            yield Row(name, (row["hour"],), "hour", row["source"])
+            yield Row(f"{name} on Spot", tuple(row["spot_hour"]), "hour", row["source"])
+            if fee := fees["hour"].get(name):
+                yield Row(f"EMR's fee on {name}", (fee,), "hour", fees["source"])
+        for cpu, row in here["serverless"].items():
+            for key, unit in (("vcpu_hour", "vCPU hour"), ("gb_hour", "GB hour")):
+                yield Row(f"EMR Serverless, {cpu}", (row[key],), unit, row["source"])
+        ebs, s3 = here["ebs_gb_month"], here["s3"]
+        yield Row("EBS", (ebs["value"],), "GB month", ebs["source"])
+        for key, unit in (
+            ("gb_month", "GB month"), ("put_1000", "1,000 PUT"), ("get_1000", "1,000 GET")
+        ):  # fmt: skip
+            yield Row("S3", (s3[key],), unit, s3["source"])
+        for key in ("public_ipv4_hour", "kms_key_month", "secret_month"):
+            name, _, unit = key.rpartition("_")
+            row = self.table[key]
+            yield Row(name.replace("_", " "), (row["value"],), unit, row["source"])
+        rate = self.table["eur_per_usd"]
+        yield Row("EUR for a USD", (rate["value"],), "", rate["source"])
+
     def sources(self) -> list[tuple[str, str]]:
         """(what, where its figure was found) for all prices of the region."""
-        here = self._here
-        rows = [(name, row["source"]) for name, row in here["instances"].items()]
-        rows += [
-            (f"EMR Serverless, {cpu}", row["source"]) for cpu, row in here["serverless"].items()
-        ]
-        rows += [("EBS", here["ebs_gb_month"]["source"]), ("S3", here["s3"]["source"])]
-        names = ("emr_fee", "public_ipv4_hour", "kms_key_month", "secret_month", "eur_per_usd")
-        return rows + [(name.replace("_", " "), self.table[name]["source"]) for name in names]
+        return list(dict.fromkeys((row.name, row.source) for row in self.rows()))
 
     @property
     def _here(self) -> dict[str, Any]:
         return dict(self.table["regions"][self.region])
+
+
+def kept_in() -> Path:
+    """Where refreshed prices lie."""
+    return cache_dir() / _CACHED
+
+
+def stale(day: str, today: date | None = None) -> str:
+    """What to say of prices of `day` (2026-11-21) if that is over 90 days ago; else nothing."""
+    age = ((today or date.today()) - date.fromisoformat(day)).days
+    if age <= STALE_DAYS:
+        return ""
+    return f"the prices are {age} days old; `orchard cluster prices --refresh` asks AWS for today's"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
@@ -10,15 +9,16 @@ from typing import Annotated, Literal, get_args
 from annotated_types import Gt, Interval, Predicate
 
 from orchard.cloud.regions import check_region
+from orchard.cloud.releases import RELEASES, WITH_JUPYTERHUB
 from orchard.errors import ConfigError
 from orchard.settings import Expected, settle
 
-RELEASES = {"emr-7.13.0": "Spark 3.5", "emr-spark-8.0.0": "Spark 4.0"}
 Backend = Literal["serverless", "ec2"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 PYTHON = "3.11"  # of these releases
 IDLE_SECONDS = range(60, 604_801)  # what EMR's auto-termination policy admits
 TIMEOUT_MINUTES = range(5, 12 * 60 + 1)  # EMR Serverless: at least 5; beyond half a day think again
+LEAST_MINUTES_ON_EC2 = 15
 WORKER_VCPUS, WORKER_GB = 4, 12  # of EMR Serverless, driver and executors alike
 
 # Every resource carries this tag; the second is what AmazonEMRServicePolicy_v2 asks for.
@@ -28,6 +28,7 @@ REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
 EMR_TAG = "for-use-with-amazon-emr-managed-policies"
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,30}")
+_PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[a-z0-9,_-]+\])?==[A-Za-z0-9.+!]+")
 _INSTANCE = re.compile(r"[a-z]+\d[a-z-]*\.\d*[a-z]+")
 
 
@@ -45,15 +46,18 @@ class ClusterConfig:
 
     - name: of the stack, and the first part of all names. region: in the EU.
     - backend: "serverless" (EMR Serverless) or "ec2" (EMR on EC2). release: of EMR.
-    - workers: of EMR Serverless, of 4 vCPUs and 12 GB each; the driver is one more.
+    - workers: of EMR Serverless, of 4 vCPUs and 12 GB each; the driver is one more. A new account
+      may use 16 vCPUs at once.
     - architecture: of EMR Serverless; on EC2 the instance type's.
     - instance_type: of every node. core: nodes bought on demand. task: nodes on Spot, or on demand
       where there is no Spot or `spot` is false.
     - max_cost: EUR; nothing is started whose hourly price times its longest time exceeds it.
     - eur_per_usd: the exchange rate; that of the price table where it is None.
-    - timeout: minutes after which AWS ends it, whatever it does.
+    - timeout: minutes after which AWS ends it, whatever it does; at least 15 on EC2, where a step
+      ends 5 minutes before its node.
     - idle: seconds without work after which a cluster ends.
-    - ssh_cidr: one address as /32, from which port 22 is open; nobody's by default.
+    - key_name: of an EC2 key pair that the nodes of EC2 take, for SSH through Session Manager.
+    - package: more packages for the archive, each as NAME==VERSION, with what they need.
     - notebooks: JupyterHub on the cluster. email: whom AWS Budgets writes to.
     - log_days: how long logs and replaced objects are kept.
 
@@ -71,7 +75,7 @@ class ClusterConfig:
     release: Annotated[str, Predicate(RELEASES.__contains__), Expected(" or ".join(RELEASES))] = (
         "emr-7.13.0"
     )
-    workers: Annotated[int, Interval(ge=1, le=100), Expected("1 to 100 (4 vCPUs each)")] = 4
+    workers: Annotated[int, Interval(ge=1, le=100), Expected("1 to 100 (4 vCPUs each)")] = 3
     architecture: Literal["x86_64", "arm64"] = "x86_64"
     instance_type: Annotated[
         str,
@@ -91,10 +95,9 @@ class ClusterConfig:
     idle: Annotated[
         int, Predicate(IDLE_SECONDS.__contains__), Expected("60 to 604800 (seconds)")
     ] = 900
-    ssh_cidr: Annotated[
-        str | None, Expected("one IPv4 address, such as 203.0.113.7/32", "--ssh-from")
-    ] = None
+    key_name: Annotated[str | None, Expected("the name of an EC2 key pair")] = None
     notebooks: bool = False
+    package: Annotated[tuple[str, ...], Expected("NAME==VERSION")] = ()
     email: Annotated[str | None, Expected("an address")] = None
     log_days: Annotated[int, Interval(ge=1, le=3650), Expected("1 to 3650 (days)")] = 30
 
@@ -103,10 +106,25 @@ class ClusterConfig:
         check_region(self.region)
         if self.backend == "ec2" and self.architecture != self.cpu:
             object.__setattr__(self, "architecture", self.cpu)
-        if self.ssh_cidr is not None:
-            object.__setattr__(self, "ssh_cidr", _single_address(self.ssh_cidr))
+        if not self.is_serverless and self.timeout < LEAST_MINUTES_ON_EC2:
+            raise ConfigError(
+                f"--timeout {self.timeout}: expected {LEAST_MINUTES_ON_EC2} or more on --backend "
+                "ec2, where a step ends 5 minutes before its node"
+            )
+        for text in self.package:
+            if not _PIN.fullmatch(text):
+                raise ConfigError(
+                    f"--package {text}: expected NAME==VERSION, such as shapely==2.1.2"
+                )
+        if self.key_name is not None and self.is_serverless:
+            raise ConfigError("--key-name: only nodes of --backend ec2 take a key")
         if self.notebooks and self.backend != "ec2":
             raise ConfigError("--notebooks: JupyterHub runs on --backend ec2")
+        if self.notebooks and self.release not in WITH_JUPYTERHUB:
+            raise ConfigError(
+                f"--notebooks: {self.release} has no JupyterHub; choose --release "
+                f"{' or '.join(WITH_JUPYTERHUB)}"
+            )
 
     @property
     def cpu(self) -> str:
@@ -116,13 +134,3 @@ class ClusterConfig:
     @property
     def is_serverless(self) -> bool:
         return self.backend == "serverless"
-
-
-def _single_address(text: str) -> str:
-    try:
-        network = ipaddress.IPv4Network(text if "/" in text else f"{text}/32")
-    except ValueError:
-        network = None
-    if network is None or network.prefixlen != 32:
-        raise ConfigError(f"--ssh-from {text}: expected one IPv4 address, such as 203.0.113.7/32")
-    return str(network)
