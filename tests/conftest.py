@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # beside others, a thread of BLAS's for each core only waits
+if "PYTEST_XDIST_WORKER" in os.environ:  # a thread of BLAS for each core would only wait
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np

@@ -55,7 +55,8 @@ class Space:
 
     def from_features(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
         """(n, d) → (n, k)."""
-        return (features.astype(np.float32) - self.mean) @ self.projection.T
+        centred: NDArray[np.float32] = features.astype(np.float32) - self.mean
+        return centred @ self.projection.T
 
     def from_components(self, components: NDArray[np.floating]) -> NDArray[np.float32]:
         """Rows of the components table, (n, k) → (n, k)."""
