@@ -46,4 +46,4 @@ def build(
     found = find(tables, record or runs.last(output), with_thumbnails, storage, allowed, say)
     page = render(found)
     output.put(PAGE, page)
-    return Built(PAGE, len(found.points), found.thumbnails.n_shown, len(page))
+    return Built(PAGE, len(found.placed.points), found.thumbnails.n_shown, len(page))

@@ -34,17 +34,26 @@ NEAR_PAIRS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    """What the page is made of. Points are rows of `images`; their numbers index the arrays."""
+class Placed:
+    """The images on the map. points: (n,) their rows in `Images`; n is the length of each array.
 
-    record: dict[str, Any]
-    images: Images
+    components: (n, k), the leading ones. unusual: places in `points`."""
+
     points: NDArray[np.int64]
     components: NDArray[np.float32]
     embedding: Embedding2D
     neighbours: Neighbours
     near: NearDuplicates
     unusual: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the page is made of."""
+
+    record: dict[str, Any]
+    images: Images
+    placed: Placed
     duplicates: summarise.Duplicates
     classes: Classes
     errors: list[dict[str, Any]]
@@ -69,34 +78,21 @@ def find(
     if card is None or not len(images):
         raise TableError(f"{tables.output.root} has no components; expected the OUTPUT of a run")
     pca, _ = models.load_pca(tables.output, card.pca_id)
-    points = stratified(images.codes, MAX_POINTS)
-    paths = images.paths(points)
-    components = components_of(tables, paths)[:, : neighbours.DIMENSIONS]
-    near_by = neighbours.nearest(components, embedding_2d.n_neighbours(len(points)))
-    digests = images.rows["sha256"].take(pa.array(points)).to_pylist()
-    near = neighbours.near_duplicates(features_of(tables, paths), near_by, digests)
-    say(f"report: placing {len(points):,} points on the map")
-    embedding = embedding_2d.embed(components, near_by)
+    placed = _place(tables, images, say)
     duplicates = summarise.exact_duplicates(images)
     described = classes.describe(tables, images, _n_examples(len(images.labels)))
-    unusual = _unusual(near_by)
     reasons, examples = summarise.errors(tables)
-    pictures = Thumbnails(np.full(len(points), -1, np.int32))
+    pictures = Thumbnails(np.full(len(placed.points), -1, np.int32))
     if with_thumbnails:
         say("report: reading images for thumbnails")
-        shown = _highlights(points, near, unusual, duplicates, described)
-        place = storage or tables.output.storage
-        pictures = thumbnails.make(images.rows, points, shown, place, confines)
-        pictures.errors = thumbnails.of_errors(examples, place, confines)
+        shown = _highlights(placed, duplicates, described)
+        source = storage or tables.output.storage
+        pictures = thumbnails.make(images.rows, placed.points, shown, source, confines)
+        pictures.errors = thumbnails.of_errors(examples, source, confines)
     return Findings(
         record=record,
         images=images,
-        points=points,
-        components=components,
-        embedding=embedding,
-        neighbours=near_by,
-        near=near,
-        unusual=unusual,
+        placed=placed,
         duplicates=duplicates,
         classes=described,
         errors=reasons,
@@ -106,6 +102,18 @@ def find(
         thumbnails=pictures,
         thumbnails_wanted=with_thumbnails,
     )
+
+
+def _place(tables: Tables, images: Images, say: Callable[[str], None]) -> Placed:
+    points = stratified(images.codes, MAX_POINTS)
+    paths = images.paths(points)
+    components = components_of(tables, paths)[:, : neighbours.DIMENSIONS]
+    near_by = neighbours.nearest(components, embedding_2d.n_neighbours(len(points)))
+    digests = images.rows["sha256"].take(pa.array(points)).to_pylist()
+    near = neighbours.near_duplicates(features_of(tables, paths), near_by, digests)
+    say(f"report: placing {len(points):,} points on the map")
+    embedding = embedding_2d.embed(components, near_by)
+    return Placed(points, components, embedding, near_by, near, _unusual(near_by))
 
 
 def _n_examples(n_classes: int) -> int:
@@ -120,15 +128,10 @@ def _unusual(near_by: Neighbours) -> tuple[int, ...]:
     return tuple(order[:UNUSUAL].tolist())
 
 
-def _highlights(
-    points: NDArray[np.int64],
-    near: NearDuplicates,
-    unusual: tuple[int, ...],
-    duplicates: summarise.Duplicates,
-    described: Classes,
-) -> list[int]:
+def _highlights(placed: Placed, duplicates: summarise.Duplicates, described: Classes) -> list[int]:
     """Rows that are shown large."""
-    rows = [int(points[number]) for number in (*near.pairs[:NEAR_PAIRS].ravel(), *unusual)]
+    special = (*placed.near.pairs[:NEAR_PAIRS].ravel(), *placed.unusual)
+    rows = [int(placed.points[number]) for number in special]
     rows += [row for group in duplicates.groups for row in group[:2]]
     for examples in (*described.typical, *described.atypical):
         rows += examples.tolist()

@@ -34,7 +34,7 @@ def render(found: Findings) -> bytes:
     """The page, as UTF-8."""
     scripts = [_text("vendor/charts.min.js"), _script()]
     hashes = " ".join(f"'sha256-{_base64(hashlib.sha256(s.encode()).digest())}'" for s in scripts)
-    start = _common_start(found.images.paths(found.points))
+    start = _common_start(found.images.paths(found.placed.points))
     colours = palette(found.images.labels, frozenset({"", OTHER}))
     map_data = _map_data(found, start, colours)
     page = _environment().get_template("report.html.j2").render(
@@ -87,7 +87,7 @@ def _picture(data: bytes | None) -> str | None:
 
 def _derived(found: Findings, start: str) -> dict[str, Any]:
     """What the template says besides the findings. start: of paths, which it leaves out."""
-    images, points = found.images, found.points
+    images, placed, points = found.images, found.placed, found.placed.points
     sources = found.record.get("config", {}).get("sources", [])
     return {
         "title": _title(sources),
@@ -101,12 +101,12 @@ def _derived(found: Findings, start: str) -> dict[str, Any]:
         "near_cosine": neighbours.NEAR_COSINE,
         "near_k": neighbours.NEAR_K,
         "unusual_k": neighbours.UNUSUAL_K,
-        "dimensions": found.components.shape[1],
-        "isolation": found.neighbours.isolation if found.unusual else [],
+        "dimensions": placed.components.shape[1],
+        "isolation": placed.neighbours.isolation if placed.unusual else [],
         "near_pairs": [
             (int(points[a]), int(points[b]), float(cosine))
             for (a, b), cosine in zip(
-                found.near.pairs[:NEAR_PAIRS], found.near.cosines[:NEAR_PAIRS], strict=True
+                placed.near.pairs[:NEAR_PAIRS], placed.near.cosines[:NEAR_PAIRS], strict=True
             )
         ],
         "short": lambda path: path[len(start) :] if path.startswith(start) else path,
@@ -121,29 +121,29 @@ def _derived(found: Findings, start: str) -> dict[str, Any]:
 
 def agreement(found: Findings) -> float | None:
     """Mean share of a point's 10 nearest images that carry its label; None with one label."""
-    codes = found.images.codes[found.points]
-    near = found.neighbours.indices[:, : neighbours.UNUSUAL_K]
+    codes = found.images.codes[found.placed.points]
+    near = found.placed.neighbours.indices[:, : neighbours.UNUSUAL_K]
     if len(np.unique(codes)) < 2 or near.shape[1] == 0:
         return None
     return float((codes[near] == codes[:, None]).mean())
 
 
 def _map_data(found: Findings, start: str, colours: list[tuple[str, str]]) -> dict[str, Any]:
-    images, points = found.images, found.points
-    n_near = min(NEAREST_SHOWN, found.neighbours.indices.shape[1])
+    images, placed, points = found.images, found.placed, found.placed.points
+    n_near = min(NEAREST_SHOWN, placed.neighbours.indices.shape[1])
     return {
         "n": len(points),
         "labels": images.labels,
         "other": OTHER,
         "colours": colours,
-        "method": found.embedding.method,
+        "method": placed.embedding.method,
         "start": start,
         "paths": [path[len(start) :] for path in images.paths(points)],
         "label": _packed(images.codes[points], "<u2"),
-        "xy": _packed(_quantised(found.embedding.xy), "<u2"),
-        "xyz": _packed(_quantised(_three(found.components)), "<u2"),
+        "xy": _packed(_quantised(placed.embedding.xy), "<u2"),
+        "xyz": _packed(_quantised(_three(placed.components)), "<u2"),
         "ratio": _packed(np.clip(_ratios(images)[points] * 1000, 1, 65535), "<u2"),
-        "near": _packed(found.neighbours.indices[:, :n_near], "<u2"),
+        "near": _packed(placed.neighbours.indices[:, :n_near], "<u2"),
         "nearCount": n_near,
         "tile": found.thumbnails.tile,
         "perSide": PER_SIDE,
