@@ -57,7 +57,8 @@ class Cluster:
         found = launches.find(self.account, self.bucket, running)
         if found is None:
             return self
-        mine = {name: getattr(self.config, name) for name in ("timeout", "max_cost", "eur_per_usd")}
+        names = ("timeout", "max_cost", "eur_per_usd", "package")
+        mine = {name: getattr(self.config, name) for name in names}
         return replace(self, config=replace(found.config, **mine))
 
     def check_granted(self, run: RunConfig, wanted: Access) -> None:
