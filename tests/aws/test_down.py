@@ -39,11 +39,16 @@ def full(cluster: Cluster, ec2_cluster: Cluster, photos: Path) -> Cluster:
     return cluster
 
 
+def is_shared(role: dict[str, Any]) -> bool:
+    """Whether a role is the account's own, such as EC2's for Spot, which others use too."""
+    return str(role["Path"]).startswith("/aws-service-role/")
+
+
 def left_in(account: Account) -> list[Any]:
     return [
         *account.client("s3").list_buckets()["Buckets"],
         *account.client("cloudformation").describe_stacks()["Stacks"],
-        *[r for r in account.client("iam").list_roles()["Roles"] if r["Path"] == "/"],  # not AWS's
+        *(role for role in account.client("iam").list_roles()["Roles"] if not is_shared(role)),
         *account.client("iam").list_instance_profiles()["InstanceProfiles"],
         *account.client("secretsmanager").list_secrets()["SecretList"],
         *account.client("logs").describe_log_groups()["logGroups"],

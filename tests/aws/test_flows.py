@@ -205,8 +205,10 @@ def test_up_on_a_running_cluster_tells_its_shape_from_its_start(ec2_cluster: Clu
     other = replace(ec2_cluster, config=replace(ec2_cluster.config, instance_type="m5.4xlarge"))
     assert other.start() == first
     assert f"cluster {first.cluster} runs already, as {first.id} started it" in said(ec2_cluster)
-    shaped = replace(other, config=replace(other.config, timeout=30)).as_running()
+    mine = replace(other.config, timeout=30, package=("shapely==2.1.2",))
+    shaped = replace(other, config=mine).as_running()
     assert (shaped.config.instance_type, shaped.config.timeout) == ("m5.xlarge", 30)
+    assert shaped.config.package == ("shapely==2.1.2",), "of the job, not of the cluster"
 
 
 def test_notebooks_get_a_password_of_their_own_and_keep_it(account: Account, code: Any) -> None:

@@ -15,7 +15,7 @@ from orchard.aws.account import Account
 from orchard.aws.backend import Backend, backend_of
 from orchard.aws.job import DESCRIPTION, MAIN, WEIGHTS, describe
 from orchard.aws.launch import Launch
-from orchard.aws.run_job_flow import SCRIPTS
+from orchard.aws.run_job_flow import SCRIPTS, script_key
 from orchard.cloud.estimate import CloudEstimate, Workload, estimate, guard
 from orchard.cloud.regions import bucket_of
 from orchard.cloud.settings import ClusterConfig
@@ -57,7 +57,8 @@ class Cluster:
         found = launches.find(self.account, self.bucket, running)
         if found is None:
             return self
-        mine = {name: getattr(self.config, name) for name in ("timeout", "max_cost", "eur_per_usd")}
+        names = ("timeout", "max_cost", "eur_per_usd", "package")
+        mine = {name: getattr(self.config, name) for name in names}
         return replace(self, config=replace(found.config, **mine))
 
     def check_granted(self, run: RunConfig, wanted: Access) -> None:
@@ -170,6 +171,9 @@ class Cluster:
     def deploy(self, access: Access | None = None) -> Backend:
         """Stacks, code and, for EC2, scripts and the notebooks' password."""
         serverless.rest(self.account, self.config.name)
+        own = self.config.bootstrap
+        if own and is_remote(own):
+            access = (access or Access()) | self.access((own,), ())
         outputs = stack.deploy(self.account, self.config, access, self.reporter.say)
         s3 = self.account.client("s3")
         s3.put_object(Bucket=self.bucket, Key=f"{CODE}main.py", Body=MAIN.encode())
@@ -177,6 +181,8 @@ class Cluster:
             for script in SCRIPTS:
                 body = (files("orchard.aws") / "scripts" / script).read_bytes()
                 s3.put_object(Bucket=self.bucket, Key=f"{CODE}{script}", Body=body)
+            if own and (key := script_key(own)):
+                sync.put_file(self.account, self.bucket, key, Path(own))
             public_access.close(self.account, self.bucket, self.reporter.say)
         if self.config.notebooks:
             notebooks.set_password(self.account, self.config.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 from orchard.aws.package import FOLDER
@@ -9,6 +11,8 @@ from orchard.aws.session import INTERPRETER, session_settings
 from orchard.cloud.prices import Prices
 from orchard.cloud.releases import RELEASES
 from orchard.cloud.settings import EMR_TAG, REGION_VARIABLES, TAG, ClusterConfig
+from orchard.errors import ConfigError
+from orchard.storage import is_remote
 
 SPOT_WAIT_MINUTES = 10  # for Spot capacity; then the task nodes are bought on demand
 # Of a node's memory, for the executor. YARN gives away three quarters of 16 GiB, two thirds of 8,
@@ -129,9 +133,26 @@ def _bootstrap(config: ClusterConfig, bucket: str) -> list[dict[str, Any]]:
         }
 
     actions = [action("stop_after.sh", str(config.timeout))]
+    if config.bootstrap:
+        key = script_key(config.bootstrap)
+        path = f"s3://{bucket}/{key}" if key else config.bootstrap
+        actions.append({"Name": "script", "ScriptBootstrapAction": {"Path": path, "Args": []}})
     if config.notebooks:
         actions.append(action("notebooks.sh", secret_name(config.name), config.region))
     return actions
+
+
+def script_key(script: str) -> str | None:
+    """In the stack's bucket, of a `--bootstrap` on this machine; another content, another key.
+
+    None of one in a bucket. Raises ConfigError where it is not there.
+    """
+    path = Path(script)
+    if is_remote(script):
+        return None
+    if not path.is_file():
+        raise ConfigError(f"--bootstrap {script}: there is no such file")
+    return f"code/bootstrap/{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}-{path.name}"
 
 
 def secret_name(name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
-from orchard.aws import spot
+from orchard.aws import spot, subnet
 from orchard.aws.access import Access
 from orchard.aws.account import Account, code_of
 from orchard.cloud.prices import Prices
@@ -70,6 +70,7 @@ def deploy(
         uses_spot = config.spot and config.task > 0
         has_role = spot.ensure_role(account, uses_spot, lambda text: say(f"warning: {text}"))
         own = {"Stack": config.name, "Spot": str(has_role).lower()}
+        own |= subnet.look(account, config.subnet).parameters() if config.subnet else {}
         outputs |= ensure(
             account, ec2_name(config.name), "ec2", own | arns, {EMR_TAG: "true"}, say=say
         )

@@ -95,6 +95,12 @@ def cluster_options(command: Any) -> Any:
                 metavar="SECONDS",
                 help="A cluster without work ends after this long, 60 to 604800; default 900.",
             ),
+            click.option("--subnet", help="ec2: one of yours, instead of the stack's own."),
+            click.option(
+                "--bootstrap",
+                metavar="SCRIPT",
+                help="ec2: run on each node first; a file here, or s3://BUCKET/SCRIPT.",
+            ),
             click.option("--key-name", help="ec2: an EC2 key pair, for `ui --socks`."),
             click.option(
                 "--package",

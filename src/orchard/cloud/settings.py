@@ -56,6 +56,8 @@ class ClusterConfig:
     - timeout: minutes after which AWS ends it, whatever it does; at least 15 on EC2, where a step
       ends 5 minutes before its node.
     - idle: seconds without work after which a cluster ends.
+    - subnet: where EC2's nodes are started; one of the stack's own by default.
+    - bootstrap: a script, here or in a bucket, that each node of EC2 runs before its applications.
     - key_name: of an EC2 key pair that the nodes of EC2 take, for SSH through Session Manager.
     - package: more packages for the archive, each as NAME==VERSION, with what they need.
     - notebooks: JupyterHub on the cluster. email: whom AWS Budgets writes to.
@@ -95,6 +97,8 @@ class ClusterConfig:
     idle: Annotated[
         int, Predicate(IDLE_SECONDS.__contains__), Expected("60 to 604800 (seconds)")
     ] = 900
+    subnet: Annotated[str | None, Expected("the id of a subnet")] = None
+    bootstrap: Annotated[str | None, Expected("a script, or s3://BUCKET/SCRIPT")] = None
     key_name: Annotated[str | None, Expected("the name of an EC2 key pair")] = None
     notebooks: bool = False
     package: Annotated[tuple[str, ...], Expected("NAME==VERSION")] = ()
@@ -116,8 +120,11 @@ class ClusterConfig:
                 raise ConfigError(
                     f"--package {text}: expected NAME==VERSION, such as shapely==2.1.2"
                 )
-        if self.key_name is not None and self.is_serverless:
-            raise ConfigError("--key-name: only nodes of --backend ec2 take a key")
+        for option in ("key_name", "subnet", "bootstrap"):
+            if getattr(self, option) is not None and self.is_serverless:
+                raise ConfigError(
+                    f"--{option.replace('_', '-')}: only nodes of --backend ec2 take one"
+                )
         if self.notebooks and self.backend != "ec2":
             raise ConfigError("--notebooks: JupyterHub runs on --backend ec2")
         if self.notebooks and self.release not in WITH_JUPYTERHUB:
