@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyspark
 import pytest
 from rich.console import Console
 
@@ -87,7 +88,7 @@ def test_run_tells_the_whole_story(
         "images: 40 of 40 to s3://",
         "upload: 40/40 images",
         "Ctrl-C stops only the watching",
-        "Spark 3.5.",
+        f"Spark {pyspark.__version__}",
         "embedding: 40/40 images",
         "1.50 GB hours",
         "estimated: ",
