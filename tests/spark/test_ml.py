@@ -175,9 +175,9 @@ def test_the_weights_are_broadcast_once_for_all_dataframes(spark: Any) -> None:
     embedder = ImageEmbedder(**NETWORK)
     first, second = (embedder._source(spark) for _ in range(2))
     assert first.sent is not None
-    assert first.sent is second.broadcast
+    assert first.sent is second.sent
     embedder.set(embedder.size, 64)
-    assert embedder._source(spark).sent is not first.broadcast
+    assert embedder._source(spark).sent is not first.sent
 
 
 def test_a_pipeline_fits_saves_loads_and_scores(
