@@ -173,11 +173,11 @@ def test_a_filter_on_the_result_does_not_run_the_network_twice(images: Any) -> N
 
 def test_the_weights_are_broadcast_once_for_all_dataframes(spark: Any) -> None:
     embedder = ImageEmbedder(**NETWORK)
-    first, second = (embedder._source(spark.sparkContext) for _ in range(2))
-    assert first.broadcast is not None
-    assert first.broadcast is second.broadcast
+    first, second = (embedder._source(spark) for _ in range(2))
+    assert first.sent is not None
+    assert first.sent is second.sent
     embedder.set(embedder.size, 64)
-    assert embedder._source(spark.sparkContext).broadcast is not first.broadcast
+    assert embedder._source(spark).sent is not first.sent
 
 
 @pytest.mark.long
