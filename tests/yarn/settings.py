@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from xml.etree import ElementTree
 
+from orchard.spark import java
+
 LOOPBACK = "127.0.0.1"
 HOSTS = (LOOPBACK, "127.0.0.2")  # a NodeManager's each
 NODE_MEMORY, NODE_CORES = 12_288, 4  # MB; what YARN has of an m5.xlarge on EMR
@@ -97,6 +99,7 @@ def _node_manager(ports: Ports, data: Path, host: str) -> dict[str, object]:
     }
     return addresses | {
         "yarn.nodemanager.hostname": host,
+        "yarn.nodemanager.env-whitelist": ",".join(java.NAMES),  # reach the containers
         "yarn.nodemanager.local-dirs": local_folder(data, host),
         "yarn.nodemanager.log-dirs": log_folder(data, host),
         "yarn.nodemanager.resource.memory-mb": NODE_MEMORY,

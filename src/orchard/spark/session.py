@@ -202,6 +202,8 @@ def _settings(master: str, is_local: bool, event_log: str | None, ui: bool) -> d
         folder.mkdir(parents=True, exist_ok=True)
         settings["spark.eventLog.enabled"] = "true"
         settings["spark.eventLog.dir"] = folder.as_uri()
+        # Spark 4 would compress it and write a folder; one file of text is the same on every Spark.
+        settings["spark.eventLog.rolling.enabled"] = settings["spark.eventLog.compress"] = "false"
     return settings
 
 
