@@ -56,9 +56,9 @@ def _inheriting(context: SparkContext) -> Callable[[Callable[[], T]], Callable[[
     from pyspark.util import inheritable_thread_target
 
     if pyspark.__version__ < "4":
-        return inheritable_thread_target  # type: ignore[no-any-return]
+        return inheritable_thread_target
     session = SparkSession.getActiveSession() or SparkSession(context)
-    return inheritable_thread_target(session)  # type: ignore[no-any-return]
+    return inheritable_thread_target(session)
 
 
 def _tagged(context: SparkContext, action: Callable[[], T], tag: str) -> T:
