@@ -23,6 +23,7 @@ from orchard.aws.job import DESCRIPTION, MAIN, PROGRESS, describe
 from orchard.aws.package import FOLDER, build
 from orchard.aws.run_job_flow import step
 from orchard.config import RunConfig
+from orchard.spark import java
 from yarn.hadoop import EC2, STACK, Hadoop
 
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"

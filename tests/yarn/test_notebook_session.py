@@ -6,8 +6,8 @@ import json
 
 import pytest
 from cluster.standalone import SPARK_HOME
-from orchard.aws.session import session_settings
 
+from orchard.aws.session import session_settings
 from yarn.hadoop import EC2
 from yarn.submitted import Job
 
