@@ -33,7 +33,7 @@ def test_the_servers_workers_have_the_libraries_and_no_orchard(tmp_path: Path) -
         return done.returncode == 0
 
     assert imports("onnxruntime")
-    assert not imports("orchard")
+    assert not imports("orchard.spark")
 
 
 def test_a_run_through_connect_comes_to_what_a_local_run_does(
