@@ -91,7 +91,8 @@ def test_the_smoke_test_shows_its_price_and_starts_nothing_unasked(
     made = ("-o", ".venv/installed", "-o", ".venv/installed-dev")
     command: list[Any] = ["make", *made, f"BIN={Path(sys.executable).parent}", "test-aws"]
     monkeypatch.setenv("AWS_REGION", REGION)
-    monkeypatch.delenv("ORCHARD_AWS_SMOKE", raising=False)
+    for name in ("ORCHARD_AWS_SMOKE", "MAKELEVEL", "MAKEFLAGS", "MFLAGS"):
+        monkeypatch.delenv(name, raising=False)
     planned = subprocess.run(
         [*command, "-n", "ORCHARD_AWS_SMOKE=1"], cwd=ROOT, capture_output=True, text=True
     ).stdout.splitlines()
