@@ -7,10 +7,9 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
+from cluster.pictures import write_pictures
 from cluster.processes import Gate, Started, wait_for
 from cluster.results import SETTINGS, run_here, staged
 from cluster.standalone import Cluster, environment
@@ -41,17 +40,7 @@ def pytest_runtest_makereport(
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """512 small files in two folders, no two alike, three of them no pictures: nine tasks."""
-    folder = tmp_path_factory.mktemp("pictures")
-    rng = np.random.default_rng(11)
-    for label in ("apple", "plum"):
-        (folder / label).mkdir()
-    for number in range(509):
-        coarse = rng.integers(0, 256, (5, 5, 3), np.uint8)
-        image = Image.fromarray(coarse).resize((40, 40), Image.Resampling.BICUBIC)
-        image.save(folder / ("apple", "plum")[number % 2] / f"{number:03}.png")
-    for number in range(3):
-        (folder / "plum" / f"broken{number}.png").write_bytes(b"no picture")
-    return folder
+    return write_pictures(tmp_path_factory.mktemp("pictures"), 512, 11)
 
 
 @pytest.fixture(scope="session")

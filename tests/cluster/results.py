@@ -20,6 +20,7 @@ from orchard.result.compare import compare
 from orchard.store.output import Output
 
 SETTINGS = {"weights": "fruit", "size": 96, "components": 5}
+N_TASKS = 9  # that `planning.cut` makes of the 512 pictures
 
 
 def run_here(source: Path, output: Path) -> dict[str, Any]:
@@ -83,3 +84,13 @@ def assert_plain_readers_agree(table: Path) -> None:
 def rows(table: Path) -> pd.DataFrame:
     found = DeltaTable(table).to_pandas()
     return found.sort_values("path", ignore_index=True)
+
+
+def assert_ends_well(run: Started, output: Path, undisturbed: Path) -> None:
+    assert run.wait() == 0, run.output
+    assert "Traceback" not in run.output
+    assert_whole(output, undisturbed)
+
+
+def is_midway(output: Path) -> bool:
+    return len(staged(output)) < N_TASKS and not (output / "features").exists()

@@ -11,12 +11,10 @@ from typing import Any
 import pytest
 
 from cluster.processes import Started, wait_for
-from cluster.results import assert_whole, last_record, staged
+from cluster.results import N_TASKS, assert_ends_well, is_midway, last_record
 from cluster.standalone import Cluster, python_workers
 
 pytestmark = pytest.mark.cluster
-
-N_TASKS = 9  # that `planning.cut` makes of the 512 pictures
 
 
 @pytest.fixture
@@ -25,16 +23,6 @@ def held(cluster: Cluster, pictures: Path, tmp_path: Path, start_held: Any) -> S
     opened, each executor within a task."""
     run: Started = start_held(pictures, tmp_path / "out", where=cluster)
     return run
-
-
-def assert_ends_well(run: Started, output: Path, undisturbed: Path) -> None:
-    assert run.wait() == 0, run.output
-    assert "Traceback" not in run.output
-    assert_whole(output, undisturbed)
-
-
-def is_midway(output: Path) -> bool:
-    return len(staged(output)) < N_TASKS and not (output / "features").exists()
 
 
 def test_a_run_on_a_cluster_equals_a_local_one(cluster, pictures, tmp_path, start, undisturbed):

@@ -5,11 +5,10 @@ import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
+from cluster.pictures import write_pictures
 from cluster.processes import Gate, Started
 from connect.server import Server
-from PIL import Image
 
 SETTINGS = ("--weights", "fruit", "--size", "32", "--components", "5", "--no-report")
 Start = Callable[..., Started]
@@ -37,17 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """200 small files in two folders, no two alike, three of them no pictures: four tasks."""
-    folder = tmp_path_factory.mktemp("pictures")
-    rng = np.random.default_rng(18)
-    for label in ("apple", "plum"):
-        (folder / label).mkdir()
-    for number in range(197):
-        coarse = rng.integers(0, 256, (5, 5, 3), np.uint8)
-        image = Image.fromarray(coarse).resize((40, 40), Image.Resampling.BICUBIC)
-        image.save(folder / ("apple", "plum")[number % 2] / f"{number:03}.png")
-    for number in range(3):
-        (folder / "plum" / f"broken{number}.png").write_bytes(b"no picture")
-    return folder
+    return write_pictures(tmp_path_factory.mktemp("pictures"), 200, 18)
 
 
 @pytest.fixture

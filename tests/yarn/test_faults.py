@@ -7,14 +7,12 @@ from typing import Any
 
 import pytest
 from cluster.processes import Started
-from cluster.results import assert_whole, staged
+from cluster.results import assert_ends_well, is_midway
 
 from yarn.hadoop import Hadoop
 from yarn.settings import HOSTS
 
 pytestmark = pytest.mark.yarn
-
-N_TASKS = 9  # that `planning.cut` makes of the 512 pictures
 
 
 @pytest.fixture
@@ -23,16 +21,6 @@ def held(hadoop: Hadoop, pictures: Path, tmp_path: Path, start_held: Any) -> Sta
     each executor within a task."""
     run: Started = start_held(pictures, tmp_path / "out", where=hadoop)
     return run
-
-
-def assert_ends_well(run: Started, output: Path, undisturbed: Path) -> None:
-    assert run.wait() == 0, run.output
-    assert "Traceback" not in run.output
-    assert_whole(output, undisturbed)
-
-
-def is_midway(output: Path) -> bool:
-    return len(staged(output)) < N_TASKS and not (output / "features").exists()
 
 
 def test_a_killed_executor_is_replaced(hadoop, held, gate, tmp_path, undisturbed):

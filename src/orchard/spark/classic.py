@@ -59,7 +59,8 @@ class _Appended(AccumulatorParam["list[Any]"]):
         return []
 
     def addInPlace(self, value1: list[Any], value2: list[Any]) -> list[Any]:
-        return value1 + value2  # a new list: another thread may be reading the old one
+        value1 += value2  # in place: a new list for each task would copy those of all before it
+        return value1
 
 
 class ClassicJob(Generic[T, R]):
@@ -78,7 +79,7 @@ class ClassicJob(Generic[T, R]):
         return run_action(self._session, rdd.collect, self._tag)
 
     def so_far(self) -> Sequence[R]:
-        return self._ended.value
+        return list(self._ended.value)  # which another thread adds to
 
     def cancel(self) -> None:
         cancel(self._session, self._tag)
