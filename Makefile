@@ -28,6 +28,10 @@ UV := $(shell command -v uv 2>/dev/null)
 PIP = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install \
   --quiet --disable-pip-version-check --no-compile)
 
+# Nothing is compiled when it is installed, so that an install takes less; each module is kept compiled
+# once it was imported, whatever the shell says, or every process would compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-long audit coverage hooks release test-browser test-cluster test-damage \
   test-mllib test-package test-s3 test-yarn test-connect test-spark35 test-lowest test-aws \
   test-airflow train-backbone fruit ship-backbone test-training lint docs bench lock clean
@@ -244,7 +248,8 @@ docs: $(DEVELOPING)
 	@echo "the site is in site/index.html; \`$(BIN)/zensical serve\` shows it with its search"
 
 bench: $(DEVELOPING) .venv-bench/notebook_chain/installed .venv-bench/peers/installed
-	$(BIN)/python benchmarks/bench.py $(SECTIONS) $(if $(PHOTOS),--photos $(PHOTOS)) $(if $(WEIGHTS),--weights $(WEIGHTS))
+	$(BIN)/python benchmarks/bench.py $(SECTIONS) $(if $(PHOTOS),--photos $(PHOTOS)) $(if $(WEIGHTS),--weights $(WEIGHTS)) \
+	  $(if $(BEFORE),--before $(BEFORE))
 
 .venv-bench/%/installed: benchmarks/%.txt
 	$(PYTHON) -m venv --clear $(@D)

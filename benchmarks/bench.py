@@ -3,6 +3,7 @@
     make bench                                     rendered fruit, the embedded network
     make bench PHOTOS=folder WEIGHTS=file.h5       your photos, Keras's weights
     make bench SECTIONS="peers loop" PHOTOS=...    these sections alone; the page keeps the others
+    make bench SECTIONS=before BEFORE=commit       against another version of Orchard
     python benchmarks/bench.py --help
 
 Each comparison alternates: ours, theirs, ours, theirs. A ratio is taken round by round; the median
@@ -32,6 +33,7 @@ from side_by_side import (
     row,
     spread,
     timed,
+    version_before,
     versions,
 )
 
@@ -144,6 +146,24 @@ def of_every_day(bench: Bench) -> str:
     return "\n".join(rows)
 
 
+def against_before(bench: Bench) -> str:
+    """Runs as a user's are: all images, and a hundred of them, where starting is most of it."""
+    few = bench.fresh("few")
+    few.mkdir()
+    for number, path in enumerate(sorted(Path(bench.photos).rglob("*.jpg"))[:100]):
+        shutil.copy(path, few / f"{number}.jpg")
+    with version_before(bench.before) as (commit, source):
+        rows = []
+        for title, photos in ("all images", bench.photos), ("100 images", str(few)):
+            runs: dict[str, Seconds] = {
+                "ours": partial(bench.by_default, photos),
+                "before": partial(bench.by_default, photos, source),
+            }
+            times = bench.alternate(runs, bench.rounds)
+            rows.append(row(f"default run, {title}", "≥ 1.0", times["ours"], times["before"]))
+    return "\n".join((HEAD, *rows, "", f"Theirs is the version at commit {commit}."))
+
+
 def cost_curve(bench: Bench) -> str:
     return bench.script("curve.py", "--weights", bench.weights)
 
@@ -155,6 +175,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Bench], str]]] = {
     "mllib": ("Standardise, PCA, project: MLlib (target ≥ 12), scikit-learn", against_mllib),
     "numpy": ("Moments and eigenvectors, against NumPy in memory (target ≤ 1.5)", against_numpy),
     "decoding": ("JPEGs of 12 megapixels, scaled decoding (target ≥ 4)", against_full_decoding),
+    "before": ("The version before this one, with the report", against_before),
     "everyday": ("Every day", of_every_day),
     "curve": ("The cost curve, and what the dry run says (target within 20 %)", cost_curve),
     "notebooks": ("The whole job, against the notebooks' chain", against_notebooks),
@@ -190,6 +211,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2000, help="to render (default 2000)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--slow-rounds", type=int, default=1, help="with the notebooks' chain")
+    parser.add_argument("--before", default="", help="a commit; default: the last tag")
     parser.add_argument("--environments", type=Path, default=HERE.parent / ".venv-bench")
     parser.add_argument("--page", type=Path, default=HERE / "RESULTS.md")
     args = parser.parse_args()
@@ -205,7 +227,7 @@ def main() -> None:
         if not args.photos:
             timed([*ORCHARD, "sample", photos, "--count", str(args.images)])
         rounds = (args.rounds, args.slow_rounds)
-        bench = Bench(photos, args.weights, *rounds, args.environments, scratch)
+        bench = Bench(photos, args.weights, *rounds, args.environments, scratch, args.before)
         bench.n_images = list_images((photos,)).images.num_rows
         for path in Path(photos).rglob("*.jpg"):
             path.read_bytes()  # into the disk's cache

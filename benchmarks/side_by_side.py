@@ -10,8 +10,10 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +23,23 @@ HERE = Path(__file__).resolve().parent
 COMPONENTS = 200
 ORCHARD = (sys.executable, "-m", "orchard")
 Seconds = Callable[[], float]
+_PIPED: dict[str, Any] = {"capture_output": True, "text": True, "check": False}
+
+
+@contextmanager
+def version_before(commit: str) -> Iterator[tuple[str, Path]]:
+    """The source of another commit; by default the last tag's, or that of the page of results."""
+    git = ("git", "-C", str(HERE))
+    if not commit:
+        tag = subprocess.run([*git, "describe", "--tags", "--abbrev=0"], **_PIPED).stdout.strip()
+        last = [*git, "log", "-1", "--format=%H", "--", "RESULTS.md"]
+        commit = tag or subprocess.run(last, **_PIPED).stdout.strip()
+    with tempfile.TemporaryDirectory() as folder:
+        finished([*git, "worktree", "add", "--detach", folder, commit])
+        try:
+            yield commit[:10], Path(folder) / "src"
+        finally:
+            finished([*git, "worktree", "remove", "--force", folder])
 
 
 @dataclass
@@ -31,6 +50,7 @@ class Bench:
     slow_rounds: int
     environments: Path
     scratch: Path
+    before: str = ""
     n_images: int = 0
 
     def fresh(self, name: str) -> Path:
@@ -53,6 +73,11 @@ class Bench:
         run = self.orchard()
         after = ("moments", "PCA", "project", "report")
         return float(run["process"] - sum(run["seconds"].get(stage, 0) for stage in after))
+
+    def by_default(self, photos: str, source: Path = HERE.parent / "src") -> float:
+        """Seconds of a whole run as a user's is, report and all, by the code in `source`."""
+        words = [*ORCHARD, "run", photos, str(self.fresh("default")), "--weights", self.weights]
+        return timed([*words, "--quiet"], PYTHONPATH=str(source))
 
     def notebook(self, how: str) -> dict[str, Any]:
         """Seconds of the whole process, and what it says: seconds by stage, variance explained."""
@@ -103,14 +128,15 @@ def row(title: str, target: str, ours: list[float], theirs: list[float]) -> str:
     return f"| {title} | {spread(ratios)} | {target} | {our:.1f} | {their:.1f} | {len(ours)} |"
 
 
-def timed(command: Sequence[str]) -> float:
-    return finished(command)[0]
+def timed(command: Sequence[str], **variables: str) -> float:
+    return finished(command, **variables)[0]
 
 
-def finished(command: Sequence[str]) -> tuple[float, str]:
+def finished(command: Sequence[str], **variables: str) -> tuple[float, str]:
     """Seconds that a process took, and what it printed."""
     started = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = {**os.environ, **variables}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-3000:]}")
     return time.perf_counter() - started, done.stdout

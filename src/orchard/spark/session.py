@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 SUBMITTED, YARN = "submitted", "yarn"
 _OURS = "spark.orchard.session"  # a setting that tells a context of our making from another's
 TASK_FAILURES = 4  # Spark's default on a cluster; local mode would give up after the first
+# For a JVM that hands out tasks and carries their results: the second compiler and parallel garbage
+# collection take more than they save, in a run of any length.
+_QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 _UNREGISTERED = "spark-application-"  # begins the id that a driver has where no master gave it one
 # What it says instead where it gave up while it still began: Spark stops the context in a thread of
 # its own, and the one that begins it goes on until it misses something.
@@ -54,7 +57,7 @@ def spark_session(config: RunConfig) -> Iterator[SparkSession]:
             yield stack.enter_context(remote_session(config.master))
             return
         stack.enter_context(process.as_before())
-        session, is_ours = _start(config.master, config.event_log, config.spark_ui)
+        session, is_ours = _start(config.master, config.event_log, config.spark_ui, for_run=True)
         if is_ours:
             stack.callback(process.stop, session)
         yield session
@@ -110,8 +113,13 @@ def _forget(session: SparkSession) -> None:
     kind._instantiatedSession = kind._activeSession = None
 
 
-def _start(master: str, event_log: str | None, ui: bool) -> tuple[SparkSession, bool]:
-    """A session, and whether its context is of our making: another thread may have been faster."""
+def _start(
+    master: str, event_log: str | None, ui: bool, *, for_run: bool = False
+) -> tuple[SparkSession, bool]:
+    """A session, and whether its context is of our making: another thread may have been faster.
+
+    for_run: Orchard's own work alone is done on it, which is Python's; see `_QUICK`.
+    """
     from pyspark.sql import SparkSession
 
     if master == YARN:
@@ -121,7 +129,7 @@ def _start(master: str, event_log: str | None, ui: bool) -> tuple[SparkSession, 
     builder = SparkSession.builder.appName("orchard").config(_OURS, ours)
     if master != SUBMITTED:  # else spark-submit has said where
         builder = builder.master(_with_retries(master))
-    for key, value in _settings(master, is_local, event_log, ui).items():
+    for key, value in _settings(master, is_local, event_log, ui, for_run).items():
         builder = builder.config(key, value)
     session = _got(builder, master)
     is_ours = session.sparkContext.getConf().get(_OURS) == ours
@@ -182,7 +190,9 @@ def _with_retries(master: str) -> str:
     return f"local[{slots},{TASK_FAILURES}]"
 
 
-def _settings(master: str, is_local: bool, event_log: str | None, ui: bool) -> dict[str, str]:
+def _settings(
+    master: str, is_local: bool, event_log: str | None, ui: bool, for_run: bool
+) -> dict[str, str]:
     if master == SUBMITTED:
         return {}
     surroundings.check_open_files()
@@ -194,6 +204,8 @@ def _settings(master: str, is_local: bool, event_log: str | None, ui: bool) -> d
         "spark.python.worker.faulthandler.enabled": "true",
         "spark.driver.extraJavaOptions": _java_options(temporary),
     }
+    if for_run and is_local:
+        settings["spark.driver.extraJavaOptions"] += f" {_QUICK}"
     if is_local or re.match(r"spark://(127\.0\.0\.1|localhost)\b", master):
         settings["spark.ui.enabled"] = str(ui).lower()
         settings["spark.driver.host"] = settings["spark.driver.bindAddress"] = "127.0.0.1"
