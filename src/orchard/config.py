@@ -15,6 +15,7 @@ from orchard.storage import Storage, is_remote
 
 VIEW_NAMES = ("plain", "mirror", "zoom")
 MIN_SIZE, MAX_SIZE = 32, 1024  # MobileNetV2 halves its input five times; 32 is the least it admits
+COLUMN = "column:"  # before the name, in --label column:NAME
 _MASTER = re.compile(r"local(\[(\*|[1-9]\d*)\])?|spark://.+|sc://.+|yarn|submitted")
 _COMPONENTS = (
     "a whole number of at least 1 or a fraction in (0, 1); for 95 % of the variance write 0.95"
@@ -65,8 +66,9 @@ class RunConfig:
     - pca: "refit", "keep" the stored one, or "auto": refit once a tenth of the features are new
       or gone.
     - standardize: divide by the standard deviation before the PCA.
-    - label: "parent" (name of the folder), "none", or a regular expression searched in the path,
-      whose first group is the label.
+    - label: "parent" (name of the folder, or what an archive or table says of its member), "none",
+      "column:NAME" (of a table of images, or of the files beside an image in a WebDataset shard),
+      or a regular expression searched in the path, whose first group is the label.
     - include, exclude: globs, on the file name, or on the path below the source where they hold a
       "/". limit: the first N images by path.
     - master: Spark's master URL, or that of a Spark Connect server; "submitted" under
@@ -109,7 +111,7 @@ class RunConfig:
     label: Annotated[
         str,
         Expected(
-            "parent, none, or a regular expression with a group",
+            "parent, none, column:NAME, or a regular expression with a group",
             read=_read_label,
         ),
     ] = "parent"
@@ -185,7 +187,7 @@ class RunConfig:
 
     @property
     def label_pattern(self) -> re.Pattern[str] | None:
-        """The compiled regular expression; None where label is "parent" or "none"."""
+        """The compiled regular expression; None where label is none."""
         return _label_pattern(self.label)
 
     def allowed_errors(self, n_images: int) -> int:
@@ -212,7 +214,9 @@ def parse_components(text: str) -> int | float:
 
 
 def _label_pattern(label: str) -> re.Pattern[str] | None:
-    if label in ("parent", "none"):
+    if label in ("parent", "none") or label.startswith(COLUMN):
+        if label == COLUMN:
+            raise ConfigError(f"--label {label}: expected the name of a column, as column:species")
         return None
     try:
         pattern = re.compile(label)
@@ -220,7 +224,7 @@ def _label_pattern(label: str) -> re.Pattern[str] | None:
         raise ConfigError(f"--label {label}: not a regular expression: {error}") from None
     if pattern.groups < 1:
         raise ConfigError(
-            f"--label {label}: expected parent, none, or a regular expression with a group, such "
-            r"as '/([^/]+)_\d+\.jpg$'"
+            f"--label {label}: expected parent, none, column:NAME, or a regular expression with a "
+            r"group, such as '/([^/]+)_\d+\.jpg$'"
         )
     return pattern

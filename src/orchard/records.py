@@ -27,7 +27,9 @@ class Reason(str, Enum):
     FORBIDDEN = "forbidden"  # no permission to read
     VANISHED = "vanished"  # listed, and gone when it was to be read
     IO_ERROR = "io_error"  # the storage failed
-    BAD_NAME = "bad_name"  # the file's name is not valid UTF-8
+    BAD_NAME = "bad_name"  # the file's name is not valid UTF-8, or leads out of its archive
+    DUPLICATE = "duplicate"  # another member of the archive has the same name
+    ENCRYPTED = "encrypted"  # a member of an archive that needs a password
 
     @property
     def can_pass(self) -> bool:

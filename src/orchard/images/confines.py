@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchard.images import local, source
+from orchard.images.containers import names
 from orchard.records import Failure, Reason
 from orchard.storage import Storage, is_remote
 
@@ -43,13 +44,19 @@ class Confines:
 
     def admits(self, path: str) -> bool:
         """Whether an image of this path may be read."""
+        if parts := names.split(path):
+            return not _is_hidden(parts[1]) and self._admits(names.as_folder(path), parts[0])
+        return self._admits(path, path)
+
+    def _admits(self, path: str, file: str) -> bool:
+        """path: an image's, as if its archive were a folder. file: that lies on the disk."""
         if is_remote(path):
             return any(_is_below(path, one) for one in self.sources if is_remote(one))
         if not path.startswith("/") or "\0" in path or os.path.normpath(path) != path:
             return False
         here = (one for one in self.sources if not is_remote(one))
         listed = any(not _is_hidden(name) for one in here for name in local.namer(one)(path))
-        return listed and self._stays(path)
+        return listed and self._stays(file)
 
     def mask(self, paths: Iterable[str]) -> NDArray[np.bool_]:
         """`admits` of each."""

@@ -87,7 +87,7 @@ def walk(
                 continue
             pending.extend((f"{path.rstrip('/')}/{name}", ancestors | {identity}) for name in names)
         except OSError as error:
-            yield path, relative, _failure(error)
+            yield path, relative, failure(error)
 
 
 def read(path: str, *, max_bytes: int) -> bytes | Failure:
@@ -95,7 +95,7 @@ def read(path: str, *, max_bytes: int) -> bytes | Failure:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        return _failure(error)
+        return failure(error)
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
@@ -107,7 +107,7 @@ def read(path: str, *, max_bytes: int) -> bytes | Failure:
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read(max_bytes)
     except OSError as error:
-        return _failure(error)
+        return failure(error)
     finally:
         os.close(descriptor)
 
@@ -136,7 +136,8 @@ def _found(path: str, status: os.stat_result) -> Found | Failure:
     return Found(status.st_size, status.st_mtime_ns // 1000)
 
 
-def _failure(error: OSError) -> Failure:
+def failure(error: OSError) -> Failure:
+    """Why a file cannot be read."""
     reasons = {
         errno.EACCES: Reason.FORBIDDEN,
         errno.EPERM: Reason.FORBIDDEN,

@@ -10,6 +10,7 @@ from obstore.exceptions import (
     BaseError,
     NotFoundError,
     PermissionDeniedError,
+    PreconditionError,
     UnauthenticatedError,
 )
 
@@ -52,12 +53,19 @@ def read(url: str, storage: Storage, *, max_bytes: int) -> bytes | Failure:
                 Reason.TOO_MANY_BYTES, f"{found.meta['size']} bytes; at most {max_bytes} are read"
             )
         return bytes(found.bytes())
-    except (NotFoundError, FileNotFoundError):
-        return Failure(Reason.VANISHED, "no such object")
-    except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
-        return Failure(Reason.FORBIDDEN, first_line(error))
     except (BaseError, OSError) as error:
-        return Failure(Reason.IO_ERROR, first_line(error))
+        return failure(error)
+
+
+def failure(error: Exception) -> Failure:
+    """Why an object cannot be read."""
+    if isinstance(error, NotFoundError | FileNotFoundError):
+        return Failure(Reason.VANISHED, "no such object")
+    if isinstance(error, PreconditionError):
+        return Failure(Reason.VANISHED, "the object has changed since it was listed")
+    if isinstance(error, PermissionDeniedError | UnauthenticatedError | PermissionError):
+        return Failure(Reason.FORBIDDEN, first_line(error))
+    return Failure(Reason.IO_ERROR, first_line(error))
 
 
 def _is_readable(key: str) -> bool:

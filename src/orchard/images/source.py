@@ -14,6 +14,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +23,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchard import surroundings
-from orchard.config import RunConfig
+from orchard.config import COLUMN, RunConfig
 from orchard.errors import SourceError
 from orchard.images import local, objects
+from orchard.images.containers import listing as inside
+from orchard.images.containers import names, reading
+from orchard.images.containers.places import merged
+from orchard.images.containers.reading import Job, Place
 from orchard.images.results import Results
 from orchard.records import LISTING, Failure, Found, Reason
 from orchard.storage import DEFAULT, Storage, is_remote
@@ -78,21 +84,42 @@ class Selection:
             return False
         return not any(_matches(relative, g) for g in self.exclude)
 
+    def admits_member(self, container: str, member: str) -> bool:
+        """Whether a member counts; its container, by its path below the source or "" where it is
+        the source, is like a folder only ever excluded."""
+        if container and any(_matches(container, g) for g in self.exclude):
+            return False
+        return self.admits(f"{container}{names.SEPARATOR}{member}" if container else member)
+
     def expects(self, sources: tuple[str, ...]) -> Callable[[str], bool]:
         """Whether a path, were its image there, would be listed from these sources."""
         buckets = [source.rstrip("/") for source in sources if is_remote(source)]
         folders = [local.namer(source) for source in sources if not is_remote(source)]
 
-        def expected(path: str) -> bool:
-            if is_remote(path):
-                return any(
-                    path == root
-                    or (path.startswith(f"{root}/") and self.admits(path[len(root) + 1 :]))
-                    for root in buckets
-                )
-            return any(self.admits(name) for below in folders for name in below(path))
+        def below(path: str) -> Iterator[str]:
+            if not is_remote(path):
+                yield from (name for names_below in folders for name in names_below(path))
+                return
+            for root in buckets:
+                if path == root or path.startswith(f"{root}/"):
+                    yield path[len(root) + 1 :]
 
+        def expected(path: str) -> bool:
+            parts = names.split(path)
+            if parts is None:
+                return any(not name or self.admits(name) for name in below(path))
+            container, member = parts
+            named = {"" if container in whole else name for name in below(container)}
+            return any(self.admits_member(name, member) for name in named)
+
+        whole = {absolute(source).rstrip("/") for source in sources}
         return expected
+
+    def inside(self) -> inside.Rule:
+        """The same of members of containers."""
+        column = _label_column(self.label)
+        says = column is not None or self.label == "parent"
+        return inside.Rule(self.admits_member, self.label_of, column, says)
 
     def label_of(self, path: str) -> str | None:
         if isinstance(self.label, re.Pattern):
@@ -100,6 +127,8 @@ class Selection:
             return found.group(1) if found else None
         if self.label != "parent":
             return None
+        if parts := names.split(path):  # at the top of an archive: the folder it is in
+            path = parts[1] if "/" in parts[1] else parts[0]
         folder = path.rpartition("/")[0].rpartition("/")[2]  # Path takes ten times as long
         return folder if folder not in ("", ".") else Path(path).parent.name
 
@@ -120,9 +149,14 @@ def list_images(
     selection = selection or Selection()
     rows = _Rows()
     failures: dict[str, Failure] = {}
+    containers: dict[str, tuple[str, str, Found]] = {}
     results = Results(storage or DEFAULT)
     for source in sources:
         for path, relative, found in _walk(source, selection, storage or DEFAULT, results):
+            if isinstance(found, Found) and names.kind_of(path):
+                whole = path == absolute(source).rstrip("/")
+                containers[path] = (path, "" if whole else relative, found)
+                continue
             if not selection.admits(relative):
                 continue
             if isinstance(found, Failure):
@@ -131,6 +165,12 @@ def list_images(
                 rows.add(path, selection.label_of(path), found)
     images = results.without(rows.table())
     results.refuse(sources)
+    outside = (c for path, c in sorted(containers.items()) if not results.holds(path))
+    members = []
+    for held in inside.hold(outside, selection.inside(), storage or DEFAULT):
+        members.append(held.images)
+        failures |= held.failures
+    images = merged(images, members)
     failures = {path: found for path, found in failures.items() if not results.holds(path)}
     if not images.num_rows and not failures:
         raise SourceError(f"no image in {', '.join(sources)}{_why_none(selection)}")
@@ -150,6 +190,10 @@ def read(
     path: str, storage: Storage | None = None, *, max_bytes: int = DEFAULT_MAX_BYTES
 ) -> bytes | Failure:
     """The bytes of a listed image, or why not; never raises."""
+    if names.is_member(path):
+        place = reading.place_of(path, 0, storage or DEFAULT)
+        if place.container is not None or place.failure is not None:
+            return reading.read_one(place, storage or DEFAULT, max_bytes)
     if is_remote(path):
         return objects.read(path, storage or DEFAULT, max_bytes=max_bytes)
     return local.read(path, max_bytes=max_bytes)
@@ -174,21 +218,46 @@ def fetch(images: pa.Table, storage: Storage | None = None) -> Iterator[bytes | 
 
 
 def _read_ahead(images: pa.Table, storage: Storage | None) -> Iterator[bytes | Failure]:
-    paths, sizes = images["path"].to_pylist(), images["size"].to_pylist()
-    pending: deque[tuple[Future[bytes | Failure], int]] = deque()
+    rows = reading.places(images, storage or DEFAULT)
+    for is_streamed, group in groupby(rows, lambda place: place.is_streamed):
+        if is_streamed:
+            yield from reading.stream(list(group), storage or DEFAULT, DEFAULT_MAX_BYTES)
+        else:
+            yield from _in_flight(list(group), storage)
+
+
+def _in_flight(rows: list[Place], storage: Storage | None) -> Iterator[bytes | Failure]:
+    pending: deque[tuple[Future[list[bytes | Failure]], int]] = deque()
     n_bytes = 0
-    pool = ThreadPoolExecutor(IN_FLIGHT if any(map(is_remote, paths)) else LOCAL_THREADS)
+    pool = ThreadPoolExecutor(
+        IN_FLIGHT if any(is_remote(place.path) for place in rows) else LOCAL_THREADS
+    )
     try:
-        for path, size in zip(paths, sizes, strict=True):
-            while pending and (len(pending) >= IN_FLIGHT or n_bytes + size > BYTES_IN_FLIGHT):
+        for job in _jobs(rows, storage):
+            while pending and (
+                len(pending) >= IN_FLIGHT or n_bytes + job.n_bytes > BYTES_IN_FLIGHT
+            ):
                 first, first_size = pending.popleft()
-                yield first.result()
+                yield from first.result()
                 n_bytes -= first_size
-            pending.append((pool.submit(read, path, storage), size))
-            n_bytes += size
-        yield from (future.result() for future, _ in pending)
+            pending.append((pool.submit(job.do), job.n_bytes))
+            n_bytes += job.n_bytes
+        for future, _ in pending:
+            yield from future.result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _jobs(rows: list[Place], storage: Storage | None) -> Iterator[Job]:
+    for is_plain, group in groupby(rows, lambda place: not (place.container or place.failure)):
+        if is_plain:
+            yield from (Job(partial(_alone, place.path, storage), place.size) for place in group)
+        else:
+            yield from reading.jobs(list(group), storage or DEFAULT, DEFAULT_MAX_BYTES)
+
+
+def _alone(path: str, storage: Storage | None) -> list[bytes | Failure]:
+    return [read(path, storage)]
 
 
 @dataclass(slots=True)
@@ -248,6 +317,13 @@ def _walk(
 def _matches(relative: str, pattern: str) -> bool:
     subject = relative if "/" in pattern else relative.rpartition("/")[2]
     return fnmatch.fnmatchcase(subject, pattern)
+
+
+def _label_column(label: re.Pattern[str] | str) -> str | None:
+    """Of `--label column:NAME`."""
+    if isinstance(label, str) and label.startswith(COLUMN):
+        return label.removeprefix(COLUMN)
+    return None
 
 
 def _why_none(selection: Selection) -> str:

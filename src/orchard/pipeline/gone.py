@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from orchard.config import RunConfig
 from orchard.errors import CountsError
+from orchard.images.containers import names
 from orchard.images.source import Listing, Selection
 from orchard.pipeline.planning import Plan, array, strings
 from orchard.pipeline.state import Run
@@ -88,7 +89,7 @@ def _staged(
 
 def _missing(listing: Listing, config: RunConfig) -> Callable[[pa.Array], list[str]]:
     unseen = {path for path, _ in listing.failures}
-    below_unseen = tuple(f"{path}/" for path in unseen)
+    below_unseen = tuple(f"{path}{end}" for path in unseen for end in ("/", names.SEPARATOR))
     expected = Selection.of(config).expects(config.sources)
 
     def missing(unlisted: pa.Array) -> list[str]:

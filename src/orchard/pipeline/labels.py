@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchard.config import RunConfig
+from orchard.images.containers import names
 from orchard.images.source import Listing, Selection
 from orchard.pipeline.planning import array, strings
 from orchard.records import LABELS
@@ -31,8 +32,11 @@ def differing(listing: Listing, rows: pa.Table, config: RunConfig) -> pa.Table:
 def _of_unlisted(rows: pa.Table, config: RunConfig) -> pa.Table:
     selection = Selection.of(config)
     expected = selection.expects(config.sources)
+    says_labels = selection.inside().says_labels
     found = {}
     for path, label in zip(rows["path"].to_pylist(), rows["label"].to_pylist(), strict=True):
+        if says_labels and names.is_member(path):
+            continue  # its archive may say another one than the path does
         wanted = selection.label_of(path)
         if wanted != label and expected(path):
             found[path] = wanted

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from orchard.images.containers import names
 from orchard.images.source import Listing
 from orchard.records import GONE, LABELS, Failure, Reason
 
@@ -203,7 +204,11 @@ def _recovered(listing: Listing, errors: pa.Table) -> pa.Array:
         at = bisect_left(paths, path)
         return paths[at] if at < len(paths) else ""
 
-    found = [p for p in earlier if next_listed(p) == p or next_listed(f"{p}/").startswith(f"{p}/")]
+    def is_listed(path: str) -> bool:
+        below = (f"{path}{end}" for end in ("/", names.SEPARATOR))  # of a folder, of an archive
+        return next_listed(path) == path or any(next_listed(b).startswith(b) for b in below)
+
+    found = [path for path in earlier if is_listed(path)]
     return pa.array(found, pa.string())
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 from orchard.embedding.extraction import listing_errors
 from orchard.embedding.fingerprint import EmbeddingIdentity
 from orchard.errors import CountsError, DamagedError, OrchardError, TooManyErrors
+from orchard.images.containers.places import in_reading_order
 from orchard.images.source import Listing
 from orchard.machine import available_cores, own_peak_memory, peak_memory
 from orchard.model import Model
@@ -155,7 +156,7 @@ def embed(
         hands,
         source,
         run.output,
-        cut(plan.images, hands.slots),
+        cut(in_reading_order(plan.images), hands.slots),
         fingerprint=identity.fingerprint,
         run_id=run.log.run_id,
         scaled=run.config.is_scaled,

@@ -1,0 +1,137 @@
+"""The members of containers as rows of a listing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from orchard.images.containers import names, sidecars, tables, tars, zips
+from orchard.images.containers.files import TAIL, Container, Unreadable, of_path, opened
+from orchard.images.containers.members import DUPLICATE, Contents, Member
+from orchard.images.containers.places import PLACED
+from orchard.records import Failure, Found
+from orchard.storage import Storage
+
+AT_ONCE = 8  # containers
+
+_READERS: dict[str, Callable[[BinaryIO, int], Contents]] = {
+    names.TAR: tars.read_tar,
+    names.STREAM: tars.read_stream,
+    names.ZIP: zips.read_zip,
+}
+
+Row = tuple[str, str | None, Member]  # name, label where the container says one, member
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """images: PLACED rows of a container; failures: (path, why) of what is no image in it."""
+
+    images: pa.Table
+    failures: tuple[tuple[str, Failure], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Which members count, by their name and the container's path below the source, and what
+    label a path has where its container says none; column: of `--label column:NAME`."""
+
+    admits: Callable[[str, str], bool]
+    label_of: Callable[[str], str | None]
+    column: str | None = None
+    says_labels: bool = True
+
+
+def hold(
+    containers: Iterable[tuple[str, str, Found]], rule: Rule, storage: Storage
+) -> Iterator[Held]:
+    """The members of each container (path, path below the source, what was found), many at once."""
+
+    def one(given: tuple[str, str, Found]) -> Held:
+        path, relative, found = given
+        kind = names.kind_of(path)
+        assert kind is not None
+        return held(Container.of(path, kind, found), relative, rule, storage)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield from pool.map(one, containers)
+
+
+def held(container: Container, relative: str, rule: Rule, storage: Storage) -> Held:
+    """Never raises for what is in it."""
+    try:
+        rows, failure = read(container, storage, rule.column)
+    except Unreadable as error:
+        return Held(PLACED.empty_table(), ((container.path, error.failure),))
+    failures = [] if failure is None else [(container.path, failure)]
+    kept = []
+    for name, label, member in rows:
+        if not rule.admits(relative, name):
+            continue
+        path = f"{container.path}{names.SEPARATOR}{name}"
+        why = member.failure or (DUPLICATE if name != member.name else None)
+        if why is not None:
+            failures.append((path, why))
+            continue
+        said = label if rule.says_labels else None
+        kept.append((path, said if said is not None else rule.label_of(path), member))
+    return Held(_table(container, kept), tuple(failures))
+
+
+def read(
+    container: Container, storage: Storage, column: str | None = None
+) -> tuple[list[Row], Failure | None]:
+    """What a container holds, and what is wrong with it. Raises Unreadable."""
+    with opened(container, storage, _tail(container.kind)) as file:
+        if container.kind == names.TABLE:
+            found, labels = tables.read_table(file, container.path, column)
+            rows = list(zip(found.members, labels, strict=True))
+            return [(m.name, label, m) for m, label in rows], found.failure
+        contents = _READERS[container.kind](file, container.size)
+    said = sidecars.take_out(contents, column)
+    return [
+        (name, said.get(sidecars.parts_of(member.name)[0]), member)
+        for name, member in contents.rows()
+    ], contents.failure
+
+
+def placed(path: str, storage: Storage) -> dict[str, tuple[Container, Member]]:
+    """The members of the container at a path as it is now, by their paths. Raises Unreadable."""
+    kind = names.kind_of(path)
+    assert kind is not None
+    container = of_path(path, kind, storage)
+    rows, _ = read(container, storage)
+    return {
+        f"{path}{names.SEPARATOR}{name}": (container, member)
+        for name, _, member in rows
+        if member.failure is None and name in (member.name,)
+    }
+
+
+def _tail(kind: str) -> int:
+    return 0 if kind == names.STREAM else TAIL
+
+
+def _table(container: Container, rows: list[tuple[str, str | None, Member]]) -> pa.Table:
+    version, n = container.version, len(rows)
+    members = [member for _, _, member in rows]
+    columns = [
+        [path for path, _, _ in rows],
+        [label for _, label, _ in rows],
+        [member.size for member in members],
+        [Found(0, member.modified or container.modified).modified for member in members],
+        [member.key or f"{version}/{member.offset}" for member in members],
+        [container.path] * n,
+        [container.kind] * n,
+        [container.size] * n,
+        [container.modified] * n,
+        [container.etag] * n,
+        [member.offset for member in members],
+        [member.span for member in members],
+        [member.detail for member in members],
+    ]
+    return pa.table([pa.array(c, f.type) for c, f in zip(columns, PLACED, strict=True)], PLACED)

@@ -1,0 +1,292 @@
+"""Parquet and Arrow files with a column of images: each row is a member.
+
+The column is binary, or a struct of `bytes` and `path` as in Hugging Face's sets. A row is called
+by its path, which the struct or a column of names says, else by its number.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet as pq
+
+from orchard.errors import ConfigError
+from orchard.images.containers.files import TAIL, Unreadable
+from orchard.images.containers.members import Contents, Member, refused
+from orchard.records import Failure, Reason
+
+__all__ = ["TAIL", "read_rows", "read_table"]
+
+ROWS_AT_ONCE = 16  # whose bytes are decoded in one go
+PIECE = 8 * 1024 * 1024  # of a column that is read in one go
+_IMAGES = ("image", "img", "picture", "photo", "jpg", "png", "bytes", "content", "data")
+_PATHS = ("path", "file_name", "filename", "file", "name", "key", "__key__", "id", "image_id")
+_LABELS = ("label", "labels", "class", "cls")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which columns say what; image and path as pyarrow selects them. labels: of class numbers."""
+
+    image: str
+    path: str | None
+    label: str | None
+    labels: tuple[str, ...] = ()
+
+
+def read_table(file: BinaryIO, where: str, column: str | None) -> tuple[Contents, list[str | None]]:
+    """Members and their labels. where: the table's path. column: of `--label column:NAME`.
+
+    offset of a member is its row, detail its row group or batch; its size is a guess in Parquet,
+    where only the bytes themselves say it. Raises Unreadable, and ConfigError for a label column
+    that the table has not.
+    """
+    try:
+        table = _Table.of(file, where)
+        chosen = _columns(table.schema, column, where)
+        contents, labels = Contents(), list[str | None]()
+        for group, (sizes, rows) in enumerate(table.rows(chosen)):
+            for name, label, size in zip(*rows, sizes, strict=True):
+                row = len(labels)
+                text = name if name else f"{row:07d}"
+                clean, failure = refused(text)
+                contents.members.append(Member(clean, size, 0, None, row, size, group, failure))
+                labels.append(_label(label, chosen.labels))
+    except (pa.ArrowException, OSError, EOFError) as error:
+        raise Unreadable(_why_none(error)) from None
+    _tell_apart(contents)
+    return contents, labels
+
+
+def read_rows(
+    file: BinaryIO, where: str, wanted: list[tuple[int, int]]
+) -> Iterator[bytes | Failure]:
+    """The bytes of rows, each (group, row), in that order, which must rise; little at a time."""
+    table = _Table.of(file, where)
+    image = _columns(table.schema, None, where).image
+    groups = sorted({group for group, _ in wanted})
+    pending = iter(wanted)
+    row = next(pending, None)
+    for group in groups:
+        at = table.first(group)
+        for values in table.images(group, image):
+            while row is not None and row[0] == group and row[1] < at + len(values):
+                value = values[row[1] - at].as_py()
+                yield _NO_BYTES if value is None else value
+                row = next(pending, None)
+            at += len(values)
+            if row is None or row[0] != group:
+                break
+
+
+_NO_BYTES = Failure(Reason.EMPTY, "the row holds no bytes of an image")
+
+
+class _Table:
+    """A Parquet or an Arrow file, group by group."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+
+    @staticmethod
+    def of(file: BinaryIO, path: str) -> _Table:
+        return _Parquet(file) if path.lower().endswith(".parquet") else _Arrow(file)
+
+    def rows(self, chosen: Columns) -> Iterator[tuple[list[int], tuple[list[Any], list[Any]]]]:
+        raise NotImplementedError
+
+    def first(self, group: int) -> int:
+        raise NotImplementedError
+
+    def images(self, group: int, image: str) -> Iterator[pa.Array]:
+        raise NotImplementedError
+
+
+class _Parquet(_Table):
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = pq.ParquetFile(file, pre_buffer=False, buffer_size=PIECE)
+        super().__init__(self._file.schema_arrow)
+
+    def first(self, group: int) -> int:
+        meta = self._file.metadata
+        return sum(meta.row_group(n).num_rows for n in range(group))
+
+    def rows(self, chosen: Columns) -> Iterator[tuple[list[int], tuple[list[Any], list[Any]]]]:
+        meta = self._file.metadata
+        paths = [meta.schema.column(n).path for n in range(meta.num_columns)]
+        at = paths.index(chosen.image)
+        wanted = [name for name in (chosen.path, chosen.label) if name]
+        for group in range(meta.num_row_groups):
+            part = meta.row_group(group)
+            n = part.num_rows
+            size = part.column(at).total_uncompressed_size // max(1, n)
+            read = self._file.read_row_group(group, columns=wanted) if wanted else None
+            yield [size] * n, (_values(read, chosen.path, n), _values(read, chosen.label, n))
+
+    def images(self, group: int, image: str) -> Iterator[pa.Array]:
+        for batch in self._file.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=[image]):
+            yield _leaf(batch.column(0))
+
+
+class _Arrow(_Table):
+    def __init__(self, file: BinaryIO) -> None:
+        try:
+            self._file = pa.ipc.open_file(file)
+        except pa.ArrowInvalid:
+            file.seek(0)
+            self._file = None
+            self._stream = pa.ipc.open_stream(file)
+        self._ahead = 0
+        self._starts = [0]
+        super().__init__((self._file or self._stream).schema)
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        if self._file is None:
+            yield from self._stream
+        else:
+            yield from map(self._file.get_batch, range(self._file.num_record_batches))
+
+    def first(self, group: int) -> int:
+        while len(self._starts) <= group:
+            self._skip()
+        return self._starts[group]
+
+    def rows(self, chosen: Columns) -> Iterator[tuple[list[int], tuple[list[Any], list[Any]]]]:
+        for batch in self._batches():
+            table = pa.Table.from_batches([batch])
+            image = _leaf(_nested(batch, chosen.image))
+            sizes = [0 if value is None else value for value in _lengths(image)]
+            n = batch.num_rows
+            yield sizes, (_values(table, chosen.path, n), _values(table, chosen.label, n))
+
+    def images(self, group: int, image: str) -> Iterator[pa.Array]:
+        self.first(group)
+        yield _leaf(_nested(self._batch(group), image))
+
+    def _skip(self) -> None:
+        self._starts.append(self._starts[-1] + self._batch(len(self._starts) - 1).num_rows)
+
+    def _batch(self, group: int) -> pa.RecordBatch:
+        """Of a stream, only what lies ahead, or was read last."""
+        if self._file is not None:
+            return self._file.get_batch(group)
+        while self._ahead <= group:
+            self._last = self._stream.read_next_batch()
+            self._ahead += 1
+        return self._last
+
+
+def _columns(schema: pa.Schema, label: str | None, where: str) -> Columns:
+    if label is not None and label not in schema.names:
+        raise ConfigError(
+            f"--label column:{label}: {where} has no such column; it has {', '.join(schema.names)}"
+        )
+    features = _features(schema)
+    image = _image(schema, features)
+    path = _first(schema, _PATHS, pa.types.is_string, pa.types.is_large_string)
+    if "." in image:
+        parent = schema.field(image.rpartition(".")[0])
+        path = f"{parent.name}.path" if parent.type.get_field_index("path") >= 0 else path
+    chosen = label or next((name for name in _LABELS if name in schema.names), None)
+    said = features.get(chosen or "", {})
+    said = said if isinstance(said, dict) else {}
+    return Columns(image, path, chosen, tuple(map(str, said.get("names") or ())))
+
+
+def _image(schema: pa.Schema, features: dict[str, Any]) -> str:
+    found = {}
+    for field in schema:
+        if _is_binary(field.type):
+            found[field.name] = field.name
+        elif pa.types.is_struct(field.type):
+            inner = field.type.get_field_index("bytes")
+            if inner >= 0 and _is_binary(field.type.field(inner).type):
+                found[field.name] = f"{field.name}.bytes"
+    said = [n for n in found if _of_type(features.get(n), "Image")]
+    known = said or [name for name in _IMAGES if name in found] or list(found)
+    if not known:
+        raise Unreadable(
+            Failure(
+                Reason.NOT_AN_IMAGE,
+                f"a table without a column of images; its columns: {', '.join(schema.names)}",
+            )
+        )
+    return found[known[0]]
+
+
+def _of_type(feature: Any, kind: str) -> bool:
+    return isinstance(feature, dict) and feature.get("_type") == kind
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+
+def _features(schema: pa.Schema) -> dict[str, Any]:
+    """What Hugging Face's `datasets` says of the columns."""
+    try:
+        said = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        found = said["info"]["features"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _first(schema: pa.Schema, names: tuple[str, ...], *kinds: Any) -> str | None:
+    known = (name for name in names if name in schema.names)
+    return next((n for n in known if any(is_a(schema.field(n).type) for is_a in kinds)), None)
+
+
+def _values(table: pa.Table | None, column: str | None, n: int) -> list[Any]:
+    if table is None or column is None:
+        return [None] * n
+    top, _, inner = column.partition(".")
+    values = table[top] if top in table.column_names else table[column]
+    if inner and pa.types.is_struct(values.type):
+        values = pa.chunked_array([chunk.field(inner) for chunk in values.chunks])
+    return values.to_pylist()
+
+
+def _nested(batch: pa.RecordBatch, column: str) -> pa.Array:
+    top, _, inner = column.partition(".")
+    values = batch.column(batch.schema.get_field_index(top))
+    return values.field(inner) if inner else values
+
+
+def _leaf(values: pa.Array) -> pa.Array:
+    return values.field("bytes") if pa.types.is_struct(values.type) else values
+
+
+def _lengths(values: pa.Array) -> list[int | None]:
+    import pyarrow.compute as pc
+
+    return pc.binary_length(values).to_pylist()
+
+
+def _label(value: Any, labels: tuple[str, ...]) -> str | None:
+    if value is None:
+        return None
+    if labels and isinstance(value, int) and 0 <= value < len(labels):
+        return labels[value]
+    return str(value)
+
+
+def _tell_apart(contents: Contents) -> None:
+    """Rows of one path are different images, unlike members of one name."""
+    from dataclasses import replace
+
+    seen: set[str] = set()
+    for at, member in enumerate(contents.members):
+        if member.name in seen:
+            contents.members[at] = replace(member, name=f"{member.name}#{member.offset}")
+        seen.add(member.name)
+
+
+def _why_none(error: Exception) -> Failure:
+    said = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return Failure(Reason.NOT_AN_IMAGE, f"named as a table, and cannot be read as one: {said}")
