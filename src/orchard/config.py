@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Le, Predicate
+from annotated_types import Ge, Gt, Le, Predicate
 
 from orchard.errors import ConfigError
 from orchard.settings import Expected, settle
-from orchard.storage import Storage, is_remote
+from orchard.storage import Storage, is_remote, local_path
+from orchard.storage.web_access import WebAccess
 
 VIEW_NAMES = ("plain", "mirror", "zoom")
 MIN_SIZE, MAX_SIZE = 32, 1024  # MobileNetV2 halves its input five times; 32 is the least it admits
@@ -68,7 +69,13 @@ class RunConfig:
     - standardize: divide by the standard deviation before the PCA.
     - label: "parent" (name of the folder, or what an archive or table says of its member), "none",
       "column:NAME" (of a table of images, or of the files beside an image in a WebDataset shard),
-      or a regular expression searched in the path, whose first group is the label.
+      or a regular expression searched in the path, whose first group is the label. With a manifest,
+      "parent" is its own column of labels, where it has one, and "column:NAME" another.
+    - manifest: a CSV or Parquet file, here or in a bucket, that names the images, by paths or URLs;
+      sources may then give the one folder that its paths are relative to. labels: such a file that
+      gives labels, by path, name or stem. keep_columns: of these files, into the tables.
+    - web_rate: requests per second to one web server that a manifest names. web_private: ask
+      servers too that are not on the public Internet.
     - include, exclude: globs, on the file name, or on the path below the source where they hold a
       "/". limit: the first N images by path.
     - master: Spark's master URL, or that of a Spark Connect server; "submitted" under
@@ -88,7 +95,12 @@ class RunConfig:
 
     sources: Annotated[
         tuple[str, ...], Expected("a folder, a file, a glob or a URL, or several", "SOURCE")
-    ]
+    ] = ()
+    manifest: Annotated[str | None, Expected("a .csv or .parquet file")] = None
+    labels: Annotated[str | None, Expected("a .csv or .parquet file")] = None
+    keep_columns: Annotated[tuple[str, ...], Expected("a column, or several")] = ()
+    web_rate: Annotated[float, Gt(0)] = 20.0
+    web_private: bool = False
     output: Annotated[str, Expected("a folder or a URL", "OUTPUT")]
     weights: str = "imagenet"
     size: Annotated[
@@ -143,8 +155,18 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         settle(self)
-        if not self.sources:
+        if not self.sources and not self.manifest:
             raise ConfigError("no SOURCE given: expected at least one folder, file or glob")
+        if self.manifest and len(self.sources) > 1:
+            raise ConfigError(
+                f"SOURCE {' '.join(self.sources)}: with --manifest expected none, or the one that "
+                "its paths are relative to"
+            )
+        if self.keep_columns and not (self.manifest or self.labels):
+            raise ConfigError(
+                f"--keep-columns {','.join(self.keep_columns)}: expected with --manifest or "
+                "--labels, which has the columns"
+            )
         if not all((*self.sources, self.output)):
             raise ConfigError("an empty SOURCE or OUTPUT: expected a folder, or . for this one")
         if re.search(r"%[0-9A-Fa-f]{2}|[\x00-\x1f\\\ud800-\udfff]", self.output_root):
@@ -179,11 +201,12 @@ class RunConfig:
         """OUTPUT as an absolute path, or as the URL it is."""
         if is_remote(self.output):
             return self.output.rstrip("/")
-        return str(Path(self.output).absolute())
+        return str(Path(local_path(self.output)).absolute())
 
     @property
     def storage(self) -> Storage:
-        return Storage(self.endpoint_url, self.region)
+        web = WebAccess(self.web_rate, self.web_private) if self.manifest else None
+        return Storage(self.endpoint_url, self.region, web)
 
     @property
     def label_pattern(self) -> re.Pattern[str] | None:

@@ -3,6 +3,7 @@ Arrow columns."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
@@ -115,10 +116,22 @@ COMPONENTS = pa.schema(
 
 
 def with_labels(rows: pa.Table, labels: pa.Table) -> pa.Table:
-    """Rows of any table, those whose path is in `labels` (LABELS) with the label given there."""
+    """Rows of any table, those whose path is in `labels` (LABELS, and perhaps kept columns) with
+    the label and the other values given there."""
     at = pc.index_in(rows["path"], value_set=labels["path"])
-    label = pc.if_else(pc.is_valid(at), labels["label"].take(at), rows["label"])
-    return rows.set_column(rows.column_names.index("label"), LABELS.field("label"), label)
+    for name in labels.column_names[1:]:
+        rows = rows if name in rows.column_names else rows.append_column(*_nulls(name, len(rows)))
+        value = pc.if_else(pc.is_valid(at), labels[name].take(at), rows[name])
+        place = rows.column_names.index(name)
+        rows = rows.set_column(place, pa.field(name, pa.string()), value)
+    return rows
+
+
+def with_kept(schema: pa.Schema, names: Iterable[str]) -> pa.Schema:
+    """A table's schema and, behind it, the texts that a manifest gave: those of the names that it
+    does not hold."""
+    others = [name for name in dict.fromkeys(names) if name not in schema.names]
+    return pa.schema([*schema, *(pa.field(name, pa.string()) for name in others)])
 
 
 def widened(rows: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -128,6 +141,10 @@ def widened(rows: pa.Table, schema: pa.Schema) -> pa.Table:
         for field in schema
     ]
     return pa.table(columns, schema=schema)
+
+
+def _nulls(name: str, n: int) -> tuple[pa.Field, pa.Array]:
+    return pa.field(name, pa.string()), pa.nulls(n, pa.string())
 
 
 def vectors_of(column: pa.ChunkedArray | pa.Array) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from orchard.cli.command import Command, storage_options
+from orchard.cli.manifest_options import manifest_options, names_of
 from orchard.cli.printing import echo, show
 from orchard.errors import ConfigError
 
@@ -80,10 +81,11 @@ JVM_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     "--label",
     default="parent",
     show_default=True,
-    metavar="parent|none|REGEX",
-    help="The name of an image's folder, nothing, or the first group of a regular expression "
-    "searched in its path.",
+    metavar="parent|none|column:NAME|REGEX",
+    help="The name of an image's folder, nothing, a column of the table that names the images, or "
+    "the first group of a regular expression searched in its path.",
 )
+@manifest_options
 @click.option("--include", multiple=True, metavar="GLOB", help="Read only these; repeatable.")
 @click.option(
     "--exclude",
@@ -130,8 +132,8 @@ JVM_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 def run_command(paths: tuple[str, ...], quiet: bool, **options: Any) -> None:
     """Embed the images in SOURCE and reduce the features into OUTPUT.
 
-    SOURCE is a folder, a file or a glob; several may be given. Run again, and only what is new or
-    changed is embedded.
+    SOURCE is a folder, a file or a glob; several may be given. With --manifest it may be left out.
+    Run again, and only what is new or changed is embedded.
 
     \b
     OUTPUT holds
@@ -149,16 +151,18 @@ def run_command(paths: tuple[str, ...], quiet: bool, **options: Any) -> None:
       orchard run photos more/*.jpg result --components 50 --weights my_model.onnx
       orchard run photos result --label '/([^/_]+)_[0-9]+[.]jpg$' --exclude '*.txt'
       orchard run photos result --dry-run
+      orchard run --manifest photos.csv result --keep-columns sku,price
     """
     from orchard.cli.tables import tables_of
     from orchard.config import RunConfig, parse_components
     from orchard.pipeline import run
     from orchard.progress import Reporter
 
-    if len(paths) < 2:
+    if len(paths) < 2 and not options["manifest"]:
         raise ConfigError("give at least one SOURCE and, last, OUTPUT; see orchard run --help")
     options["standardize"] = not options.pop("no_standardize")
     options["components"] = parse_components(options["components"])
+    options["keep_columns"] = names_of(options["keep_columns"])
     config = RunConfig(sources=paths[:-1], output=paths[-1], **options)
     os.environ.setdefault("SPARK_SUBMIT_OPTS", JVM_OPTIONS)
     result = run(config, Reporter(quiet=quiet))

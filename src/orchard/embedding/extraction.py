@@ -13,11 +13,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from orchard.images import kept_columns
 from orchard.images.apart import decoder_of_thread
 from orchard.images.decode import Pixels
 from orchard.images.source import fetch
+from orchard.images.web import Fetched, as_answered
 from orchard.model import Embedder, Model
-from orchard.records import ERRORS, FEATURES, LISTING, Failure, list_column
+from orchard.records import ERRORS, FEATURES, LISTING, Failure, Found, list_column, with_kept
 
 BATCH_SIZE = 8  # small batches keep MobileNetV2's activations in a core's cache
 BATCH_BYTES = 32 * 1024 * 1024  # of files: large photos are decoded one or a few at a time
@@ -64,6 +66,7 @@ def extract(
     vectors = np.empty((images.num_rows, model.dim), np.float32)
     seconds = {"read": 0.0, "decode": 0.0, "network": 0.0}
     good, bad = _Columns(), _Columns()
+    answers: dict[int, Found] = {}
     start = 0
     for batch in _batches(fetch(images), seconds):
         pixels: list[Pixels] = []
@@ -75,12 +78,14 @@ def extract(
                 good.indices.append(index)
                 good.values.append((digest, found.width, found.height))
                 pixels.append(found)
+        answers |= {n: d.found for n, d in enumerate(batch, start) if isinstance(d, Fetched)}
         if pixels:
             with _timed(seconds, "network"):
                 stop = len(good.indices)
                 mean = embedder.mean(np.stack([one.views for one in pixels]))
                 vectors[stop - len(pixels) : stop] = mean
         start += len(batch)
+    images = as_answered(images, answers)
     features = _feature_rows(images, good, vectors[: len(good.indices)], fingerprint, run_id)
     return Extraction(features, _error_rows(images, bad, run_id), seconds)
 
@@ -147,7 +152,7 @@ def _feature_rows(
         "fingerprint": pa.array([fingerprint] * n, pa.string()),
         "run_id": pa.array([run_id] * n, pa.string()),
     }
-    return pa.table(columns, schema=FEATURES)
+    return _with_kept(columns, listed, FEATURES)
 
 
 def _error_rows(images: pa.Table, rows: _Columns, run_id: str) -> pa.Table:
@@ -159,4 +164,10 @@ def _error_rows(images: pa.Table, rows: _Columns, run_id: str) -> pa.Table:
         "detail": pa.array(detail, pa.string()),
         "run_id": pa.array([run_id] * n, pa.string()),
     }
-    return pa.table(columns, schema=ERRORS)
+    return _with_kept(columns, listed, ERRORS)
+
+
+def _with_kept(columns: dict[str, pa.Array], listed: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A table of the columns, and of those that a manifest gave of the listed images."""
+    kept = {name: listed[name] for name in kept_columns.carried(listed)}
+    return pa.table(columns | kept, schema=with_kept(schema, kept))

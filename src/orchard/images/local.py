@@ -12,6 +12,7 @@ from pathlib import Path
 
 from orchard.errors import SourceError
 from orchard.records import Failure, Found, Reason
+from orchard.storage import local_path
 from orchard.storage.results import MARKER
 
 _SIGNS = frozenset({MARKER, "features"})
@@ -19,7 +20,7 @@ _SIGNS = frozenset({MARKER, "features"})
 
 def absolute(path: str) -> str:
     """The same place from every folder; Path.resolve would follow links."""
-    return os.path.abspath(os.path.expanduser(path))
+    return os.path.abspath(local_path(path))
 
 
 def expand(source: str) -> list[str]:
@@ -88,6 +89,17 @@ def walk(
             pending.extend((f"{path.rstrip('/')}/{name}", ancestors | {identity}) for name in names)
         except OSError as error:
             yield path, relative, failure(error)
+
+
+def found_at(path: str) -> Found | Failure:
+    """What a listing says of one file."""
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        return failure(error)
+    if not stat.S_ISREG(found.st_mode):
+        return Failure(Reason.VANISHED, "not a regular file")
+    return _found(path, found)
 
 
 def read(path: str, *, max_bytes: int) -> bytes | Failure:

@@ -37,7 +37,7 @@ def walk(
         hidden = relative.startswith(".") or "/." in relative
         if found.key.endswith("/") or hidden or (skip and path.startswith(f"{skip}/")):
             continue
-        if _is_readable(found.key):
+        if is_readable(found.key):
             yield path, relative, Found(found.size, found.modified, found.etag)
         else:
             yield path, relative, Failure(Reason.BAD_NAME, BAD_KEY)
@@ -68,6 +68,6 @@ def failure(error: Exception) -> Failure:
     return Failure(Reason.IO_ERROR, first_line(error))
 
 
-def _is_readable(key: str) -> bool:
+def is_readable(key: str) -> bool:
     """What obstore can name: no empty, "." or ".." segment, no control character."""
     return not _UNREADABLE.search(key)

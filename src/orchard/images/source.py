@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 from orchard import surroundings
 from orchard.config import COLUMN, RunConfig
 from orchard.errors import SourceError
-from orchard.images import local, objects
+from orchard.images import local, objects, web
 from orchard.images.containers import listing as inside
 from orchard.images.containers import names, reading
 from orchard.images.containers.places import merged
@@ -33,10 +33,12 @@ from orchard.images.containers.reading import Job, Place
 from orchard.images.results import Results
 from orchard.records import LISTING, Failure, Found, Reason
 from orchard.storage import DEFAULT, Storage, is_remote
+from orchard.storage.web_access import is_web
 
 DEFAULT_MAX_BYTES = 512 * 1024 * 1024  # of one file: far above a photo, bounds a worker's memory
 IN_FLIGHT = 32  # requests of one task: hides 100 ms of latency behind 300 images/s
 BYTES_IN_FLIGHT = 64 * 1024 * 1024
+ASSUMED_BYTES = 2 * 1024 * 1024  # of an image whose size no listing says
 LOCAL_THREADS = 2  # of one task, for files: hides a cold disk, costs 10 µs an image
 MAX_PATH_BYTES = 2**31 - 1  # what offsets of Arrow's strings can tell apart
 
@@ -195,6 +197,8 @@ def read(
         if place.container is not None or place.failure is not None:
             return reading.read_one(place, storage or DEFAULT, max_bytes)
     if is_remote(path):
+        if storage and storage.web and is_web(path):
+            return web.get(path, storage.web, max_bytes)
         return objects.read(path, storage or DEFAULT, max_bytes=max_bytes)
     return local.read(path, max_bytes=max_bytes)
 
@@ -209,7 +213,8 @@ def fetch(images: pa.Table, storage: Storage | None = None) -> Iterator[bytes | 
     n_failed = 0
     for path, content in zip(paths, _read_ahead(images, storage), strict=True):
         failed = isinstance(content, Failure) and content.reason is Reason.IO_ERROR
-        n_failed = n_failed + 1 if failed and is_remote(path) else 0
+        is_one_place = is_remote(path) and not (storage and storage.web and is_web(path))
+        n_failed = n_failed + 1 if failed and is_one_place else 0
         if isinstance(content, Failure) and n_failed == IN_FLIGHT:
             raise SourceError(
                 f"{n_failed} objects in a row cannot be read; {path}: {content.detail}"
@@ -251,7 +256,8 @@ def _in_flight(rows: list[Place], storage: Storage | None) -> Iterator[bytes | F
 def _jobs(rows: list[Place], storage: Storage | None) -> Iterator[Job]:
     for is_plain, group in groupby(rows, lambda place: not (place.container or place.failure)):
         if is_plain:
-            yield from (Job(partial(_alone, place.path, storage), place.size) for place in group)
+            for place in group:
+                yield Job(partial(_alone, place.path, storage), place.size or ASSUMED_BYTES)
         else:
             yield from reading.jobs(list(group), storage or DEFAULT, DEFAULT_MAX_BYTES)
 

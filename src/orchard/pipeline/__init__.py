@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from orchard.config import RunConfig
 from orchard.embedding.fingerprint import EmbeddingIdentity
-from orchard.images.source import Selection, list_images
 from orchard.model import load_model
 from orchard.pipeline import drawing, fitting, places, steps
+from orchard.pipeline.listing import listed
 from orchard.pipeline.state import Run
 from orchard.progress import Reporter
 from orchard.result import Result
@@ -25,8 +25,8 @@ def run(config: RunConfig, reporter: Reporter | None = None) -> Result:
     run = Run.of(config, reporter)
     places.check(config, run.output)
     with run.log.timed("list"):
-        listing = list_images(config.sources, Selection.of(config), config.storage)
-        places.say(listing, run.reporter)
+        listing = listed(run)
+        places.say(listing.listing, run.reporter)
     with run.log.timed("load model"):
         model = load_model(config.weights, config.size, config.precision, config.view)
         identity = EmbeddingIdentity.of(model, scaled=config.is_scaled)

@@ -20,7 +20,7 @@ from orchard.images.containers import names
 from orchard.images.source import Listing, Selection
 from orchard.pipeline.planning import Plan, array, strings
 from orchard.pipeline.state import Run
-from orchard.records import with_labels
+from orchard.records import Reason, with_labels
 from orchard.store import staging
 from orchard.store.snapshot import TableFile
 from orchard.store.tables import Tables
@@ -33,16 +33,19 @@ def find_gone(
     errors: pa.Table,
     gone: pa.Table,
     config: RunConfig,
+    expects: Callable[[str], bool] | None = None,
 ) -> Plan:
     """Compare features and errors with what this run's settings would list.
 
     gone: path and fingerprint of the gone table; without a fingerprint they are marks of 0.1.0,
-    whose rows are still in the features. An image below another source, or left out by a glob, is
-    not gone; nor is any where --limit cuts the listing short, or below a folder that cannot be
-    listed. An error has nothing to keep: the row of an image that went is dropped.
+    whose rows are still in the features. expects: which images would be listed, where a table says
+    it. An image below another source, or left out by a glob, is not gone; nor is any where --limit
+    cuts the listing short, or below a folder that cannot be listed. An error has nothing to keep:
+    the row of an image that went is dropped.
     """
     listed = strings(listing.images["path"])
-    missing = _missing(listing, config)
+    expected = expects or Selection.of(config).expects(config.sources)
+    missing = _missing(listing, config, expected)
     marked = gone["path"].filter(pc.is_null(gone["fingerprint"]))
     unlisted = strings(features["path"].filter(_not_in(features["path"], listed)))
     known_to_be = unlisted.filter(pc.is_in(unlisted, value_set=strings(marked)))
@@ -87,10 +90,12 @@ def _staged(
         yield staging.stage(run.output, run.log.run_id, target, f"moved{number:05d}", rows)
 
 
-def _missing(listing: Listing, config: RunConfig) -> Callable[[pa.Array], list[str]]:
-    unseen = {path for path, _ in listing.failures}
+def _missing(
+    listing: Listing, config: RunConfig, expected: Callable[[str], bool]
+) -> Callable[[pa.Array], list[str]]:
+    vanished = Reason.VANISHED  # of what a manifest names: that it is not there
+    unseen = {path for path, failure in listing.failures if failure.reason is not vanished}
     below_unseen = tuple(f"{path}{end}" for path in unseen for end in ("/", names.SEPARATOR))
-    expected = Selection.of(config).expects(config.sources)
 
     def missing(unlisted: pa.Array) -> list[str]:
         """Which of the paths should have been listed."""

@@ -10,37 +10,42 @@ import pyarrow.compute as pc
 from orchard.embedding.fingerprint import EmbeddingIdentity
 from orchard.pipeline.planning import KEY
 from orchard.pipeline.state import Run
-from orchard.records import ERRORS, FEATURES, GONE, LABELS
+from orchard.records import ERRORS, FEATURES, GONE, LABELS, with_kept
 from orchard.store import models
 from orchard.store.tables import Tables
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What OUTPUT holds: KEY and label of each table, errors with `reason`, the others with
-    `fingerprint`."""
+    """What OUTPUT holds: KEY, label and the `kept` columns of each table, errors with `reason`,
+    the others with `fingerprint`."""
 
     features: pa.Table
     errors: pa.Table
     gone: pa.Table
+    kept: tuple[str, ...] = ()
 
     @property
     def labelled(self) -> pa.Table:
-        """path and label of every row that has one to be held against the listing's."""
+        """path, label and kept columns of every row that has one to be held against the
+        listing's."""
         sized = self.errors.filter(pc.is_valid(self.errors["size"]))  # the rest was never listed
         full = self.gone.filter(pc.is_valid(self.gone["fingerprint"]))
-        return pa.concat_tables([t.select(LABELS.names) for t in (self.features, sized, full)])
+        names = [*LABELS.names, *self.kept]
+        return pa.concat_tables([t.select(names) for t in (self.features, sized, full)])
 
 
 def known_rows(run: Run, tables: Tables, identity: EmbeddingIdentity) -> Known:
     """What OUTPUT holds; nothing where it is to be replaced."""
+    kept = run.config.keep_columns
     if run.config.replace:
-        return Known(FEATURES.empty_table(), ERRORS.empty_table(), GONE.empty_table())
-    columns = [*KEY, "label"]
+        none = (with_kept(schema, kept).empty_table() for schema in (FEATURES, ERRORS, GONE))
+        return Known(*none, kept)
+    columns = [*KEY, "label", *kept]
     features = tables.read("features", [*columns, "fingerprint"])
     went = tables.read("gone", [*columns, "fingerprint"])
     fingerprints = pc.unique(pa.concat_tables([features, went])["fingerprint"]).drop_null()
     if len(fingerprints):
         stored = models.load_embedding(run.output, fingerprints[0].as_py())
         identity.check(stored, run.output.root)
-    return Known(features, tables.read("errors", [*columns, "reason"]), went)
+    return Known(features, tables.read("errors", [*columns, "reason"]), went, kept)

@@ -7,40 +7,47 @@ same rule is asked, if they are of this run's sources.
 
 from __future__ import annotations
 
+from functools import reduce
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchard.config import RunConfig
-from orchard.images.containers import names
-from orchard.images.source import Listing, Selection
+from orchard.images import kept_columns
+from orchard.images.source import Listing
+from orchard.pipeline.listing import Rules
 from orchard.pipeline.planning import array, strings
-from orchard.records import LABELS
+from orchard.records import LABELS, with_kept
 
 
-def differing(listing: Listing, rows: pa.Table, config: RunConfig) -> pa.Table:
-    """LABELS of the rows (path, label) whose label is to be another one, each path once."""
+def differing(
+    listing: Listing, rows: pa.Table, config: RunConfig, rules: Rules | None = None
+) -> pa.Table:
+    """LABELS of the rows (path, label) whose label is to be another one, each path once.
+
+    Columns that the listing has beyond LISTING are compared, and changed, with the label; `rows`
+    have them too. rules: default those of the settings alone.
+    """
+    kept = kept_columns.carried(listing.images)
+    schema, values = with_kept(LABELS, kept), ["label", *kept]
     place = array(pc.index_in(rows["path"], value_set=strings(listing.images["path"])))
     is_listed = pc.is_valid(place)
-    listed = rows.filter(is_listed).select(LABELS.names)
-    wanted = listing.images["label"].take(place.drop_null())
-    changed = array(pc.invert(_equal(listed["label"], wanted)))
-    found = pa.table([listed["path"], wanted], schema=LABELS).filter(changed)
-    others = _of_unlisted(rows.filter(pc.invert(is_listed)), config)
-    return pa.concat_tables([found, others]).group_by(LABELS.names).aggregate([]).cast(LABELS)
+    listed = rows.filter(is_listed).select(schema.names)
+    wanted = listing.images.select(values).take(place.drop_null())
+    same = reduce(pc.and_, (_equal(listed[name], wanted[name]) for name in values))
+    found = pa.table([listed["path"], *wanted.columns], schema=schema).filter(pc.invert(same))
+    others = _of_unlisted(rows.filter(pc.invert(is_listed)), rules or Rules.of(config), schema)
+    return pa.concat_tables([found, others]).group_by(schema.names).aggregate([]).cast(schema)
 
 
-def _of_unlisted(rows: pa.Table, config: RunConfig) -> pa.Table:
-    selection = Selection.of(config)
-    expected = selection.expects(config.sources)
-    says_labels = selection.inside().says_labels
-    found = {}
-    for path, label in zip(rows["path"].to_pylist(), rows["label"].to_pylist(), strict=True):
-        if says_labels and names.is_member(path):
-            continue  # its archive may say another one than the path does
-        wanted = selection.label_of(path)
-        if wanted != label and expected(path):
-            found[path] = wanted
-    return pa.table([list(found), list(found.values())], schema=LABELS)
+def _of_unlisted(rows: pa.Table, rules: Rules, schema: pa.Schema) -> pa.Table:
+    """With what else they have as it is."""
+    changed = []
+    for row in rows.select(schema.names).to_pylist():
+        wanted = rules.label_of(row["path"])
+        if wanted != row["label"] and rules.labels(row["path"]):
+            changed.append(row | {"label": wanted})
+    return pa.Table.from_pylist(changed, schema=schema)
 
 
 def _equal(left: pa.ChunkedArray, right: pa.ChunkedArray) -> pa.ChunkedArray:

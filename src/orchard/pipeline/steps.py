@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +23,11 @@ from orchard.pipeline import commits, doubles, drawing, fitting, gone, labels
 from orchard.pipeline.fitting import Fitted
 from orchard.pipeline.gone import find_gone
 from orchard.pipeline.known import known_rows
+from orchard.pipeline.listing import Listed
 from orchard.pipeline.planning import KEY, Plan, adopt, cut, make_plan, set_labels
 from orchard.pipeline.state import Committed, Run
 from orchard.pipeline.timing import Estimate
-from orchard.records import LABELS
+from orchard.records import LABELS, widened, with_kept
 from orchard.result import Result
 from orchard.store import contents, models, staging
 from orchard.store.suppression import Suppression
@@ -38,21 +39,22 @@ if TYPE_CHECKING:
 
 
 def plan(
-    run: Run, tables: Tables, listing: Listing, model: Model, identity: EmbeddingIdentity
+    run: Run, tables: Tables, found: Listed, model: Model, identity: EmbeddingIdentity
 ) -> Plan:
     """What is to be embedded, less what OUTPUT holds or an interrupted run left staged."""
     if model.notice:
         run.reporter.warn(model.notice)
     known = known_rows(run, tables, identity)
-    listing, n_suppressed = _without_erased(run, listing)
-    config = run.config
+    listing, n_suppressed = _without_erased(run, found.listing)
+    config, rules = run.config, found.rules(run, tables)
     made = make_plan(
         listing, known.features, known.errors, known.gone, retry_errors=config.retry_errors
     )
-    made = find_gone(made, listing, known.features, known.errors, known.gone, config)
+    made = find_gone(made, listing, known.features, known.errors, known.gone, config, rules.expects)
     staged = list(_staged_keys(run, identity))
-    rows = pa.concat_tables([known.labelled, *(keys.select(LABELS.names) for _, keys in staged)])
-    made = set_labels(made, labels.differing(listing, rows, config))
+    schema = with_kept(LABELS, known.kept)
+    rows = pa.concat_tables([known.labelled, *(widened(keys, schema) for _, keys in staged)])
+    made = set_labels(made, labels.differing(listing, rows, config, rules))
     made = adopt(made, staged)
     run.log.record |= {
         "model": {"name": model.name, "notice": model.notice, **identity.fields},
@@ -225,9 +227,10 @@ def _without_erased(run: Run, listing: Listing) -> tuple[Listing, int]:
     if not suppression.hashes:
         return listing, 0
     failing = [path for path, _ in listing.failures]
-    left = Listing(
-        listing.images.filter(suppression.allowed(listing.images["path"].to_pylist())),
-        tuple(compress(listing.failures, suppression.allowed(failing).to_pylist())),
+    left = replace(
+        listing,
+        images=listing.images.filter(suppression.allowed(listing.images["path"].to_pylist())),
+        failures=tuple(compress(listing.failures, suppression.allowed(failing).to_pylist())),
     )
     return left, listing.n_listed - left.n_listed
 
@@ -236,7 +239,8 @@ def _staged_keys(run: Run, identity: EmbeddingIdentity) -> Iterator[tuple[str, p
     """Feature files that no run committed, of this fingerprint."""
     for path in staging.staged(run.output, "features"):
         try:
-            rows = contents.read_file(run.output, path, [*KEY, "label", "fingerprint"])
+            columns = [*KEY, "label", "fingerprint", *run.config.keep_columns]
+            rows = contents.read_file(run.output, path, columns)
             staging.describe(run.output, path)
         except DamagedError:  # embedded again, and deleted with all that no run adopts
             continue

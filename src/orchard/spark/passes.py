@@ -21,7 +21,7 @@ from orchard.embedding.extraction import extract
 from orchard.images.source import fetch
 from orchard.machine import own_peak_memory
 from orchard.model import Model, Precision, embedder_for, load_model
-from orchard.records import COMPONENTS, list_column, vectors_of
+from orchard.records import COMPONENTS, list_column, vectors_of, with_kept
 from orchard.reduction import PCA, Moments, merge, update
 from orchard.spark.hands import Hands, Sent
 from orchard.store import contents, models, staging
@@ -216,7 +216,7 @@ def _project(
     energy = kept = 0.0
     for path in paths:
         for batch in contents.iter_batches(
-            output, path, ["path", "label", "features"], ROWS_AT_ONCE
+            output, path, ["path", "label", "features"], ROWS_AT_ONCE, and_kept=True
         ):
             features = vectors_of(batch["features"])
             projected = pca.transform(features)
@@ -226,10 +226,11 @@ def _project(
                 projected.astype(np.float32), COMPONENTS.field("components").type
             )
             ids = pa.repeat(pa.scalar(pca_id), batch.num_rows)
-            parts.append(
-                pa.record_batch([batch["path"], batch["label"], components, ids], schema=COMPONENTS)
-            )
-    rows = pa.Table.from_batches(parts)
+            given = {name: batch[name] for name in batch.schema.names[3:]}
+            columns = {"path": batch["path"], "label": batch["label"], "components": components}
+            schema = with_kept(COMPONENTS, given)
+            parts.append(pa.table(columns | {"pca_id": ids} | given, schema=schema))
+    rows = pa.concat_tables(parts, promote_options="default")  # manifests give other columns
     file = staging.stage(output, run_id, "components", f"{number:06d}", rows)
     return Projection(file, energy, kept)
 

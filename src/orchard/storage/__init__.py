@@ -10,7 +10,7 @@ instance roles) in each process that needs them; none is stored or sent to a wor
 
 from __future__ import annotations
 
-from orchard.storage.access import DEFAULT, Storage, is_remote, split
+from orchard.storage.access import DEFAULT, Storage, is_remote, local_path, split
 from orchard.storage.objects import (
     create_object,
     delete_old_versions,
@@ -27,6 +27,7 @@ __all__ = [
     "delete_old_versions",
     "is_remote",
     "list_objects",
+    "local_path",
     "read_object",
     "split",
 ]

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from obstore.store import ObjectStore, from_url
 
 from orchard.errors import ConfigError, needs
 from orchard.storage import credentials, s3_listing
+from orchard.storage.web_access import WebAccess
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
@@ -35,11 +37,13 @@ class Storage:
     """How S3 is reached where it is not AWS's own address; a plain value that travels to workers.
 
     endpoint_url: of an S3-compatible server; default AWS_ENDPOINT_URL, as boto3 has it. region:
-    default that of the credential chain.
+    default that of the credential chain. web: how single images on the web are read; without it,
+    http:// is a store as others are.
     """
 
     endpoint_url: str | None = None
     region: str | None = None
+    web: WebAccess | None = None
 
     def store(self, url: str) -> ObjectStore:
         """The store of a bucket or of a folder in one: "s3://bucket/folder"."""
@@ -73,8 +77,15 @@ DEFAULT = Storage()
 
 
 def is_remote(path: str) -> bool:
-    """Whether a SOURCE or OUTPUT is a URL, be it of a store that is refused."""
-    return re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", path) is not None
+    """Whether a SOURCE or OUTPUT is a URL, be it of a store that is refused. file:/// is none."""
+    return re.match(r"(?!file:///)[A-Za-z][A-Za-z0-9+.-]+://", path) is not None
+
+
+def local_path(path: str) -> str:
+    """A path on this machine, be it given as its file:/// URL; a leading ~ is somebody's home."""
+    if path.startswith("file:///"):
+        return unquote(path.removeprefix("file://"), errors="surrogateescape")
+    return os.path.expanduser(path)  # noqa: PTH111 (a name such as "~x" may be nobody's home)
 
 
 def split(url: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from deltalake.transaction import AddAction, RemoveAction
 
 from orchard.errors import TableError
-from orchard.records import widened, with_labels
+from orchard.records import widened, with_kept, with_labels
 from orchard.store.contents import read_file
 from orchard.store.snapshot import SCHEMAS, Table, TableFile
 from orchard.store.staging import stage
@@ -82,7 +82,8 @@ def _changed(table: Table, file: TableFile, leaving: pa.Array, labels: pa.Table)
     goes = pc.is_in(keys, value_set=leaving)
     if not pc.any(pc.or_(goes, pc.is_in(keys, value_set=labels["path"]))).as_py():
         return None
-    kept = widened(read_file(table.output, file.path).filter(pc.invert(goes)), SCHEMAS[table.name])
+    rows = read_file(table.output, file.path).filter(pc.invert(goes))
+    kept = widened(rows, with_kept(SCHEMAS[table.name], rows.column_names))
     return with_labels(kept, labels) if kept.num_rows else kept
 
 

@@ -55,7 +55,8 @@ def _compact(tables: Tables, name: str, target_bytes: int) -> tuple[Tables, int]
     output = tables.output
     run_id, merged, went = new_run_id(), [], []
     for number, group in enumerate(_groups(tables[name].files, target_bytes)):
-        rows = pa.concat_tables([contents.read_file(output, file.path) for file in group])
+        parts = [contents.read_file(output, file.path) for file in group]
+        rows = pa.concat_tables(parts, promote_options="default")  # manifests give other columns
         merged.append(staging.stage(output, run_id, name, f"merged{number:05d}", rows))
         went += group
     if merged:

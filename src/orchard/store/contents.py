@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from orchard.records import widened
+from orchard.records import widened, with_kept
 from orchard.store import parquet
 from orchard.store.damage import damaged, noticing
 from orchard.store.output import Output
@@ -21,7 +21,8 @@ _GONE_BEFORE = ["path", "run_id"]  # the columns of 0.1.0
 
 def read(table: Table, columns: list[str] | None = None) -> pa.Table:
     """A table's rows, in the order of their paths; empty where there is no table."""
-    output, schema = table.output, SCHEMAS[table.name]
+    output = table.output
+    schema = with_kept(SCHEMAS[table.name], [*table.kept, *(columns or ())])
     names = columns or schema.names
     wanted = list(dict.fromkeys([*names, "path"]))
     with ThreadPoolExecutor(1 if output.is_local else _REQUESTS_AT_ONCE) as pool:
@@ -53,38 +54,47 @@ def read_file(output: Output, path: str, columns: list[str] | None = None) -> pa
 
     Raises TableError, and DamagedError where the file is not as it was stored.
     """
-    schema = _schema_of(path)
     if columns is None:
         data = output.get(path)
         with noticing(output.root, path):
             whole = parquet.open_whole(data, path)
+            schema = _schema_of(whole, path)
             names = _held(whole, path, schema.names)
             return parquet.check_rows(whole.read(names).select(names), schema, path)
     with output.open(path) as file, noticing(output.root, path):
         part = parquet.open_part(file, path)
         names = _held(part, path, columns)
         rows = part.read(names, use_threads=output.is_local)
-        return parquet.check_rows(rows.select(names), schema, path)
+        return parquet.check_rows(rows.select(names), _schema_of(part, path), path)
 
 
 def iter_batches(
-    output: Output, path: str, columns: list[str], batch_size: int
+    output: Output, path: str, columns: list[str], batch_size: int, *, and_kept: bool = False
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of one file, batch by batch; called by workers. Raises as `read_file`."""
-    data, schema = output.get(path), _schema_of(path)
+    """The rows of one file, batch by batch; called by workers. Raises as `read_file`.
+
+    and_kept: with the columns that a manifest gave, behind the others.
+    """
+    data = output.get(path)
     with noticing(output.root, path):
         file = parquet.open_whole(data, path)
+        schema = _schema_of(file, path)
+        if and_kept:
+            columns = [*columns, *schema.names[len(SCHEMAS[path.split("/")[-2]]) :]]
         for batch in file.iter_batches(batch_size, columns=columns):
             rows = pa.Table.from_batches([batch]).select(columns)
             yield from parquet.check_rows(rows, schema, path).to_batches()
 
 
 def _held(file: pq.ParquetFile, path: str, columns: list[str]) -> list[str]:
-    """Those of the columns that a file must hold: of what is gone 0.1.0 kept two."""
-    is_old = path.split("/")[-2] == "gone" and file.schema_arrow.names == _GONE_BEFORE
-    return [name for name in columns if name in _GONE_BEFORE] if is_old else columns
+    """Those of the columns that a file must hold: of what is gone 0.1.0 kept two; of what manifests
+    give, each file has its own."""
+    table, there = path.split("/")[-2], file.schema_arrow.names
+    is_old = table == "gone" and there == _GONE_BEFORE
+    own = _GONE_BEFORE if is_old else SCHEMAS[table].names
+    return [name for name in columns if name in own or name in there]
 
 
-def _schema_of(path: str) -> pa.Schema:
+def _schema_of(file: pq.ParquetFile, path: str) -> pa.Schema:
     """Of a file of a table, staged or not."""
-    return SCHEMAS[path.split("/")[-2]]
+    return with_kept(SCHEMAS[path.split("/")[-2]], file.schema_arrow.names)

@@ -23,7 +23,7 @@ from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, ObjectStore
 
 from orchard.errors import TableError, first_line
-from orchard.storage import DEFAULT, Storage, create_object, is_remote, read_object
+from orchard.storage import DEFAULT, Storage, create_object, is_remote, local_path, read_object
 from orchard.store import disk, names
 from orchard.store.damage import damaged, from_json, noticing, to_json
 from orchard.store.lock import bucket_lock, disk_lock
@@ -39,7 +39,8 @@ class Output:
 
     @classmethod
     def at(cls, path: str | Path, storage: Storage | None = None) -> Output:
-        root = str(path).rstrip("/") if is_remote(str(path)) else str(Path(path).absolute())
+        text = str(path)
+        root = text.rstrip("/") if is_remote(text) else str(Path(local_path(text)).absolute())
         return cls(root, storage or DEFAULT)
 
     @property

@@ -6,16 +6,19 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
 
+from orchard.errors import TableError
 from orchard.store import log
 from orchard.store.damage import noticing
 from orchard.store.output import Output
 from orchard.store.snapshot import SCHEMAS
 
 _FIELDS = {"run_id": str, "started": str, "config": dict, "seconds": dict}
+_REQUESTS_AT_ONCE = 16
 _PARTS = {"counts", "model", "versions", "embedding", "pca", "driver", "report"}
 
 
@@ -56,6 +59,22 @@ def read(output: Output, path: str) -> dict[str, Any]:
         for source in record["config"]["sources"]:
             str.encode(source)
     return record
+
+
+def ids_where(output: Output, field: str, value: str) -> set[str]:
+    """The runs whose record has a field of that value; a damaged record has none."""
+    paths = [path for path in output.paths("runs") if path.endswith(".json")]
+
+    def has(path: str) -> bool:
+        try:
+            return bool(read(output, path).get(field) == value)
+        except TableError:
+            return False
+
+    with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
+        return {
+            _id_of(path) for path, it_has in zip(paths, pool.map(has, paths), strict=True) if it_has
+        }
 
 
 def _id_of(path: str) -> str:

@@ -32,11 +32,13 @@ _STATE = "orchard/state"  # an application id of Delta's; its version is a diges
 
 @dataclass(frozen=True, slots=True)
 class TableFile:
-    """A Parquet file of a table: path relative to OUTPUT, rows, bytes."""
+    """A Parquet file of a table: path relative to OUTPUT, rows, bytes. kept: of one that is to be
+    committed, the columns that a manifest gave."""
 
     path: str
     n_rows: int
     n_bytes: int
+    kept: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,13 @@ class Table:
         if facts is not None:
             after.__dict__["facts"] = facts
         return after
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The columns that a manifest gave."""
+        known = () if self.opened is None else self.opened.schema().fields
+        own = SCHEMAS[self.name].names
+        return tuple(column.name for column in known if column.name not in own)
 
     @property
     def names(self) -> set[str]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pyarrow as pa
 
+from orchard.records import with_kept
 from orchard.store import parquet
 from orchard.store.damage import noticing
 from orchard.store.output import Output
@@ -20,12 +21,14 @@ _REPEATING_COLUMNS = ["label", "fingerprint", "run_id", "reason", "pca_id"]
 
 def stage(output: Output, run_id: str, table: str, task: str, rows: pa.Table) -> TableFile:
     """Write one task's rows where only `commit` finds them; called by workers."""
+    schema = with_kept(SCHEMAS[table], rows.column_names)
+    kept = tuple(schema.names[len(SCHEMAS[table]) :])
     repeating = [name for name in _REPEATING_COLUMNS if name in rows.column_names]
-    data = parquet.to_bytes(rows.cast(SCHEMAS[table]), repeating)
+    data = parquet.to_bytes(rows.select(schema.names).cast(schema), [*repeating, *kept])
     name = f"part-{run_id}-{task}-{parquet.checksums(data)}.parquet"
     path = f"{STAGING}/{run_id}/{table}/{name}"
     output.create(path, data)
-    return TableFile(path, rows.num_rows, len(data))
+    return TableFile(path, rows.num_rows, len(data), kept)
 
 
 def staged(output: Output, table: str) -> list[str]:
@@ -35,9 +38,11 @@ def staged(output: Output, table: str) -> list[str]:
 
 def describe(output: Output, path: str) -> TableFile:
     """A staged file as `commit` takes it, checked as a whole."""
-    data = output.get(path)
+    data, own = output.get(path), SCHEMAS[path.split("/")[-2]].names
     with noticing(output.root, path):
-        return TableFile(path, parquet.open_whole(data, path).metadata.num_rows, len(data))
+        file = parquet.open_whole(data, path)
+        kept = tuple(name for name in file.schema_arrow.names if name not in own)
+        return TableFile(path, file.metadata.num_rows, len(data), kept)
 
 
 def discard_staged(output: Output) -> int:

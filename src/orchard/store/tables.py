@@ -21,7 +21,7 @@ from deltalake.schema import Schema
 from deltalake.transaction import RemoveAction
 
 from orchard.errors import TableError, first_line
-from orchard.records import LABELS
+from orchard.records import LABELS, with_kept
 from orchard.storage.results import RUN_KEY
 from orchard.store import contents, log, snapshot, sweeping
 from orchard.store.changes import Rewritten, add_action, remove_action, rewrite_files
@@ -122,6 +122,7 @@ class Tables:
                 added = [stage(self.output, run_id, name, "none", rows)]
             if not added and not removes and not facts:
                 return Commit(self)
+            present = _widened(present, (name for file in added for name in file.kept))
             facts = {RUN_KEY: run_id, **(facts or {})}
             done = Transaction(app_id, 1)
             after = self._write(present, added, removes, [done], facts, overwrite=overwrite)
@@ -185,18 +186,20 @@ class Tables:
         data_change: bool = True,
     ) -> Tables:
         """One transaction, after which the folder holds what it names and nothing else of ours."""
-        opened, name = present.opened or _create(self.output, present.name), present.name
+        name, kept = present.name, (*present.kept, *(n for file in staged for n in file.kept))
+        schema = Schema.from_arrow(with_kept(SCHEMAS[name], kept))
+        opened = present.opened or _create(self.output, name, schema)
         if opened.version() != max(present.version, 0):
             raise TableError(f"{self.output.uri(name)} has changed since it was opened")
-        kept = set() if overwrite else present.names - {action.path for action in removes}
+        left = set() if overwrite else present.names - {action.path for action in removes}
         version = opened.version() + 1
         with moved_in(present, staged) as moved:
             adds = [add_action(file, data_change) for file in moved]
-            state = snapshot.state(version, kept | {action.path for action in adds})
+            state = snapshot.state(version, left | {action.path for action in adds})
             opened.create_write_transaction(
                 [*adds, *removes],
                 "overwrite" if overwrite else "append",
-                Schema.from_arrow(SCHEMAS[name]),
+                schema,
                 commit_properties=CommitProperties(
                     custom_metadata=facts,
                     app_transactions=[*transactions, state],
@@ -222,10 +225,9 @@ def _committing(output: Output, name: str) -> Iterator[None]:
         ) from error
 
 
-def _create(output: Output, table: str) -> DeltaTable:
+def _create(output: Output, table: str, schema: Schema) -> DeltaTable:
     # create_table_with_add_actions (deltalake 1.6.6) would make it and commit in one, but looks for
     # the table at AWS whatever endpoint its storage_options name.
-    schema = Schema.from_arrow(SCHEMAS[table])
     return DeltaTable.create(
         output.url(table),
         schema,
@@ -244,12 +246,13 @@ def _check_ours(table: Table) -> None:
         )
 
 
-def _widened(table: Table) -> Table:
-    """A table with the columns of today: 0.1.0 kept of what is gone only path and run_id."""
+def _widened(table: Table, kept: Iterable[str] = ()) -> Table:
+    """A table with the columns of today: 0.1.0 kept of what is gone only path and run_id. kept:
+    those that a manifest gives, besides."""
     if table.opened is None:
         return table
     known = {field.name for field in table.opened.schema().fields}
-    today = Schema.from_arrow(SCHEMAS[table.name])
+    today = Schema.from_arrow(with_kept(SCHEMAS[table.name], kept))
     new = [field for field in today.fields if field.name not in known]
     if not new:
         return table

@@ -1,4 +1,7 @@
-"""Where a member lies: columns beside those of a listing, which travel to the workers with it."""
+"""Where a member lies: columns beside those of a listing, which travel to the workers with it.
+
+Their names have a slash, which `--keep-columns` takes in no column's name.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +12,21 @@ from orchard.records import LISTING
 
 PLACE = pa.schema(
     [
-        pa.field("archive", pa.string()),  # null of a plain file
-        pa.field("kind", pa.string()),
-        pa.field("archive_size", pa.int64()),
-        pa.field("archive_modified", pa.int64()),
-        pa.field("archive_etag", pa.string()),
-        pa.field("offset", pa.int64()),
-        pa.field("span", pa.int64()),
-        pa.field("detail", pa.int64()),
+        pa.field("place/archive", pa.string()),  # null of a plain file
+        pa.field("place/kind", pa.string()),
+        pa.field("place/archive_size", pa.int64()),
+        pa.field("place/archive_modified", pa.int64()),
+        pa.field("place/archive_etag", pa.string()),
+        pa.field("place/offset", pa.int64()),
+        pa.field("place/span", pa.int64()),
+        pa.field("place/detail", pa.int64()),
     ]
 )
 PLACED = pa.schema([*LISTING, *PLACE])
 
 
 def has_places(images: pa.Table) -> bool:
-    return "archive" in images.column_names
+    return PLACE.names[0] in images.column_names
 
 
 def merged(images: pa.Table, members: list[pa.Table]) -> pa.Table:
@@ -37,10 +40,10 @@ def merged(images: pa.Table, members: list[pa.Table]) -> pa.Table:
 
 def in_reading_order(images: pa.Table) -> pa.Table:
     """Members as they lie in their containers, so that neighbours are read together."""
-    if not has_places(images) or not pc.any(pc.is_valid(images["archive"])).as_py():
+    if not has_places(images) or not pc.any(pc.is_valid(images["place/archive"])).as_py():
         return images
     order = pc.sort_indices(
         images,
-        sort_keys=[("archive", "ascending"), ("offset", "ascending"), ("path", "ascending")],
+        sort_keys=[(name, "ascending") for name in ("place/archive", "place/offset", "path")],
     )
     return images.take(order)
