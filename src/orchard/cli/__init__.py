@@ -23,6 +23,7 @@ from orchard.cli.result import (
 )
 from orchard.cli.run import run_command
 from orchard.cli.sample import sample_command
+from orchard.cli.search import search_command
 from orchard.cli.serve import serve_command
 from orchard.cli.train import train_command
 
@@ -61,6 +62,7 @@ for command in (
     report_command,
     train_command,
     predict_command,
+    search_command,
     serve_command,
     compare_command,
     export_command,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
+    from orchard.result.neighbours import Searcher
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -83,9 +85,13 @@ class Result:
         Raises SourceError where there is no such image or it cannot be read, TableError where the
         network now gives other features than the table holds.
         """
-        from orchard.result.neighbours import nearest
+        return self.searcher().nearest(image, k)
 
-        return nearest(self._output, self.record, image, k)
+    def searcher(self) -> Searcher:
+        """The components in memory, for many searches: `searcher().nearest(image, k)` each."""
+        from orchard.result.neighbours import Searcher
+
+        return Searcher.load(self._output, self.record)
 
     def plot_variance(self, ax: Axes | None = None) -> Axes:
         """Draw the variance by component and cumulative, with 80, 90 and 95 % and the k kept.
