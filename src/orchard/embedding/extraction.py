@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from orchard.images.apart import decoder_of_thread
+from orchard.images.containers.places import with_sizes
 from orchard.images.decode import Pixels
 from orchard.images.source import fetch
 from orchard.model import Embedder, Model
@@ -65,7 +66,8 @@ def extract(
     seconds = {"read": 0.0, "decode": 0.0, "network": 0.0}
     good, bad = _Columns(), _Columns()
     start = 0
-    for batch in _batches(fetch(images), seconds):
+    sizes: list[int | None] = []
+    for batch in _batches(_measured(fetch(images), sizes), seconds):
         pixels: list[Pixels] = []
         for index, (found, digest) in enumerate(_decoded(batch, model, scaled, seconds), start):
             if isinstance(found, Failure):
@@ -81,6 +83,7 @@ def extract(
                 mean = embedder.mean(np.stack([one.views for one in pixels]))
                 vectors[stop - len(pixels) : stop] = mean
         start += len(batch)
+    images = with_sizes(images, sizes)
     features = _feature_rows(images, good, vectors[: len(good.indices)], fingerprint, run_id)
     return Extraction(features, _error_rows(images, bad, run_id), seconds)
 
@@ -92,6 +95,14 @@ def listing_errors(failures: Iterable[tuple[str, Failure]], run_id: str) -> pa.T
         for path, failure in failures
     ]
     return pa.Table.from_pylist(rows, schema=ERRORS)
+
+
+def _measured(
+    contents: Iterator[bytes | Failure], sizes: list[int | None]
+) -> Iterator[bytes | Failure]:
+    for found in contents:
+        sizes.append(len(found) if isinstance(found, bytes) else None)
+        yield found
 
 
 def _batches(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from orchard.images.containers.names import TABLE
 from orchard.records import LISTING
 
 PLACE = pa.schema(
@@ -44,3 +45,14 @@ def in_reading_order(images: pa.Table) -> pa.Table:
         sort_keys=[("archive", "ascending"), ("offset", "ascending"), ("path", "ascending")],
     )
     return images.take(order)
+
+
+def with_sizes(images: pa.Table, read: list[int | None]) -> pa.Table:
+    """Rows of tables with the sizes that were read, where a listing can only guess."""
+    if not has_places(images):
+        return images
+    is_guessed = pc.fill_null(pc.equal(images["kind"], TABLE), False)
+    size = pc.if_else(
+        is_guessed, pc.coalesce(pa.array(read, pa.int64()), images["size"]), images["size"]
+    )
+    return images.set_column(images.column_names.index("size"), LISTING.field("size"), size)
