@@ -87,9 +87,7 @@ def test_a_shard_that_may_not_be_read_is_told_once(bucket, proxy, tmp_path, quic
     upload(bucket, packed.write(tmp_path / "a.zip", packed.pictures()))
     bucket.put("shards/fine.jpg", b"x")
     proxy.inject = lambda request: (
-        Answer(403, "AccessDenied")
-        if request.is_read and request.key.endswith(".zip")
-        else None
+        Answer(403, "AccessDenied") if request.is_read and request.key.endswith(".zip") else None
     )
     listing = bucket.list("shards")
     assert [(path, f.reason) for path, f in listing.failures] == [

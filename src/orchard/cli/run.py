@@ -80,9 +80,9 @@ JVM_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     "--label",
     default="parent",
     show_default=True,
-    metavar="parent|none|REGEX",
-    help="The name of an image's folder, nothing, or the first group of a regular expression "
-    "searched in its path.",
+    metavar="parent|none|column:NAME|REGEX",
+    help="The name of an image's folder (or what an archive or table says of it), nothing, a "
+    "table's column, or the first group of a regular expression searched in its path.",
 )
 @click.option("--include", multiple=True, metavar="GLOB", help="Read only these; repeatable.")
 @click.option(
