@@ -36,6 +36,14 @@ def merged(images: pa.Table, members: list[pa.Table]) -> pa.Table:
     return pa.concat_tables([files, *members]).sort_by("path").combine_chunks()
 
 
+def files_of(images: pa.Table) -> list[str]:
+    """The files that a listing's rows lie in: archives once, and plain files."""
+    paths = images["path"]
+    if has_places(images):
+        paths = pc.coalesce(images["archive"], paths)
+    return sorted(set(paths.to_pylist()))
+
+
 def in_reading_order(images: pa.Table) -> pa.Table:
     """Members as they lie in their containers, so that neighbours are read together."""
     if not has_places(images) or not pc.any(pc.is_valid(images["archive"])).as_py():
