@@ -19,11 +19,23 @@ from orchard._version import __version__
 if TYPE_CHECKING:
     from orchard.config import RunConfig
     from orchard.errors import OrchardError
+    from orchard.packing import PackConfig, Packed, pack
     from orchard.pipeline import run
     from orchard.result import Result, open
     from orchard.spark.session import start_spark
 
-__all__ = ["OrchardError", "Result", "RunConfig", "__version__", "open", "run", "start_spark"]
+__all__ = [
+    "OrchardError",
+    "PackConfig",
+    "Packed",
+    "Result",
+    "RunConfig",
+    "__version__",
+    "open",
+    "pack",
+    "run",
+    "start_spark",
+]
 
 _HOMES = {
     "OrchardError": "errors",
@@ -31,6 +43,9 @@ _HOMES = {
     "open": "result",
     "RunConfig": "config",
     "run": "pipeline",
+    "pack": "packing",
+    "PackConfig": "packing",
+    "Packed": "packing",
     "start_spark": "spark.session",
 }
 

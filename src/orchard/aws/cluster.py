@@ -9,7 +9,16 @@ from importlib.resources import files
 from pathlib import Path
 
 from orchard.aws import launch as launches
-from orchard.aws import notebooks, package, preflight, public_access, serverless, stack, sync
+from orchard.aws import (
+    notebooks,
+    package,
+    packed,
+    preflight,
+    public_access,
+    serverless,
+    stack,
+    sync,
+)
 from orchard.aws.access import Access, check_region_of, keys_of, place_of, warn_of_policies
 from orchard.aws.account import Account
 from orchard.aws.backend import Backend, backend_of
@@ -17,10 +26,13 @@ from orchard.aws.job import DESCRIPTION, MAIN, WEIGHTS, describe
 from orchard.aws.launch import Launch
 from orchard.aws.run_job_flow import SCRIPTS, script_key
 from orchard.cloud.estimate import CloudEstimate, Workload, estimate, guard
+from orchard.cloud.prices import Prices
 from orchard.cloud.regions import bucket_of
 from orchard.cloud.settings import ClusterConfig
 from orchard.config import RunConfig
 from orchard.errors import ConfigError
+from orchard.images.containers import names
+from orchard.images.containers.places import files_of
 from orchard.images.source import Selection, list_images
 from orchard.progress import Reporter
 from orchard.storage import Storage, is_remote
@@ -124,13 +136,18 @@ class Cluster:
         for source in run.sources:
             if is_remote(source):
                 continue
+            if Path(source).is_file() and names.kind_of(source):
+                plans.append(self._archive_upload(Path(source)))
+                continue
             if not Path(source).is_dir():
-                raise ConfigError(f"SOURCE {source}: on a cluster expected a folder or s3://…")
+                raise ConfigError(
+                    f"SOURCE {source}: on a cluster expected a folder, an archive or s3://…"
+                )
             prefix = f"{IMAGES}{Path(source).resolve().name}/"
             listing = list_images((source,), Selection.of(run))
             for path, failure in listing.failures:
                 self.reporter.warn(f"{path}: not uploaded: {failure.detail}")
-            found = sync.local_files(source, listing.images["path"].to_pylist(), prefix)
+            found = sync.local_files(source, files_of(listing.images), prefix)
             upload = sync.plan(self.account, self.bucket, found, prefix, Path(source))
             if upload.n_others:
                 self.reporter.warn(
@@ -138,10 +155,16 @@ class Cluster:
                     "does not: they will be part of the run; delete them there, or rename the "
                     "folder"
                 )
-            plans.append((upload, prefix))
+            client, prices = self.account.client("s3"), Prices.of(self.config.region)
+            plans.append(packed.chosen(client, run, (upload, prefix), prices))
         if len({prefix for _, prefix in plans}) < len(plans):
             raise ConfigError("two SOURCE folders have the same name; rename one of them")
         return plans
+
+    def _archive_upload(self, path: Path) -> tuple[sync.Upload, str]:
+        key = f"{IMAGES}{path.resolve().name}"
+        file = sync.File(path, key, path.stat().st_size)
+        return sync.plan(self.account, self.bucket, [file], key, path.parent), key
 
     def workload(
         self, run: RunConfig, uploads: list[tuple[sync.Upload, str]], rate: float | None
@@ -154,9 +177,10 @@ class Cluster:
             images = list_images(remote, Selection.of(run), Storage(region=self.account.region))
             n, size = n + images.n_listed, size + sum(images.images["size"].to_pylist())
         missing = sum(len(upload.missing) for upload, _ in uploads)
-        if rate is None:
-            return Workload(n, size, uploads=missing)
-        return Workload(n, size, rate, is_measured=True, uploads=missing)
+        work = Workload(n, size, uploads=missing)
+        if rate is not None:
+            work = replace(work, images_per_second=rate, is_measured=True)
+        return work.packed() if any(upload.packs for upload, _ in uploads) else work
 
     def estimate(self, work: Workload) -> CloudEstimate:
         """Raises ConfigError where it may cost more than `max_cost` or not end in time."""
@@ -196,8 +220,14 @@ class Cluster:
         path = self.build(self.config.architecture, extras=extras, packages=self.config.package)
         return sync.put_file(self.account, self.bucket, f"{CODE}{path.name}", path)
 
-    def upload_images(self, uploads: list[tuple[sync.Upload, str]]) -> None:
+    def upload_images(
+        self, uploads: list[tuple[sync.Upload, str]], run: RunConfig | None = None
+    ) -> None:
+        """run: of which they are, where any is packed."""
         for upload, prefix in uploads:
+            if upload.packs and run is not None:
+                packed.send(upload, prefix, run, self.account.region, self.reporter)
+                continue
             self.reporter.say(
                 f"images: {len(upload.missing):,} of {upload.n_files:,} to s3://{self.bucket}/"
                 f"{prefix}"

@@ -28,7 +28,8 @@ class File:
 class Upload:
     """The files that are not in the bucket as they are here, and how many there are in all.
 
-    n_others: objects below the same prefix that are no files here.
+    n_others: objects below the same prefix that are no files here. folder: that the files lie in.
+    packs: whether they are to be packed into shards.
     """
 
     bucket: str
@@ -36,6 +37,8 @@ class Upload:
     n_files: int
     n_bytes: int
     n_others: int = 0
+    folder: Path | None = None
+    packs: bool = False
 
 
 def plan(account: Account, bucket: str, files: list[File], prefix: str, folder: Path) -> Upload:
@@ -57,7 +60,7 @@ def plan(account: Account, bucket: str, files: list[File], prefix: str, folder: 
         if key not in known and not (folder / key.removeprefix(prefix)).is_file()
     ]
     size = sum(file.size for file in files)
-    return Upload(bucket, tuple(missing), len(files), size, len(others))
+    return Upload(bucket, tuple(missing), len(files), size, len(others), folder)
 
 
 def send(account: Account, upload: Upload, reporter: Reporter) -> None:

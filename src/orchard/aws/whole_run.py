@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from orchard.aws import bill, sync
+from orchard.aws import bill, packed, sync
 from orchard.aws.cluster import Cluster
 from orchard.aws.follow import follow
 from orchard.aws.launch import SUCCEEDED, Launch
@@ -43,8 +43,8 @@ def whole_run(
     confirm("Start it?")
     backend = cluster.deploy(access)
     code = cluster.upload_code()
-    cluster.upload_images(uploads)
-    made = cluster.submit(backend, run, code, alone=True, expected=expected)
+    cluster.upload_images(uploads, run)
+    made = cluster.submit(backend, packed.placed(run, uploads), code, alone=True, expected=expected)
     cluster.reporter.say(
         f"{made.id}: job {made.job} on {made.cluster}; Ctrl-C stops only the watching"
     )

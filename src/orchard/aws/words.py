@@ -27,6 +27,8 @@ def estimate_tables(
     yield bill_table(f"estimate, prices of {found.prices_date}", found.items, found.eur_per_usd)
     if warning := stale(found.prices_date):
         yield f"Warning: {warning}"
+    if found.ways:
+        yield ways_table(found)
     if found.puts_dominate:
         yield _of_uploads(work, found)
     low, high = found.minutes
@@ -48,9 +50,23 @@ def _of_uploads(work: Workload, found: CloudEstimate) -> str:
         f"Most of it, {low * rate:.2f} to {high * rate:.2f} EUR, is S3's price for the "
         f"{work.uploads:,} PUT requests of the upload, one for each image; it is the same whoever "
         "uploads them, and however large they are. Images that lie in a bucket in the EU already "
-        "cost none: name it as SOURCE, s3://BUCKET/FOLDER. Fewer, larger objects, such as "
-        "archives, would cost less, and cannot be read as a SOURCE yet."
+        "cost none: name it as SOURCE, s3://BUCKET/FOLDER. A shard of thousands costs what an "
+        "image does: `orchard cluster run` packs a folder by itself where that is cheaper, and "
+        "`orchard pack` writes shards into any folder or bucket."
     )
+
+
+def ways_table(found: CloudEstimate) -> Table:
+    """Single files against shards, by the requests that S3 charges for."""
+    table = Table(title="requests to S3, by how the images are uploaded", title_justify="left")
+    table.add_column("way")
+    for name in ("PUT", "GET", "EUR, low", "high"):
+        table.add_column(name, justify="right")
+    for way in found.ways:
+        euros = _euros(*(usd * found.eur_per_usd for usd in way.usd))
+        taken = " (this estimate)" if way.is_taken else ""
+        table.add_row(f"{way.name}{taken}", f"{way.puts:,}", f"{way.gets:,}", *euros)
+    return table
 
 
 def bill_table(title: str, items: Iterable[Item], eur_per_usd: float) -> Table:

@@ -12,6 +12,7 @@ from orchard.cli.cluster import cluster_group
 from orchard.cli.command import INTERRUPTED, Commands
 from orchard.cli.erase import erase_command, readmit_command
 from orchard.cli.models import models_command
+from orchard.cli.pack import pack_command
 from orchard.cli.predict import predict_command
 from orchard.cli.privacy import privacy_command
 from orchard.cli.report import report_command
@@ -64,6 +65,7 @@ for command in (
     predict_command,
     search_command,
     serve_command,
+    pack_command,
     compare_command,
     export_command,
     erase_command,

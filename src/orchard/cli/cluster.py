@@ -61,7 +61,7 @@ def estimate_command(
     from orchard.aws.price_list import refresh
     from orchard.aws.words import estimate_tables
     from orchard.cli.cluster_options import account_of, config_of
-    from orchard.cloud.estimate import IMAGES_PER_SECOND, Workload, estimate, guard
+    from orchard.cloud.estimate import IMAGES_PER_SECOND, Workload, cheaper, estimate, guard
     from orchard.cloud.prices import Prices
 
     config = config_of(options)
@@ -79,6 +79,7 @@ def estimate_command(
     work = Workload(
         n, size, rate or IMAGES_PER_SECOND, is_measured=rate is not None, uploads=uploads
     )
+    work = cheaper(work, prices)
     found = estimate(config, work, prices)
     show(*estimate_tables(config, work, found))
     if sources_of_prices:
@@ -151,6 +152,7 @@ def submit_command(
     SOURCE and OUTPUT are as in `orchard cluster run`; a SOURCE in another bucket needs
     `orchard cluster up --source-bucket`, an OUTPUT there `--output-bucket`.
     """
+    from orchard.aws import packed
     from orchard.aws.on_upload import install
     from orchard.aws.print_cli import aws_command
     from orchard.aws.words import estimate_tables
@@ -178,7 +180,8 @@ def submit_command(
         cluster.check_account()
     backend = cluster.backend()
     code = cluster.upload_code()
-    cluster.upload_images(uploads)
+    cluster.upload_images(uploads, run)
+    run = packed.placed(run, uploads)
     if on_upload:
         name = install(cluster, backend, run, code)
         echo(f"{name}: runs whenever s3://{cluster.bucket}/images/..._READY is put")

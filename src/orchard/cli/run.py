@@ -82,8 +82,8 @@ JVM_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     default="parent",
     show_default=True,
     metavar="parent|none|column:NAME|REGEX",
-    help="The name of an image's folder, nothing, a column of the table that names the images, or "
-    "the first group of a regular expression searched in its path.",
+    help="The name of an image's folder (or what an archive or table says of it), nothing, a "
+    "table's column, or the first group of a regular expression searched in its path.",
 )
 @manifest_options
 @click.option("--include", multiple=True, metavar="GLOB", help="Read only these; repeatable.")

@@ -7,7 +7,8 @@ of docs/results.md for images of 100 x 100 pixels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from orchard.cloud.prices import HOURS_A_MONTH, Instance, Prices
 from orchard.cloud.settings import WORKER_GB, WORKER_VCPUS, ClusterConfig
@@ -31,6 +32,10 @@ EBS_GB_A_VCPU, EBS_ROOT_GB = 16, 15
 GRACE_MINUTES = 10  # nodes are paid for before the clock on the cluster starts
 REPEATED = 1.2  # requests to S3, at most, for each that is needed
 RESULT_BYTES_AN_IMAGE = 8_000  # 1280 float32 and the components, as Parquet
+# Of shards: about how large one is, what one request reads of it, and a member's header, padding
+# and entry in the index.
+SHARD_BYTES, RANGE_BYTES, BYTES_BESIDE = 100_000_000, 8 * 1024 * 1024, 800
+PACKING_SAVES = 0.05  # USD at least, some 9,000 images: for less nobody wants to wait for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +49,43 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """images_per_second: of one slot. uploads: how many of the images are still to be uploaded."""
+    """images_per_second: of one slot. uploads: how many files are still to be uploaded. gets:
+    requests that read them, one an image by default. packs: whether those of local folders are
+    packed into shards first; instead: the same without."""
 
     n_images: int
     n_bytes: int
     images_per_second: float = IMAGES_PER_SECOND
     is_measured: bool = False
     uploads: int = 0
+    gets: int | None = None
+    packs: bool = False
+    instead: Workload | None = None
+
+    @property
+    def n_gets(self) -> int:
+        return self.n_images if self.gets is None else self.gets
+
+    def packed(self) -> Workload:
+        """The same, the files to be uploaded packed into shards."""
+        n_bytes = self.n_bytes + self.n_images * BYTES_BESIDE
+        share = self.uploads / max(1, self.n_images)
+        puts = math.ceil(n_bytes * share / SHARD_BYTES)
+        read = math.ceil(n_bytes * share / RANGE_BYTES) + 2 * puts  # an index each, and borders
+        gets = self.n_gets - self.uploads + read
+        return replace(self, uploads=puts, gets=gets, packs=True, instead=self)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way of the images into the bucket and to the workers: requests, and their USD, lowest
+    and highest. is_taken: by this estimate."""
+
+    name: str
+    puts: int
+    gets: int
+    usd: tuple[float, float]
+    is_taken: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +94,8 @@ class CloudEstimate:
 
     once: USD that do not depend on the time. longest_minutes: after which it is ended whatever
     happens. prices_date: of the price table. puts: USD for S3's PUT requests, one for each image
-    that is uploaded; part of items.
+    that is uploaded; part of items. ways: what single files and shards would cost, where files are
+    to be uploaded.
     """
 
     minutes: tuple[float, float]
@@ -70,6 +106,7 @@ class CloudEstimate:
     eur_per_usd: float
     prices_date: str
     puts: tuple[float, float] = (0.0, 0.0)
+    ways: tuple[Way, ...] = ()
 
     @property
     def puts_dominate(self) -> bool:
@@ -99,8 +136,18 @@ def estimate(config: ClusterConfig, work: Workload, prices: Prices | None = None
     longest = config.timeout + (0 if config.is_serverless else GRACE_MINUTES)
     puts = _puts(work, prices)
     return CloudEstimate(
-        (low, high), items, hourly(config, prices), once, longest, rate, prices.date, puts
-    )
+        (low, high), items, hourly(config, prices), once, longest, rate, prices.date, puts,
+        _ways(work, prices),
+    )  # fmt: skip
+
+
+def cheaper(work: Workload, prices: Prices) -> Workload:
+    """The workload with its uploads packed, where that saves more than it takes to do."""
+    if not work.uploads or not work.n_bytes or work.packs:
+        return work
+    packed = work.packed()
+    saved = _requests(work, prices)[0] - _requests(packed, prices)[0]
+    return packed if saved > PACKING_SAVES else work
 
 
 def guard(config: ClusterConfig, found: CloudEstimate) -> None:
@@ -194,6 +241,23 @@ def _times(rate: float, low: float, high: float) -> tuple[float, float]:
     return rate * low, rate * high
 
 
+def _ways(work: Workload, prices: Prices) -> tuple[Way, ...]:
+    if not work.uploads or not work.n_bytes:
+        return ()
+    single, packed = (work.instead or work), (work if work.packs else work.packed())
+    pair = (("as single files", single), ("packed into shards", packed))
+    return tuple(
+        Way(name, one.uploads, one.n_gets, _requests(one, prices), one.packs == work.packs)
+        for name, one in pair
+    )
+
+
+def _requests(work: Workload, prices: Prices) -> tuple[float, float]:
+    """USD for PUT and GET requests."""
+    usd = work.uploads / 1000 * prices.s3["put_1000"] + work.n_gets / 1000 * prices.s3["get_1000"]
+    return usd, usd * REPEATED
+
+
 def _puts(work: Workload, prices: Prices) -> tuple[float, float]:
     """One for each image that is uploaded, and some again where the line drops."""
     usd = work.uploads / 1000 * prices.s3["put_1000"]
@@ -203,11 +267,11 @@ def _puts(work: Workload, prices: Prices) -> tuple[float, float]:
 def _storage(work: Workload, prices: Prices) -> list[Item]:
     s3 = prices.s3
     gigabytes = (work.n_bytes + work.n_images * RESULT_BYTES_AN_IMAGE) / 1e9
-    gets = work.n_images / 1000 * s3["get_1000"]
+    gets = work.n_gets / 1000 * s3["get_1000"]
     day = gigabytes * s3["gb_month"] / 30
     uploads = [Item(f"S3, {work.uploads:,} PUT requests", *_puts(work, prices))]
     return [
         *(uploads if work.uploads else []),
-        Item(f"S3, {work.n_images:,} GET requests", gets, gets * REPEATED),
+        Item(f"S3, {work.n_gets:,} GET requests", gets, gets * REPEATED),
         Item(f"S3, {gigabytes:.2f} GB for a day or a month", day, 30 * day),
     ]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from orchard.images import kept_columns
 from orchard.images.apart import decoder_of_thread
+from orchard.images.containers.places import with_sizes
 from orchard.images.decode import Pixels
 from orchard.images.source import fetch
 from orchard.images.web import Fetched, as_answered
@@ -68,7 +69,8 @@ def extract(
     good, bad = _Columns(), _Columns()
     answers: dict[int, Found] = {}
     start = 0
-    for batch in _batches(fetch(images), seconds):
+    sizes: list[int | None] = []
+    for batch in _batches(_measured(fetch(images), sizes), seconds):
         pixels: list[Pixels] = []
         for index, (found, digest) in enumerate(_decoded(batch, model, scaled, seconds), start):
             if isinstance(found, Failure):
@@ -85,7 +87,7 @@ def extract(
                 mean = embedder.mean(np.stack([one.views for one in pixels]))
                 vectors[stop - len(pixels) : stop] = mean
         start += len(batch)
-    images = as_answered(images, answers)
+    images = as_answered(with_sizes(images, sizes), answers)
     features = _feature_rows(images, good, vectors[: len(good.indices)], fingerprint, run_id)
     return Extraction(features, _error_rows(images, bad, run_id), seconds)
 
@@ -97,6 +99,14 @@ def listing_errors(failures: Iterable[tuple[str, Failure]], run_id: str) -> pa.T
         for path, failure in failures
     ]
     return pa.Table.from_pylist(rows, schema=ERRORS)
+
+
+def _measured(
+    contents: Iterator[bytes | Failure], sizes: list[int | None]
+) -> Iterator[bytes | Failure]:
+    for found in contents:
+        sizes.append(len(found) if isinstance(found, bytes) else None)
+        yield found
 
 
 def _batches(

@@ -19,6 +19,7 @@ from functools import partial
 import pyarrow as pa
 
 from orchard.errors import first_line
+from orchard.images.containers import names
 from orchard.store import galleries, models, staging, traces
 from orchard.store.known import UNREADABLE, Found, Unknown, forms, look_up
 from orchard.store.output import Output
@@ -136,7 +137,7 @@ class _Deletion:
         texts = {*self.found.paths, *self.found.resumed, *self.prefixes}
         begun_before = before.begun(texts)
         aim = {table: self.found.rows[table] for table in SCHEMAS}
-        suppression = before.adding(self.found.paths)
+        suppression = before.adding(_outermost(self.found.paths))
         suppression.beginning(texts, aim).save(self.output)
         self.problems += self.found.problems
         n_suppressed, is_cut_short = len(suppression.hashes), True
@@ -191,6 +192,14 @@ class _Deletion:
         except UNREADABLE as error:
             place = f"{what} of {self.output.root}"
             self.problems.append(f"{place} may still hold the images: {first_line(error)}")
+
+
+def _outermost(paths: frozenset[str]) -> Iterable[str]:
+    """Paths without the members of archives that are among them: those are kept out with these."""
+    for path in paths:
+        parts = names.split(path)
+        if parts is None or parts[0] not in paths:
+            yield path
 
 
 def _audit(output: Output, done: Erasure) -> None:

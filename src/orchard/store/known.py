@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchard.errors import TableError, first_line
+from orchard.images.containers import names
 from orchard.store import contents, galleries, staging, traces
 from orchard.store.nearest import Nearest
 from orchard.store.output import Output
@@ -128,14 +129,16 @@ class _Search:
         self._unknown: list[tuple[str, bool]] = []
 
     def path(self, given: str) -> None:
-        if given in self._exact or self._is_single_source(given):
+        if inside := self._inside(given):
+            self.found |= {given, *inside}
+        elif given in self._exact or self._is_single_source(given):
             self.found.add(given)
         elif alike := self._alike.get(normalize("NFC", given)):
             self.found |= alike
         elif begun := [form for form in forms(given) if self._digest(form) in self._pending]:
             self.resumed.append(given)
             self.found.update(begun)
-        elif any(map(self._suppression.holds, forms(given))):
+        elif any(map(self._suppression.keeps_out, forms(given))):
             self.erased_before.append(given)
         else:
             self._unknown.append((given, False))
@@ -161,8 +164,8 @@ class _Search:
         composed = [normalize("NFC", path) for path in given if not path.isascii()]
         found: dict[str, set[str]] = defaultdict(set)
         if composed:
-            names = pc.utf8_normalize(self._known, form="NFC")
-            for path in _those_in(names, self._known, composed):
+            normal = pc.utf8_normalize(self._known, form="NFC")
+            for path in _those_in(normal, self._known, composed):
                 found[normalize("NFC", path)].add(path)
         return found
 
@@ -172,9 +175,16 @@ class _Search:
     def _below_composed(self, prefix: str) -> set[str]:
         if prefix.isascii():
             return set()
-        names = pc.utf8_normalize(self._known, form="NFC")
-        below = pc.starts_with(names, normalize("NFC", prefix))
+        normal = pc.utf8_normalize(self._known, form="NFC")
+        below = pc.starts_with(normal, normalize("NFC", prefix))
         return set(self._known.filter(below).to_pylist())
+
+    def _inside(self, given: str) -> set[str]:
+        """The members of an archive, which go with it."""
+        if names.kind_of(given) is None:
+            return set()
+        below = f"{given}{names.SEPARATOR}"
+        return self._below(below) or self._below_composed(below)
 
     def _is_single_source(self, given: str) -> bool:
         return given in self._sources and not self._below(f"{given.rstrip('/')}/")

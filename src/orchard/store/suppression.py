@@ -12,11 +12,13 @@ import secrets
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
 
 from orchard.errors import TableError
+from orchard.images.containers import names
 from orchard.store.damage import from_json
 from orchard.store.output import Output
 
@@ -77,6 +79,11 @@ class Suppression:
         """Whether a path is kept out."""
         return self.digest(path) in self.hashes
 
+    def keeps_out(self, path: str) -> bool:
+        """Whether it, or the archive that it is in, is."""
+        parts = names.split(path)
+        return self.holds(path) or (parts is not None and self.holds(parts[0]))
+
     def adding(self, paths: Iterable[str]) -> Suppression:
         return replace(self, hashes=self.hashes | {self.digest(path) for path in paths})
 
@@ -117,7 +124,13 @@ class Suppression:
         """A mask of the paths that may be read."""
         if not self.hashes:
             return pa.repeat(True, len(paths))
-        return pa.array([self.digest(path) not in self.hashes for path in paths], pa.bool_())
+        keeps_out = lru_cache(1)(self.holds)  # members of one archive follow each other
+        inside = (names.split(path) for path in paths)
+        pairs = zip(paths, inside, strict=True)
+        return pa.array(
+            [not (self.holds(p) or (parts and keeps_out(parts[0]))) for p, parts in pairs],
+            pa.bool_(),
+        )
 
 
 def _text(value: Any) -> str:

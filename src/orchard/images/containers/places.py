@@ -8,6 +8,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from orchard.images.containers.names import TABLE
 from orchard.records import LISTING
 
 PLACE = pa.schema(
@@ -38,6 +39,14 @@ def merged(images: pa.Table, members: list[pa.Table]) -> pa.Table:
     return pa.concat_tables([files, *members]).sort_by("path").combine_chunks()
 
 
+def files_of(images: pa.Table) -> list[str]:
+    """The files that a listing's rows lie in: archives once, and plain files."""
+    paths = images["path"]
+    if has_places(images):
+        paths = pc.coalesce(images["place/archive"], paths)
+    return sorted(set(paths.to_pylist()))
+
+
 def in_reading_order(images: pa.Table) -> pa.Table:
     """Members as they lie in their containers, so that neighbours are read together."""
     if not has_places(images) or not pc.any(pc.is_valid(images["place/archive"])).as_py():
@@ -47,3 +56,14 @@ def in_reading_order(images: pa.Table) -> pa.Table:
         sort_keys=[(name, "ascending") for name in ("place/archive", "place/offset", "path")],
     )
     return images.take(order)
+
+
+def with_sizes(images: pa.Table, read: list[int | None]) -> pa.Table:
+    """Rows of tables with the sizes that were read, where a listing can only guess."""
+    if not has_places(images):
+        return images
+    is_guessed = pc.fill_null(pc.equal(images["place/kind"], TABLE), False)
+    size = pc.if_else(
+        is_guessed, pc.coalesce(pa.array(read, pa.int64()), images["size"]), images["size"]
+    )
+    return images.set_column(images.column_names.index("size"), LISTING.field("size"), size)

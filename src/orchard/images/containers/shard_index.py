@@ -29,8 +29,9 @@ def read(file: BinaryIO, size: int) -> list[Member] | None:
         return None
     try:
         columns = (found["names"], found["sizes"], found["offsets"], found["checksums"])
-        members = [_member(*row) for row in zip(*columns, strict=True)]
-    except (KeyError, TypeError, ValueError):
+        labels = found["labels"]
+        members = [_member(labels, *row) for row in zip(*columns, strict=True)]
+    except (KeyError, TypeError, ValueError, AttributeError):
         return None
     fits = all(one.offset >= 0 and one.offset + one.span <= size for one in members)
     return members if fits else None
@@ -51,6 +52,7 @@ def block(members: Sequence[Member], versions: Sequence[str | None], at: int) ->
         "offsets": [member.offset for member in members],
         "checksums": [(member.key or "").partition("-")[0] for member in members],
         "versions": list(versions),
+        "labels": {m.name: m.data.decode() for m in members if m.data is not None},
     }
     packed = zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 9)
     padded = packed + bytes(-len(packed) % BLOCK)
@@ -66,10 +68,12 @@ def header(name: str, size: int) -> bytes:
     return info.tobuf(tarfile.PAX_FORMAT)
 
 
-def _member(name: str, size: int, offset: int, checksum: str) -> Member:
+def _member(labels: dict[str, str], name: str, size: int, offset: int, checksum: str) -> Member:
     clean, failure = refused(name)
     key = f"{checksum}-{size}"
-    return Member(clean, int(size), 0, key, int(offset), int(size) + BLOCK, failure=failure)
+    data = labels[name].encode() if name in labels else None
+    span = int(size) + BLOCK
+    return Member(clean, int(size), 0, key, int(offset), span, failure=failure, data=data)
 
 
 def _content(file: BinaryIO, size: int) -> dict[str, Any] | None:

@@ -53,8 +53,10 @@ def read_zip(file: BinaryIO, size: int) -> Contents:
     return Contents(members)
 
 
-def unpacked(data: bytes, method: int, size: int, checksum: int | None = None) -> bytes | Failure:
-    """A member's content. data: from its header on. Never more than `size` bytes come of it."""
+def unpacked(data: bytes, detail: int, size: int) -> bytes | Failure:
+    """A member's content. data: from its header on. detail: the checksum, and in the last byte the
+    method. Never more than `size` bytes come of it."""
+    method, checksum = detail & 0xFF, detail >> 8
     try:
         signature, n_name, n_extra = _HEADER.unpack_from(data)
     except struct.error:
@@ -69,7 +71,7 @@ def unpacked(data: bytes, method: int, size: int, checksum: int | None = None) -
             content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[start:], size + 1)
         except zlib.error:
             return _DAMAGED
-    if len(content) != size or (checksum is not None and zlib.crc32(content) != checksum):
+    if len(content) != size or zlib.crc32(content) != checksum:
         return _DAMAGED
     return content
 
@@ -84,7 +86,7 @@ def _member(info: zipfile.ZipInfo, span: int) -> Member:
         key=f"{info.CRC:08x}-{info.file_size}",
         offset=info.header_offset,
         span=span,
-        detail=info.compress_type,
+        detail=info.CRC << 8 | info.compress_type & 0xFF,
         failure=failure or _failure(info, span),
     )
 
