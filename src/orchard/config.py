@@ -16,6 +16,7 @@ from orchard.storage.web_access import WebAccess
 
 VIEW_NAMES = ("plain", "mirror", "zoom")
 MIN_SIZE, MAX_SIZE = 32, 1024  # MobileNetV2 halves its input five times; 32 is the least it admits
+COLUMN = "column:"  # before the name, in --label column:NAME
 _MASTER = re.compile(r"local(\[(\*|[1-9]\d*)\])?|spark://.+|sc://.+|yarn|submitted")
 _COMPONENTS = (
     "a whole number of at least 1 or a fraction in (0, 1); for 95 % of the variance write 0.95"
@@ -122,7 +123,7 @@ class RunConfig:
     label: Annotated[
         str,
         Expected(
-            "parent, none, or a regular expression with a group",
+            "parent, none, column:NAME, or a regular expression with a group",
             read=_read_label,
         ),
     ] = "parent"
@@ -209,7 +210,7 @@ class RunConfig:
 
     @property
     def label_pattern(self) -> re.Pattern[str] | None:
-        """The compiled regular expression; None where label is "parent" or "none"."""
+        """The compiled regular expression; None where label is none."""
         return _label_pattern(self.label)
 
     def allowed_errors(self, n_images: int) -> int:
@@ -236,7 +237,9 @@ def parse_components(text: str) -> int | float:
 
 
 def _label_pattern(label: str) -> re.Pattern[str] | None:
-    if label in ("parent", "none") or label.startswith("column:"):
+    if label in ("parent", "none") or label.startswith(COLUMN):
+        if label == COLUMN:
+            raise ConfigError(f"--label {label}: expected the name of a column, as column:species")
         return None
     try:
         pattern = re.compile(label)
@@ -244,7 +247,7 @@ def _label_pattern(label: str) -> re.Pattern[str] | None:
         raise ConfigError(f"--label {label}: not a regular expression: {error}") from None
     if pattern.groups < 1:
         raise ConfigError(
-            f"--label {label}: expected parent, none, or a regular expression with a group, such "
-            r"as '/([^/]+)_\d+\.jpg$'"
+            f"--label {label}: expected parent, none, column:NAME, or a regular expression with a "
+            r"group, such as '/([^/]+)_\d+\.jpg$'"
         )
     return pattern
