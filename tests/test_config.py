@@ -56,8 +56,8 @@ def config(**settings: Any) -> RunConfig:
         ({"label": "(["}, "--label ([: not a regular expression: "),
         (
             {"label": r"\d+"},
-            r"--label \d+: expected parent, none, or a regular expression with a group, such as "
-            r"'/([^/]+)_\d+\.jpg$'",
+            r"--label \d+: expected parent, none, column:NAME, or a regular expression with a "
+            r"group, such as '/([^/]+)_\d+\.jpg$'",
         ),
         (
             {"max_errors": "few"},

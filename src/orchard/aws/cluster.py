@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orchard.aws import launch as launches
 from orchard.aws import (
+    named_images,
     notebooks,
     package,
     packed,
@@ -24,6 +25,7 @@ from orchard.aws.account import Account
 from orchard.aws.backend import Backend, backend_of
 from orchard.aws.job import DESCRIPTION, MAIN, WEIGHTS, describe
 from orchard.aws.launch import Launch
+from orchard.aws.named_images import Named
 from orchard.aws.run_job_flow import SCRIPTS, script_key
 from orchard.cloud.estimate import CloudEstimate, Workload, estimate, guard
 from orchard.cloud.prices import Prices
@@ -101,6 +103,7 @@ class Cluster:
         Raises ConfigError.
         """
         sources = tuple(url for url in run.sources if is_remote(url))
+        sources += named_images.remote_places(run, self._named(run))
         return self.access(sources, (run.output,) if is_remote(run.output) else ())
 
     def access(self, sources: tuple[str, ...], outputs: tuple[str, ...]) -> Access:
@@ -144,10 +147,7 @@ class Cluster:
                     f"SOURCE {source}: on a cluster expected a folder, an archive or s3://…"
                 )
             prefix = f"{IMAGES}{Path(source).resolve().name}/"
-            listing = list_images((source,), Selection.of(run))
-            for path, failure in listing.failures:
-                self.reporter.warn(f"{path}: not uploaded: {failure.detail}")
-            found = sync.local_files(source, files_of(listing.images), prefix)
+            found = sync.local_files(source, self._paths_below(source, run), prefix)
             upload = sync.plan(self.account, self.bucket, found, prefix, Path(source))
             if upload.n_others:
                 self.reporter.warn(
@@ -166,6 +166,19 @@ class Cluster:
         file = sync.File(path, key, path.stat().st_size)
         return sync.plan(self.account, self.bucket, [file], key, path.parent), key
 
+    def _paths_below(self, source: str, run: RunConfig) -> list[str]:
+        """The images of a local SOURCE, those alone that a manifest names, if there is one."""
+        if run.manifest:
+            return self._named(run).present_here()
+        listing = list_images((source,), Selection.of(run))
+        for path, failure in listing.failures:
+            self.reporter.warn(f"{path}: not uploaded: {failure.detail}")
+        return files_of(listing.images)
+
+    def _named(self, run: RunConfig) -> Named:
+        storage = Storage(region=self.account.region)
+        return Named.of(run, storage, has_internet=not self.config.is_serverless)
+
     def workload(
         self, run: RunConfig, uploads: list[tuple[sync.Upload, str]], rate: float | None
     ) -> Workload:
@@ -173,7 +186,10 @@ class Cluster:
         n = sum(upload.n_files for upload, _ in uploads)
         size = sum(upload.n_bytes for upload, _ in uploads)
         remote = tuple(url for url in run.sources if is_remote(url))
-        if remote:
+        if run.manifest:
+            more = self._named(run).measured(Storage(region=self.account.region))
+            n, size = n + more[0], size + more[1]
+        elif remote:
             images = list_images(remote, Selection.of(run), Storage(region=self.account.region))
             n, size = n + images.n_listed, size + sum(images.images["size"].to_pylist())
         missing = sum(len(upload.missing) for upload, _ in uploads)
@@ -238,6 +254,9 @@ class Cluster:
         """Write the job's description; (its folder's URL, the run as it will be on the cluster)."""
         distant = self.distant(run)
         described = {"run": describe(distant), "weights": self._weights(run, launch_id)}
+        for table in named_images.tables_of(run):
+            key = f"{JOBS}{named_images.TABLES}{Path(table).name}"
+            sync.put_file(self.account, self.bucket, key, Path(table))
         key = f"{JOBS}{launch_id}/{DESCRIPTION}"
         body = json.dumps(described, indent=1).encode()
         self.account.client("s3").put_object(Bucket=self.bucket, Key=key, Body=body)
@@ -255,7 +274,7 @@ class Cluster:
         if not is_remote(output):
             output = f"s3://{self.bucket}/{RESULTS}{Path(output).resolve().name}"
         return replace(
-            run,
+            named_images.placed(run, f"s3://{self.bucket}/{JOBS}"),
             sources=tuple(place(source) for source in run.sources),
             output=output,
             region=self.account.region,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchard.cli.command import Command
+from orchard.cli.manifest_options import NAMES as MANIFEST
+from orchard.cli.manifest_options import names_of
 from orchard.cli.run import run_command
 from orchard.cloud.releases import RELEASES
 from orchard.errors import ConfigError
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 # Options of `orchard run` that a run on AWS has as well.
 _SHARED = (
     *("weights", "size", "components", "no_standardize", "pca", "label", "include", "exclude"),
-    *("limit", "broadcast", "max_errors", "retry_errors", "replace"),
+    *("limit", "broadcast", "max_errors", "retry_errors", "replace", *MANIFEST),
 )
 
 
@@ -157,14 +159,16 @@ class Context:
     cluster: Cluster
 
     def run_config(self, paths: tuple[str, ...], options: dict[str, Any]) -> RunConfig:
+        from orchard.aws.named_images import with_source
         from orchard.config import RunConfig, parse_components
 
-        if len(paths) < 2:
+        if len(paths) < 2 and not options["manifest"]:
             raise ConfigError("give at least one SOURCE and, last, OUTPUT")
         given = {name: options[name] for name in _SHARED}
         given["standardize"] = not given.pop("no_standardize")
         given["components"] = parse_components(given["components"])
-        return RunConfig(sources=paths[:-1], output=paths[-1], **given)
+        given["keep_columns"] = names_of(given["keep_columns"])
+        return with_source(RunConfig(sources=paths[:-1], output=paths[-1], **given))
 
     def confirm(self, question: str, yes: bool) -> None:
         if not yes and not click.confirm(printable(question)):

@@ -63,7 +63,7 @@ def _counts(record: dict[str, Any]) -> Table:
     ]
     for name, count in (
         ("of these, back from gone/", counts["returned"]),
-        ("under another label than before", counts["relabelled"]),
+        ("under another label or column than before", counts["relabelled"]),
         ("disappeared from the source, now in gone/", counts["went"]),
         ("in gone/ in total", counts["gone"]),
         ("erased before, left out", counts["suppressed"]),

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from orchard.config import COLUMN
 from orchard.errors import ConfigError
 from orchard.images import local
 from orchard.images.manifest import LABEL_COLUMNS, PATH_COLUMNS
@@ -40,7 +41,7 @@ class LabelsFile:
         Raises ConfigError where a key has two labels, or there is no column of keys or labels.
         """
         key = file.column(KEY_COLUMNS, "path, name or stem of each image")
-        named = (label.removeprefix("column:"),) if label.startswith("column:") else LABEL_COLUMNS
+        named = (label.removeprefix(COLUMN),) if label.startswith(COLUMN) else LABEL_COLUMNS
         label = file.column(tuple(map(str.lower, named)), "label")
         values = file.rows[label].to_pylist()
         rows: dict[str, int] = {}

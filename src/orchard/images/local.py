@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from orchard.errors import SourceError
+from orchard.images.junk import PassedOver
 from orchard.records import Failure, Found, Reason
 from orchard.storage import local_path
 from orchard.storage.results import MARKER
@@ -60,13 +61,18 @@ def _names(parts: list[str], pattern: list[str]) -> bool:
 
 
 def walk(
-    base: str, skip: str | None, is_result: Callable[[str], bool] = lambda _: False
+    base: str,
+    skip: str | None,
+    is_result: Callable[[str], bool] = lambda _: False,
+    passed_over: PassedOver | None = None,
 ) -> Iterator[tuple[str, str, Found | Failure]]:
     """(path, path relative to the source, what was found) for every visible file below `base`.
 
     Of folders only those that cannot be listed; their relative path ends in "/". Nothing below
     `skip`, or below a folder with the signs of a result that `is_result` finds to be one.
+    passed_over: counts the junk.
     """
+    passed_over = passed_over or PassedOver()
     skipped = _identity(skip)
     pending: list[tuple[str, frozenset[tuple[int, int]]]] = [(base, frozenset())]
     while pending:
@@ -83,7 +89,7 @@ def walk(
             if identity in ancestors or identity == skipped or _is_linked_into(path, skip):
                 continue
             with os.scandir(path) as entries:
-                names = [entry.name for entry in entries if not entry.name.startswith(".")]
+                names = passed_over.leaves(entry.name for entry in entries)
             if not _SIGNS.isdisjoint(names) and is_result(path):
                 continue
             pending.extend((f"{path.rstrip('/')}/{name}", ancestors | {identity}) for name in names)

@@ -18,6 +18,7 @@ import obstore
 import pyarrow as pa
 from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError
 
+from orchard.config import COLUMN
 from orchard.errors import ConfigError, SourceError, first_line
 from orchard.images import local, objects
 from orchard.images.table_file import TableFile
@@ -98,8 +99,8 @@ def labels_of(
 ) -> Callable[[Entry], str | None]:
     """The label of an entry: that of the manifest's own column, where it has one; else by the rule
     of `--label`, which says so too where it is not the default."""
-    if label.startswith("column:"):
-        name = label.removeprefix("column:")
+    if label.startswith(COLUMN):
+        name = label.removeprefix(COLUMN)
         if name not in manifest.file.rows.column_names:
             raise ConfigError(
                 f"--label {label}: {manifest.file.place} has no column {name}; it has "
@@ -108,7 +109,7 @@ def labels_of(
     else:
         known = {name.lower(): name for name in manifest.file.rows.column_names}
         name = next((known[one] for one in LABEL_COLUMNS if one in known), "")
-    if not name or label not in ("parent", f"column:{name}"):
+    if not name or label not in ("parent", f"{COLUMN}{name}"):
         return lambda entry: rule(entry.path)
     values = manifest.file.rows[name].to_pylist()
     return lambda entry: values[entry.row]

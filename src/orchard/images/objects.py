@@ -15,6 +15,7 @@ from obstore.exceptions import (
 )
 
 from orchard.errors import first_line
+from orchard.images.junk import PassedOver
 from orchard.records import Failure, Found, Reason
 from orchard.storage import Storage, list_objects, split
 
@@ -23,19 +24,21 @@ BAD_KEY = "the key has an empty, . or .. segment, or a control character: rename
 
 
 def walk(
-    url: str, storage: Storage, skip: str | None
+    url: str, storage: Storage, skip: str | None, passed_over: PassedOver | None = None
 ) -> Iterator[tuple[str, str, Found | Failure]]:
     """(URL, key below the source, what was found) for every object that is not hidden.
 
     Objects that stand for folders (their key ends in "/") are none, nor are those below the URL
-    `skip`. Raises SourceError where the bucket cannot be listed.
+    `skip`. passed_over: counts the junk. Raises SourceError where the bucket cannot be listed.
     """
+    passed_over = passed_over or PassedOver()
     root, prefix = split(url.rstrip("/"))
     for found in list_objects(url, storage):
         path = f"{root}/{found.key}"
         relative = found.key[len(prefix) :].lstrip("/") or found.key.rpartition("/")[2]
-        hidden = relative.startswith(".") or "/." in relative
-        if found.key.endswith("/") or hidden or (skip and path.startswith(f"{skip}/")):
+        if found.key.endswith("/") or (skip and path.startswith(f"{skip}/")):
+            continue
+        if passed_over.takes_key(relative):
             continue
         if is_readable(found.key):
             yield path, relative, Found(found.size, found.modified, found.etag)

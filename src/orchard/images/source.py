@@ -11,7 +11,7 @@ import fnmatch
 import os
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,6 +30,8 @@ from orchard.images.containers import listing as inside
 from orchard.images.containers import names, reading
 from orchard.images.containers.places import merged
 from orchard.images.containers.reading import Job, Place
+from orchard.images.junk import PassedOver
+from orchard.images.not_sources import check_source
 from orchard.images.results import Results
 from orchard.records import LISTING, Failure, Found, Reason
 from orchard.storage import DEFAULT, Storage, is_remote
@@ -47,11 +49,13 @@ MAX_PATH_BYTES = 2**31 - 1  # what offsets of Arrow's strings can tell apart
 class Listing:
     """images: LISTING rows in the order of their paths' bytes. failures: (path, Failure) of what
     could not be listed: a folder without permission, a name that is not UTF-8. left_out: results
-    of Orchard that lie among the images."""
+    of Orchard that lie among the images. passed_over: how many of what systems leave in folders, by
+    name."""
 
     images: pa.Table
     failures: tuple[tuple[str, Failure], ...]
     left_out: tuple[str, ...] = ()
+    passed_over: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def n_listed(self) -> int:
@@ -152,9 +156,10 @@ def list_images(
     rows = _Rows()
     failures: dict[str, Failure] = {}
     containers: dict[str, tuple[str, str, Found]] = {}
-    results = Results(storage or DEFAULT)
+    results, junk = Results(storage or DEFAULT), PassedOver()
     for source in sources:
-        for path, relative, found in _walk(source, selection, storage or DEFAULT, results):
+        check_source(source)
+        for path, relative, found in _walk(source, selection, storage or DEFAULT, results, junk):
             if isinstance(found, Found) and names.kind_of(path):
                 whole = path == absolute(source).rstrip("/")
                 containers[path] = (path, "" if whole else relative, found)
@@ -176,11 +181,14 @@ def list_images(
     failures = {path: found for path, found in failures.items() if not results.holds(path)}
     if not images.num_rows and not failures:
         raise SourceError(f"no image in {', '.join(sources)}{_why_none(selection)}")
+    if not images.num_rows and failures.keys() <= containers.keys():
+        path, failure = next(iter(failures.items()))
+        raise SourceError(f"no image in {', '.join(sources)}: {path}: {failure.detail}")
     kept = tuple(sorted(failures.items()))
     if selection.limit is not None:
         images = images.slice(0, selection.limit)
         kept = kept[: selection.limit - images.num_rows]
-    return Listing(images, kept, tuple(sorted(results.found)))
+    return Listing(images, kept, tuple(sorted(results.found)), junk.counts)
 
 
 def absolute(source: str) -> str:
@@ -309,20 +317,31 @@ class _Rows:
 
 
 def _walk(
-    source: str, selection: Selection, storage: Storage, results: Results
+    source: str, selection: Selection, storage: Storage, results: Results, junk: PassedOver
 ) -> Iterator[tuple[str, str, Found | Failure]]:
     if is_remote(source):
-        for path, relative, found in objects.walk(source, storage, selection.skip):
+        for path, relative, found in objects.walk(source, storage, selection.skip, junk):
             results.see(path)
             yield path, relative, found
         return
     for base in local.expand(source):
-        yield from local.walk(base, selection.skip, results.is_at)
+        yield from local.walk(base, selection.skip, results.is_at, junk)
 
 
 def _matches(relative: str, pattern: str) -> bool:
-    subject = relative if "/" in pattern else relative.rpartition("/")[2]
-    return fnmatch.fnmatchcase(subject, pattern)
+    """Whether a glob is of a path below the source.
+
+    Without a "/" it is of names; with one at the front, of the path from the source on; with one
+    elsewhere, of the path from any folder on. Behind a last "/" is all that a folder holds.
+    """
+    if "/" not in pattern:
+        return fnmatch.fnmatchcase(relative.rpartition("/")[2], pattern)
+    whole = f"{pattern}*" if pattern.endswith("/") else pattern
+    if whole.startswith("/"):
+        return fnmatch.fnmatchcase(relative, whole[1:])
+    parts = relative.split("/")
+    ends = ("/".join(parts[n:]) for n in range(len(parts)))
+    return any(fnmatch.fnmatchcase(end, whole.removeprefix("**/")) for end in ends)
 
 
 def _label_column(label: re.Pattern[str] | str) -> str | None:

@@ -5,8 +5,11 @@ SOURCE ─list─▶ listing ─plan─▶ tasks ─embed─▶ features ─mome
 
 from __future__ import annotations
 
+from typing import Any
+
 from orchard.config import RunConfig
 from orchard.embedding.fingerprint import EmbeddingIdentity
+from orchard.errors import ConfigError
 from orchard.model import load_model
 from orchard.pipeline import drawing, fitting, places, steps
 from orchard.pipeline.listing import listed
@@ -15,13 +18,21 @@ from orchard.progress import Reporter
 from orchard.result import Result
 
 
-def run(config: RunConfig, reporter: Reporter | None = None) -> Result:
+def run(
+    config: RunConfig | None = None, reporter: Reporter | None = None, **settings: Any
+) -> Result:
     """Do what `orchard run` does; the result finds the tables and holds the run's record.
+
+    settings: the fields of RunConfig, in the place of one, as `run(manifest="photos.csv",
+    output="result", keep_columns=["sku"])`.
 
     Raises an OrchardError that says what to do. The tables are then as they were, and what was
     embedded so far is kept for the next run, as after Ctrl-C and after a kill. Nothing is written
     before SOURCE is listed and the network loaded.
     """
+    if (config is None) == (not settings):
+        raise ConfigError("run() takes a RunConfig or its fields: expected one of the two")
+    config = config or RunConfig(**settings)
     run = Run.of(config, reporter)
     places.check(config, run.output)
     with run.log.timed("list"):

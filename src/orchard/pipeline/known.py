@@ -39,8 +39,8 @@ def known_rows(run: Run, tables: Tables, identity: EmbeddingIdentity) -> Known:
     """What OUTPUT holds; nothing where it is to be replaced."""
     kept = run.config.keep_columns
     if run.config.replace:
-        none = (with_kept(schema, kept).empty_table() for schema in (FEATURES, ERRORS, GONE))
-        return Known(*none, kept)
+        none = [with_kept(schema, kept).empty_table() for schema in (FEATURES, ERRORS, GONE)]
+        return Known(none[0], none[1], none[2], kept)
     columns = [*KEY, "label", *kept]
     features = tables.read("features", [*columns, "fingerprint"])
     went = tables.read("gone", [*columns, "fingerprint"])

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from orchard.config import RunConfig
 from orchard.errors import SourceError, TableError
@@ -91,11 +92,10 @@ def listed(run: Run) -> Listed:
     kept = kept_columns.among(config.keep_columns, files)
     named = _named(run, given[0]) if given[0] else None
     labels = LabelsFile.of(given[1], config.sources, config.label) if given[1] else None
-    listing = (
-        _of_manifest(run, named)
-        if named
-        else list_images(config.sources, Selection.of(config), storage)
-    )
+    if named:
+        listing = _of_manifest(run, named)
+    else:
+        listing = _without(list_images(config.sources, Selection.of(config), storage), files)
     if labels is not None:
         listing = _labelled(run, listing, labels)
     for name, file in kept.items():
@@ -107,6 +107,13 @@ def listed(run: Run) -> Listed:
     ):
         run.reporter.warn(warning)
     return Listed(listing, named, labels)
+
+
+def _without(listing: Listing, files: list[TableFile]) -> Listing:
+    """The listing less the tables themselves, which may lie among the images."""
+    places = pa.array([file.place for file in files], pa.string())
+    others = pc.invert(pc.is_in(listing.images["path"], value_set=places))
+    return replace(listing, images=listing.images.filter(others)) if files else listing
 
 
 def _named(run: Run, file: TableFile) -> Manifest:

@@ -12,7 +12,7 @@ import os
 
 from orchard.config import RunConfig
 from orchard.errors import ConfigError
-from orchard.images import local
+from orchard.images import junk, local
 from orchard.images.source import Listing
 from orchard.progress import Reporter
 from orchard.storage import is_remote
@@ -36,7 +36,9 @@ def check(config: RunConfig, output: Output) -> None:
 
 
 def say(listing: Listing, reporter: Reporter) -> None:
-    """Say which results were left out of a listing."""
+    """Say which results were left out of a listing, and what was passed over."""
+    if passed_over := junk.sentence(listing.passed_over):
+        reporter.say(passed_over)
     for place in listing.left_out:
         reporter.say(f"left out: {place} is a result of Orchard")
 

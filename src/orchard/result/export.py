@@ -17,7 +17,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from orchard.errors import ConfigError, TableError
-from orchard.records import vectors_of
+from orchard.records import vectors_of, with_kept
 from orchard.reduction import PCA
 from orchard.result.cells import quoted
 from orchard.store import models
@@ -45,10 +45,11 @@ def export(
 ) -> list[Path]:
     """Write components (and, if asked, features), the variances and the errors; the files written.
 
-    csv: `components.csv` has path, label and a column a component, pc_1 to pc_k; features likewise
-    f_1 to f_1280. npy: `components.npy` is (n, k) float32, its rows those of `paths.csv`. parquet:
-    one file with a list column. Each file appears whole or not at all. In CSV files, texts that a
-    spreadsheet would take for a formula have an apostrophe before them, unless `raw`.
+    csv: `components.csv` has path, label, what a manifest gave, and a column a component, pc_1 to
+    pc_k; features likewise f_1 to f_1280. npy: `components.npy` is (n, k) float32, its rows those
+    of `paths.csv`. parquet: one file with a list column. Each file appears whole or not at all. In
+    CSV files, texts that a spreadsheet would take for a formula have an apostrophe before them,
+    unless `raw`.
 
     A file that is there is replaced if an export made it, so if it lies in OUTPUT/export or is one
     that MADE beside it lists; `force` replaces any. Raises TableError where there is no result,
@@ -124,11 +125,12 @@ def _as_they_are(table: pa.Table) -> pa.Table:
 
 def _csv(as_cells: AsCells, rows: RowIndex, column: str, prefix: str, folder: Path) -> None:
     writer: pa.csv.CSVWriter | None = None
-    for batch in rows.batches((*_KEYS, column)):
+    keys = (*_KEYS, *rows.kept)
+    for batch in rows.batches((*keys, column)):
         vectors = vectors_of(batch[column])
-        arrays = [batch[name].combine_chunks() for name in _KEYS]
+        arrays = [batch[name].combine_chunks() for name in keys]
         arrays += [pa.array(np.ascontiguousarray(values)) for values in vectors.T]
-        names = [*_KEYS, *(f"{prefix}{number}" for number in range(1, vectors.shape[1] + 1))]
+        names = [*keys, *(f"{prefix}{number}" for number in range(1, vectors.shape[1] + 1))]
         table = as_cells(pa.table(arrays, names=names))
         writer = writer or pa.csv.CSVWriter(folder / f"{column}.csv", table.schema)
         writer.write_table(table)
@@ -150,12 +152,14 @@ def _npy(as_cells: AsCells, rows: RowIndex, column: str, prefix: str, folder: Pa
         start += len(vectors)
     if target is not None:
         target.flush()
-    paths = as_cells(rows.take(np.arange(len(rows)), _KEYS))
+    paths = as_cells(rows.take(np.arange(len(rows)), (*_KEYS, *rows.kept)))
     pa.csv.write_csv(paths, folder / "paths.csv")
 
 
 def _parquet(rows: RowIndex, column: str, prefix: str, folder: Path) -> None:
-    schema = pa.schema([SCHEMAS[column].field(name) for name in (*_KEYS, column)])
+    names = (*_KEYS, *rows.kept, column)
+    whole = with_kept(SCHEMAS[column], names)
+    schema = pa.schema([whole.field(name) for name in names])
     with pq.ParquetWriter(folder / f"{column}.parquet", schema, compression="zstd") as writer:
-        for batch in rows.batches((*_KEYS, column)):
+        for batch in rows.batches(names):
             writer.write_table(batch)

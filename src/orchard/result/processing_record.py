@@ -97,6 +97,11 @@ def _stored(tables: Tables) -> dict[str, str]:
         "models": "means, scales and components over all images; one image is a share of them",
         "runs": "settings, counts, times and versions of each run",
     }
+    if kept := tables["features"].kept:
+        columns["kept columns"] = (
+            f"{', '.join(kept)}: what the manifest or the file of labels says of each image, in "
+            "features, components, errors and gone"
+        )
     columns |= _pictures(tables.output)
     labels = tables.read("features", ["label"])["label"]
     columns["labels"] = f"{len(pc.unique(labels)):,} different ones"

@@ -51,6 +51,7 @@ def read_named(output: Output, file: TableFile, columns: list[str]) -> pa.Table:
 
 def read_file(output: Output, path: str, columns: list[str] | None = None) -> pa.Table:
     """A file's rows. Of some columns no others are read: keys are a fiftieth of a feature file.
+    Those that it does not hold, being older or of another manifest, are null.
 
     Raises TableError, and DamagedError where the file is not as it was stored.
     """
@@ -63,9 +64,13 @@ def read_file(output: Output, path: str, columns: list[str] | None = None) -> pa
             return parquet.check_rows(whole.read(names).select(names), schema, path)
     with output.open(path) as file, noticing(output.root, path):
         part = parquet.open_part(file, path)
-        names = _held(part, path, columns)
+        names, schema = _held(part, path, columns), _schema_of(part, path)
         rows = part.read(names, use_threads=output.is_local)
-        return parquet.check_rows(rows.select(names), _schema_of(part, path), path)
+        rows = parquet.check_rows(rows.select(names), schema, path)
+    if names == columns:
+        return rows
+    schema = with_kept(schema, columns)
+    return widened(rows, pa.schema([schema.field(name) for name in columns]))
 
 
 def iter_batches(

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from orchard.records import with_kept
 from orchard.store import contents
 from orchard.store.snapshot import SCHEMAS
 from orchard.store.tables import Tables
@@ -18,10 +19,12 @@ FILES_IN_MEMORY = 4
 
 
 class RowIndex:
-    """Where each path's row lies. paths: sorted. Memory: the paths and 12 bytes a row."""
+    """Where each path's row lies. paths: sorted. kept: columns that a manifest gave. Memory: the
+    paths and 12 bytes a row."""
 
     def __init__(self, tables: Tables, table: str) -> None:
         self._output, self._table = tables.output, table
+        self.kept = tables[table].kept
         named = tables[table].files
         self._files = [file.path for file in named]
         columns = [contents.read_named(tables.output, file, ["path"])["path"] for file in named]
@@ -39,7 +42,8 @@ class RowIndex:
 
     def take(self, positions: NDArray[np.int64], columns: tuple[str, ...]) -> pa.Table:
         """Rows by their position in `paths`, in the order asked for."""
-        schema = pa.schema([SCHEMAS[self._table].field(name) for name in columns])
+        whole = with_kept(SCHEMAS[self._table], columns)
+        schema = pa.schema([whole.field(name) for name in columns])
         parts, places = [schema.empty_table()], []
         for number in np.unique(self._file[positions]):
             chosen = np.flatnonzero(self._file[positions] == number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from orchard.images import junk
 from orchard.records import Failure, Reason
 
 SEPARATOR = "!/"
@@ -67,10 +68,8 @@ def cleaned(name: str) -> str | Failure:
 
 def is_hidden(name: str) -> bool:
     """As files of a folder are, and what macOS and others put into archives beside the files."""
-    return any(
-        (part.startswith(".") and part not in (".", "..")) or part == "__MACOSX"
-        for part in name.split("/")
-    )
+    parts = (part for part in name.split("/") if part not in (".", ".."))
+    return any(part.startswith(".") or junk.kind_of(part) is not None for part in parts)
 
 
 def is_nested(name: str) -> bool:

@@ -213,7 +213,8 @@ def _image(schema: pa.Schema, features: dict[str, Any]) -> str:
         raise Unreadable(
             Failure(
                 Reason.NOT_AN_IMAGE,
-                f"a table without a column of images; its columns: {', '.join(schema.names)}",
+                f"a table without a column of images; its columns: {', '.join(schema.names)}; to "
+                "read the images that it names, give it as --manifest",
             )
         )
     return found[known[0]]

@@ -1,0 +1,87 @@
+"""A web server on loopback that answers as told, and notes what it is asked."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+Answer = Callable[["Handler"], None]
+
+
+@dataclass
+class WebServer:
+    """answers: by path. asked: (method, path) in order. agents: every User-Agent seen."""
+
+    url: str
+    answers: dict[str, Answer]
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    agents: set[str] = field(default_factory=set)
+    times: list[float] = field(default_factory=list)
+    at_once: int = 0
+    most_at_once: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def n(self, method: str) -> int:
+        return sum(asked == method for asked, _ in self.asked)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    web: WebServer
+
+    def do_GET(self) -> None:
+        with self.web.lock:
+            self.web.asked.append((self.command, self.path))
+            self.web.times.append(time.monotonic())
+            self.web.agents.add(self.headers.get("User-Agent", ""))
+            self.web.at_once += 1
+            self.web.most_at_once = max(self.web.most_at_once, self.web.at_once)
+        try:
+            self.web.answers.get(self.path, status(404))(self)
+        finally:
+            with self.web.lock:
+                self.web.at_once -= 1
+
+    do_HEAD = do_GET
+
+    def reply(self, code: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(code)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        if "Content_Length" not in headers:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def status(code: int, **headers: str) -> Answer:
+    return lambda handler: handler.reply(code, **headers)
+
+
+def content(body: bytes, **headers: str) -> Answer:
+    return lambda handler: handler.reply(200, body, **headers)
+
+
+@contextmanager
+def serving() -> Iterator[WebServer]:
+    web = WebServer("", {})
+    handler = type("Told", (Handler,), {"web": web})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    web.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield web
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
