@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from orchard.images.apart import decoder_of_thread
 from orchard.images.decode import Pixels
+from orchard.images.reading import Reading
 from orchard.images.source import fetch
 from orchard.model import Embedder, Model
 from orchard.records import ERRORS, FEATURES, LISTING, Failure, list_column
@@ -52,22 +53,22 @@ def extract(
     fingerprint: str,
     run_id: str,
     fetch: Fetch = fetch,
-    scaled: bool = False,
+    reading: Reading | None = None,
 ) -> Extraction:
     """Read, decode and embed the images of a LISTING table, each once.
 
-    scaled: as `decode` has it. Memory: the files of a batch, BATCH_SIZE resized pictures and the
+    reading: how images are read. Memory: the files of a batch, BATCH_SIZE resized pictures and the
     rows; a decoded photo is in the decoder's process. Whatever goes wrong with an image becomes its
     error row.
     """
-    model = embedder.model
+    model, reading = embedder.model, reading or Reading()
     vectors = np.empty((images.num_rows, model.dim), np.float32)
     seconds = {"read": 0.0, "decode": 0.0, "network": 0.0}
     good, bad = _Columns(), _Columns()
     start = 0
     for batch in _batches(fetch(images), seconds):
         pixels: list[Pixels] = []
-        for index, (found, digest) in enumerate(_decoded(batch, model, scaled, seconds), start):
+        for index, (found, digest) in enumerate(_decoded(batch, model, reading, seconds), start):
             if isinstance(found, Failure):
                 bad.indices.append(index)
                 bad.values.append((found.reason.value, found.detail))
@@ -115,12 +116,17 @@ def _batches(
 
 
 def _decoded(
-    batch: list[bytes | Failure], model: Model, scaled: bool, seconds: dict[str, float]
+    batch: list[bytes | Failure], model: Model, reading: Reading, seconds: dict[str, float]
 ) -> Iterator[tuple[Pixels | Failure, str]]:
     """What each image has become, and its SHA-256."""
     read = [data for data in batch if not isinstance(data, Failure)]
     with _timed(seconds, "decode"):
-        found = iter(decoder_of_thread().decode(read, model.size, scaled=scaled, views=model.views))
+        found = iter(
+            decoder_of_thread().decode(
+                read, model.size, max_pixels=reading.max_pixels, scaled=reading.scaled,
+                views=model.views, colour=reading.colour, damaged=reading.damaged,
+            )
+        )  # fmt: skip
         digests = iter([hashlib.sha256(data).hexdigest() for data in read])
     for data in batch:
         yield (data, "") if isinstance(data, Failure) else (next(found), next(digests))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from orchard.config import RunConfig
 from orchard.embedding.fingerprint import EmbeddingIdentity
+from orchard.images.reading import Reading
 from orchard.images.source import Selection, list_images
 from orchard.model import load_model
 from orchard.pipeline import drawing, fitting, places, steps
@@ -29,7 +30,7 @@ def run(config: RunConfig, reporter: Reporter | None = None) -> Result:
         places.say(listing, run.reporter)
     with run.log.timed("load model"):
         model = load_model(config.weights, config.size, config.precision, config.view)
-        identity = EmbeddingIdentity.of(model, scaled=config.is_scaled)
+        identity = EmbeddingIdentity.of(model, Reading.of(config))
     with run.holding_output() as tables:
         with run.log.timed("plan"):
             plan = steps.plan(run, tables, listing, model, identity)

@@ -68,10 +68,12 @@ def _components(
     stored = models.load_embedding(output, card.fingerprint)
     if "config" not in record:
         raise TableError(f"{output.root} has no record of its run, which says what network it used")
-    model, scaled = network_of(stored, record["config"]["weights"])
-    EmbeddingIdentity.of(model, scaled=scaled).check(stored, output.root)
+    model, reading = network_of(stored, record["config"]["weights"])
+    EmbeddingIdentity.of(model, reading).check(stored, output.root)
     with Decoder() as decoder:
-        (pixels,) = decoder.decode([content], model.size, scaled=scaled, views=model.views)
+        (pixels,) = decoder.decode(
+            [content], model.size, scaled=reading.scaled, views=model.views, colour=reading.colour
+        )
     if isinstance(pixels, Failure):
         raise _unreadable(image, pixels)
     pca, _ = models.load_pca(output, card.pca_id)
