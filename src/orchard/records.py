@@ -21,6 +21,7 @@ class Reason(str, Enum):
     NOT_AN_IMAGE = "not_an_image"  # the bytes are of no image format Orchard reads
     TRUNCATED = "truncated"  # the file ends before the image does
     CORRUPT = "corrupt"  # the decoder rejects the bytes
+    DAMAGED = "damaged"  # the decoder reads it, and warns that part of the picture is lost
     TOO_MANY_PIXELS = "too_many_pixels"  # header announces more than the cap; nothing was decoded
     TOO_COSTLY = "too_costly"  # decoding takes more time or memory than an image may
     TOO_MANY_BYTES = "too_many_bytes"  # larger than the file size cap; nothing was read

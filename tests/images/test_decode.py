@@ -20,8 +20,10 @@ from corpus.encode import (
 from corpus.good import broken_exif_blocks, good_files, jpeg
 from PIL import Image, ImageFile
 
+from orchard.config import RunConfig
 from orchard.images import decode as module
-from orchard.images.decode import MAX_SIDE, POLICY, SCALED_POLICY, Pixels, decode, sniff
+from orchard.images.decode import MAX_SIDE, Pixels, decode, policy, sniff
+from orchard.images.reading import Reading
 from orchard.records import Failure, Reason
 
 GOOD, BAD, WHOLE = good_files(), bad_files(), whole_files()
@@ -263,11 +265,19 @@ def test_sniff_names_the_format_by_its_first_bytes(name: str, kind: str) -> None
 
 
 def test_the_policy_is_part_of_the_fingerprint_and_changes_only_on_purpose() -> None:
-    assert POLICY == (
+    ignoring = (
         "first frame; exif orientation applied; colour profiles ignored; alpha over white; "
         "16-bit grey / 257; pillow bicubic on the full decode"
     )
-    assert f"{POLICY}, of JPEG scaled to 1.5 times the input side or more" == SCALED_POLICY
+    scaling = ", of JPEG scaled to 1.5 times the input side or more"
+    assert policy(scaled=False, colour="ignore") == ignoring
+    assert policy(scaled=True, colour="ignore") == ignoring + scaling
+    converting = ignoring.replace("ignored", "converted to srgb")
+    assert policy(scaled=False, colour="srgb") == converting
+    for scaled in (False, True):
+        for colour in ("srgb", "ignore"):
+            reading = Reading(scaled=scaled, colour=colour)
+            assert Reading.under(reading.policy) == reading
 
 
 @pytest.mark.parametrize("orientation", [None, 1, 3, 6, 8])
@@ -294,8 +304,11 @@ def test_what_is_no_large_jpeg_is_decoded_in_full_all_the_same() -> None:
 
 def test_the_public_signature() -> None:
     signature = inspect.signature(decode)
-    assert list(signature.parameters) == ["data", "size", "max_pixels", "scaled", "views"]
+    assert list(signature.parameters) == [
+        *("data", "size", "max_pixels", "scaled", "views", "colour", "damaged")
+    ]
     assert signature.parameters["max_pixels"].default == 100_000_000
+    assert Reading() == Reading.of(RunConfig(sources=("in",), output="out"))
 
 
 @pytest.mark.parametrize("name", sorted(whole_files()))

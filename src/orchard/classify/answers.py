@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 from orchard.classify.predictor import BATCH_SIZE, Prediction, Predictor
 from orchard.errors import SourceError
+from orchard.images.decode import DEFAULT_MAX_PIXELS
 from orchard.images.source import DEFAULT_MAX_BYTES, Listing, fetch, list_images
 from orchard.records import Failure, Reason
 from orchard.storage import Storage
@@ -21,6 +22,8 @@ def answer(
     top: int,
     storage: Storage,
     stdin: BinaryIO,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Iterator[dict[str, Any]]:
     """A row for each image that the sources name, in the order of their paths.
 
@@ -32,7 +35,7 @@ def answer(
     listing, missing = _listed(named, storage, has_others) if named else (None, [])
     for batch in _batched(_contents(listing, missing, has_others, storage, stdin)):
         images = [data for _, data in batch if isinstance(data, bytes)]
-        predictions = iter(predictor.predict(images, top))
+        predictions = iter(predictor.predict(images, top, max_pixels=max_pixels))
         for path, data in batch:
             unread = Prediction("not_sure", failure=data) if isinstance(data, Failure) else None
             yield row(path, unread or next(predictions))

@@ -17,7 +17,7 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from safetensors import SafetensorError
@@ -33,7 +33,7 @@ from orchard.store.damage import noticing
 from orchard.store.galleries import CLASSIFIERS as FOLDER
 from orchard.store.output import Output
 
-FORMAT = 1
+FORMAT = 2
 _ID = re.compile(r"[0-9a-f]{16}")
 _CURRENT = f"{FOLDER}/current.json"
 
@@ -45,8 +45,8 @@ class Card:
     label: what its classes are, "fine" or "species". classes: by the head's order. species: of each
     class. temperature: see `calibration`. sure: the least probability of a species that is an
     answer. familiar: the least likeness to what it was trained on, below it nothing is a fruit.
-    scaled: large JPEGs are decoded at a fraction of their size, as they were in training. files:
-    sha256.
+    scaled: large JPEGs are decoded at a fraction of their size, as they were in training. colour:
+    what is done about colour profiles, as in training. files: sha256.
     """
 
     kind: str
@@ -58,6 +58,7 @@ class Card:
     familiar: float
     fingerprint: str
     scaled: bool
+    colour: Literal["srgb", "ignore"]
     pca_id: str
     n_components: int
     n_samples: int
@@ -174,14 +175,15 @@ def _load_card(output: Output, folder: str, classifier_id: str) -> Card:
     except TableError as error:
         raise ClassifierError(str(error)) from None
     try:
+        known = fields.get("format", FORMAT)
+        if known != FORMAT:
+            raise ClassifierError(
+                f"{output.uri(folder)}: format {known}, this Orchard reads {FORMAT}; train again"
+            )
         fields |= {name: tuple(fields[name]) for name in ("classes", "species")}
         card = Card(**fields)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ClassifierError(f"{output.uri(folder)}/card.json is no card: {error}") from None
-    if card.format != FORMAT:
-        raise ClassifierError(
-            f"{output.uri(folder)}: format {card.format}, this Orchard reads {FORMAT}; train again"
-        )
     if card.classifier_id != classifier_id:
         raise _damaged(output, folder, "card.json")
     return card

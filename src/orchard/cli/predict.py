@@ -28,6 +28,9 @@ from orchard.errors import ConfigError, TooManyErrors
 )
 @click.option("--classifier", metavar="ID", help="Default: the one trained last.")
 @click.option("--threads", default=1, show_default=True, help="Threads of the network.")
+@click.option(
+    "--max-pixels", default=100_000_000, show_default=True, metavar="N", help="Largest image."
+)
 @storage_options
 def predict_command(
     output: str,
@@ -36,6 +39,7 @@ def predict_command(
     top: int,
     classifier: str | None,
     threads: int,
+    max_pixels: int,
     endpoint_url: str | None,
     region: str | None,
 ) -> None:
@@ -61,13 +65,14 @@ def predict_command(
     wanted = [*sources, *read_paths(from_file)]
     if not wanted:
         raise ConfigError("nothing to look at: give a file, a folder, -, or --from-file")
-    for option, value in (("--top", top), ("--threads", threads)):
+    for option, value in (("--top", top), ("--threads", threads), ("--max-pixels", max_pixels)):
         if value < 1:
             raise ConfigError(f"{option} {value}: expected a whole number of at least 1")
     storage = Storage(endpoint_url, region)
     predictor = Predictor.load(output, classifier, storage=storage, threads=threads)
     n = n_failed = 0
-    for row in answer(predictor, wanted, top, storage, sys.stdin.buffer):
+    rows = answer(predictor, wanted, top, storage, sys.stdin.buffer, max_pixels=max_pixels)
+    for row in rows:
         echo_json(json.dumps(row, ensure_ascii=False))
         n, n_failed = n + 1, n_failed + ("error" in row)
     if n_failed:

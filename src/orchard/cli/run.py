@@ -47,6 +47,29 @@ JVM_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     "of 12 megapixels; the features change a little.",
 )
 @click.option(
+    "--colour",
+    type=click.Choice(["srgb", "ignore"]),
+    default="srgb",
+    show_default=True,
+    help="srgb: convert images with another colour profile, as browsers show them; ignore: take "
+    "their samples as they are, as Keras does.",
+)
+@click.option(
+    "--damaged",
+    type=click.Choice(["refuse", "keep"]),
+    default="refuse",
+    show_default=True,
+    help="A JPEG of which part is lost: a row of errors/, or features of what is left.",
+)
+@click.option(
+    "--max-pixels",
+    type=int,
+    default=100_000_000,
+    show_default=True,
+    metavar="N",
+    help="Largest image; it takes up to 16 bytes of memory a pixel.",
+)
+@click.option(
     "--components",
     default="0.95",
     show_default=True,

@@ -17,6 +17,7 @@ from orchard.images import kept_columns
 from orchard.images.apart import decoder_of_thread
 from orchard.images.containers.places import with_sizes
 from orchard.images.decode import Pixels
+from orchard.images.reading import Reading
 from orchard.images.source import fetch
 from orchard.images.web import Fetched, as_answered
 from orchard.model import Embedder, Model
@@ -55,15 +56,15 @@ def extract(
     fingerprint: str,
     run_id: str,
     fetch: Fetch = fetch,
-    scaled: bool = False,
+    reading: Reading | None = None,
 ) -> Extraction:
     """Read, decode and embed the images of a LISTING table, each once.
 
-    scaled: as `decode` has it. Memory: the files of a batch, BATCH_SIZE resized pictures and the
+    reading: how images are read. Memory: the files of a batch, BATCH_SIZE resized pictures and the
     rows; a decoded photo is in the decoder's process. Whatever goes wrong with an image becomes its
     error row.
     """
-    model = embedder.model
+    model, reading = embedder.model, reading or Reading()
     vectors = np.empty((images.num_rows, model.dim), np.float32)
     seconds = {"read": 0.0, "decode": 0.0, "network": 0.0}
     good, bad = _Columns(), _Columns()
@@ -72,7 +73,7 @@ def extract(
     sizes: list[int | None] = []
     for batch in _batches(_measured(fetch(images), sizes), seconds):
         pixels: list[Pixels] = []
-        for index, (found, digest) in enumerate(_decoded(batch, model, scaled, seconds), start):
+        for index, (found, digest) in enumerate(_decoded(batch, model, reading, seconds), start):
             if isinstance(found, Failure):
                 bad.indices.append(index)
                 bad.values.append((found.reason.value, found.detail))
@@ -130,12 +131,17 @@ def _batches(
 
 
 def _decoded(
-    batch: list[bytes | Failure], model: Model, scaled: bool, seconds: dict[str, float]
+    batch: list[bytes | Failure], model: Model, reading: Reading, seconds: dict[str, float]
 ) -> Iterator[tuple[Pixels | Failure, str]]:
     """What each image has become, and its SHA-256."""
     read = [data for data in batch if not isinstance(data, Failure)]
     with _timed(seconds, "decode"):
-        found = iter(decoder_of_thread().decode(read, model.size, scaled=scaled, views=model.views))
+        found = iter(
+            decoder_of_thread().decode(
+                read, model.size, max_pixels=reading.max_pixels, scaled=reading.scaled,
+                views=model.views, colour=reading.colour, damaged=reading.damaged,
+            )
+        )  # fmt: skip
         digests = iter([hashlib.sha256(data).hexdigest() for data in read])
     for data in batch:
         yield (data, "") if isinstance(data, Failure) else (next(found), next(digests))

@@ -21,11 +21,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchard.errors import TableError
-from orchard.images.decode import POLICY, SCALED_POLICY, Pixels, decode
+from orchard.images.decode import Pixels, decode
+from orchard.images.reading import Reading
 from orchard.model import Embedder, Model, load_model
 
 PROBE_TOLERANCE = 1e-3  # absolute, of features in [0, 6]; other CPUs differ by some 1e-5
-_LIBRARIES = ("numpy", "onnxruntime", "pillow", "pyarrow", "deltalake", "obstore", "pyspark")
+_LIBRARIES = (
+    "numpy",
+    "onnxruntime",
+    "pi-heif",
+    "pillow",
+    "simplejpeg",
+    "pyarrow",
+    "deltalake",
+    "obstore",
+    "pyspark",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +49,15 @@ class EmbeddingIdentity:
     versions: dict[str, str]
 
     @classmethod
-    def of(cls, model: Model, *, scaled: bool = False) -> EmbeddingIdentity:
-        """Identify a model and how images are decoded; runs it once, on the probe image."""
+    def of(cls, model: Model, reading: Reading | None = None) -> EmbeddingIdentity:
+        """Identify a model and how images are read; runs it once, on the probe image."""
         fields: dict[str, str | int] = {
             "weights_sha256": model.weights_sha256,
             "size": model.size,
             "dim": model.dim,
             "normalisation": model.normalisation,
             "precision": model.precision,
-            "pixels": SCALED_POLICY if scaled else POLICY,
+            "pixels": (reading or Reading()).policy,
         }
         if model.views != ("plain",):  # what was made before there were views keeps its fingerprint
             fields["views"] = ", ".join(model.views)
@@ -89,8 +100,8 @@ class EmbeddingIdentity:
             )
 
 
-def network_of(card: dict[str, Any], weights: str) -> tuple[Model, bool]:
-    """The network as a stored embedding's card describes it; whether large JPEGs are scaled.
+def network_of(card: dict[str, Any], weights: str) -> tuple[Model, Reading]:
+    """The network as a stored embedding's card describes it; how images are read for it.
 
     weights: where it is loaded from, as `load_model` has it; `EmbeddingIdentity.check` says whether
     they are the same.
@@ -98,7 +109,7 @@ def network_of(card: dict[str, Any], weights: str) -> tuple[Model, bool]:
     fields = card["fields"]
     views = tuple(fields.get("views", "plain").split(", "))
     model = load_model(weights, int(fields["size"]), fields["precision"], views)
-    return model, fields["pixels"] == SCALED_POLICY
+    return model, Reading.under(str(fields["pixels"]))
 
 
 def library_versions() -> dict[str, str]:

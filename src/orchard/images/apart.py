@@ -22,7 +22,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,8 @@ class Decoder:
         max_pixels: int = DEFAULT_MAX_PIXELS,
         scaled: bool = False,
         views: tuple[str, ...] = ("plain",),
+        colour: Literal["srgb", "ignore"] = "srgb",
+        damaged: Literal["refuse", "keep"] = "refuse",
         seconds: float = SECONDS,
     ) -> list[Pixels | Failure]:
         """What `orchard.images.decode.decode` makes of each; TOO_COSTLY for what ends the process.
@@ -75,6 +77,7 @@ class Decoder:
         if not images:
             return []
         asked = {"size": size, "max_pixels": max_pixels, "scaled": scaled, "views": views}
+        asked |= {"colour": colour, "damaged": damaged}
         asked |= {"n_bytes": [len(data) for data in images], "seconds": seconds}
         shared = self._reserved(len(images), len(views), size)
         answers, pixels = shared.of(len(images), len(views), size)
@@ -163,12 +166,15 @@ def decode_apart(
     max_pixels: int = DEFAULT_MAX_PIXELS,
     scaled: bool = False,
     views: tuple[str, ...] = ("plain",),
+    colour: Literal["srgb", "ignore"] = "srgb",
+    damaged: Literal["refuse", "keep"] = "refuse",
     seconds: float = SECONDS,
 ) -> Pixels | Failure:
     """One image, by the decoder of the calling thread, which ends with it."""
     (found,) = decoder_of_thread().decode(
-        [data], size, max_pixels=max_pixels, scaled=scaled, views=views, seconds=seconds
-    )
+        [data], size, max_pixels=max_pixels, scaled=scaled, views=views, colour=colour,
+        damaged=damaged, seconds=seconds,
+    )  # fmt: skip
     if isinstance(found, Failure):
         return found
     first, *others = found.views.copy()
@@ -203,7 +209,7 @@ def serve(fd: int) -> None:
             signal.setitimer(signal.ITIMER_PROF, asked["seconds"])
             found = decode(
                 data, asked["size"], max_pixels=asked["max_pixels"], scaled=asked["scaled"],
-                views=views,
+                views=views, colour=asked["colour"], damaged=asked["damaged"],
             )  # fmt: skip
             signal.setitimer(signal.ITIMER_PROF, 0)
             del data

@@ -8,9 +8,11 @@ through here exactly as from it.
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
+
+from orchard.images.profiles import to_srgb
 
 _OPAQUE = ("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr")
 _WITH_ALPHA = ("LA", "PA", "RGBA")
@@ -36,31 +38,34 @@ def scale_transparent_sample(image: PngImageFile) -> None:
             image.info["transparency"] = tuple(band >> 8 for band in sample)
 
 
-def to_rgb(image: ImageFile.ImageFile) -> Image.Image:
-    """Return a loaded image in mode RGB, 8 bits a channel.
+def to_rgb(image: Image.Image, profile: bytes | None = None) -> Image.Image:
+    """Return a loaded image in mode RGB, 8 bits a channel; of a profile's colours, those of sRGB.
 
     Raises `UndefinedColourError` for float, Lab and 32-bit grey beyond 0 to 65535.
     """
     mode = image.mode
     if mode in _DEEP_GREY:
-        return _grey_to_8_bits(image).convert("RGB")
+        return to_srgb(grey_to_8_bits(image), profile).convert("RGB")
     if mode in _PREMULTIPLIED:
-        return _over_white(image.convert(_PREMULTIPLIED[mode]))
+        image = image.convert(_PREMULTIPLIED[mode])
+        return _over_white(image, profile)
     if mode in _WITH_ALPHA or image.has_transparency_data:
-        return _over_white(image)
+        return _over_white(image, profile)
     if mode in _OPAQUE:
-        return image.convert("RGB")
+        shown = image if profile and mode in ("L", "CMYK") else image.convert("RGB")
+        return to_srgb(shown, profile).convert("RGB")
     raise UndefinedColourError(f"pixels of mode {mode} have no defined RGB")
 
 
-def _over_white(image: Image.Image) -> Image.Image:
-    rgba = image.convert("RGBA")
+def _over_white(image: Image.Image, profile: bytes | None) -> Image.Image:
+    rgba = to_srgb(image.convert("RGBA"), profile)
     white = Image.new("RGB", rgba.size, "white")
     white.paste(rgba, mask=rgba)
     return white
 
 
-def _grey_to_8_bits(image: ImageFile.ImageFile) -> Image.Image:
+def grey_to_8_bits(image: Image.Image) -> Image.Image:
+    """Deep grey as mode L; where it is transparent, white."""
     grey, white, inverted = np.asarray(image), 65535, False
     if isinstance(image, TiffImageFile):
         white = 4095 if image.tag_v2.get(_TIFF_BITS) == (12,) else white

@@ -16,13 +16,16 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from math import ceil
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
+from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -30,13 +33,17 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from orchard.images import colour, headers
+from orchard.images import boxes, directories, headers, jpeg, png, raw, tiff
+from orchard.images import colour as colours
+from orchard.images.colour import UndefinedColourError
 from orchard.images.headers import sniff
+from orchard.images.heic import open_heic
 from orchard.images.pillow_settings import PillowSettings
+from orchard.images.rejected import RejectedError
 from orchard.images.views import VIEWS, ZOOM
 from orchard.records import Failure, Reason
 
-__all__ = ["DEFAULT_MAX_PIXELS", "POLICY", "SCALED_POLICY", "Pixels", "decode", "sniff"]
+__all__ = ["DEFAULT_MAX_PIXELS", "Pixels", "decode", "policy", "sniff"]
 
 DEFAULT_MAX_PIXELS = 100_000_000
 """Pixels an image may have. Pillow holds one in 4 bytes, and turning, blending or 16-bit grey take
@@ -54,25 +61,23 @@ MOST_VALUES = 1_000_000
 """Values in the first directory of a TIFF, of which Pillow makes a Python object each. A tile of 16
 by 16 pixels, the smallest that TIFF 6.0 allows, makes 780,000 of 100 megapixels."""
 
-POLICY = (
-    "first frame; exif orientation applied; colour profiles ignored; alpha over white; "
-    "16-bit grey / 257; pillow bicubic on the full decode"
-)
-
-SCALED_POLICY = f"{POLICY}, of JPEG scaled to 1.5 times the input side or more"
+_COLOURS = {"ignore": "colour profiles ignored", "srgb": "colour profiles converted to srgb"}
 _DRAFT_SHARE = 1.5  # of the input side: what a scaled decode leaves bicubic to choose from
 
 _RLE_SHARE = 10  # Pillow expands run-length BMP in Python, some ten times slower than the rest
 _MAX_PASSES = 32  # times max_pixels, over all scans of a JPEG; encoders write 1 to about 12 scans
 
-_READERS: dict[str, type[ImageFile.ImageFile]] = {
+_READERS: dict[str, Callable[[BytesIO], ImageFile.ImageFile]] = {
     "jpeg": JpegImageFile,
     "png": PngImageFile,
     "webp": WebPImageFile,
     "bmp": BmpImageFile,
     "gif": GifImageFile,
     "tiff": TiffImageFile,
+    "avif": AvifImageFile,
+    "heic": open_heic,
 }
+_JXL = "a JPEG XL photo; no reader under a free licence is small: make a PNG of it with djxl"
 _BMP_RUN_LENGTH = (1, 2)
 _JPEG_END = b"\xff\xd9"
 _EXIF_ORIENTATION = 0x0112
@@ -88,8 +93,17 @@ _TRANSPOSITIONS = {  # CIPA DC-008 (Exif), tag Orientation: what undoes each val
 }
 _TURNED = (5, 6, 7, 8)  # orientations that swap width and height
 _UNSUPPORTED = re.compile(
-    r"unsupported|not (yet )?supported|cannot handle|unknown pixel mode", re.I
+    r"unsupported|not (yet )?supported|not implemented|cannot handle|unknown pixel mode", re.I
 )
+
+
+def policy(*, scaled: bool, colour: str) -> str:
+    """What the pixels of a file depend on, in words; part of the fingerprint."""
+    text = (
+        f"first frame; exif orientation applied; {_COLOURS[colour]}; alpha over white; "
+        "16-bit grey / 257; pillow bicubic on the full decode"
+    )
+    return f"{text}, of JPEG scaled to 1.5 times the input side or more" if scaled else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +128,22 @@ def decode(
     max_pixels: int = DEFAULT_MAX_PIXELS,
     scaled: bool = False,
     views: tuple[str, ...] = ("plain",),
+    colour: Literal["srgb", "ignore"] = "srgb",
+    damaged: Literal["refuse", "keep"] = "refuse",
 ) -> Pixels | Failure:
     """Turn the bytes of an image file into (size, size, 3) uint8 RGB, or say why not.
 
-    JPEG, PNG, WebP, BMP, GIF (first frame) and TIFF (first page) are read. EXIF orientation is
-    applied, broken EXIF and colour profiles are ignored, transparency is blended over white,
-    16-bit grey is divided by 257 (65535 = 255 · 257). Resizing is Pillow's bicubic on the full
-    decode, to a square, so that for an ordinary photo the result equals, bit for bit,
-    `Image.open(f).convert("RGB").resize((size, size))`, as Keras's users prepare images;
+    JPEG, PNG, WebP, HEIC, AVIF, BMP, GIF and TIFF are read, of several frames the first; of camera
+    raw, the JPEG in it. EXIF orientation is applied, broken EXIF is ignored, transparency is
+    blended over white, 16-bit grey is divided by 257 (65535 = 255 · 257). Resizing is Pillow's
+    bicubic on the full decode, to a square, so that for an ordinary photo the result equals, bit
+    for bit, `Image.open(f).convert("RGB").resize((size, size))`, as Keras's users prepare images;
     TensorFlow's own resize differs and was not taken. views: of `orchard.images.views`, each of the
     one decoded image.
+
+    colour: what is done about a colour profile, or what stands for one (a PNG's gAMA and cICP, the
+    code points of HEIC and AVIF): "srgb" converts from it, "ignore" takes the samples as they are.
+    damaged: a JPEG of which libjpeg warns that part is lost is a `Failure`, or kept as it is.
 
     scaled: decode a large JPEG at 1/2, 1/4 or 1/8 of its size, from the low frequencies of its
     blocks (libjpeg's scaled IDCT), to no less than 1.5 times `size`: some five times faster for 12
@@ -136,41 +156,73 @@ def decode(
     if not data:
         return Failure(Reason.EMPTY, "0 bytes")
     kind = sniff(data)
+    if kind == "jxl":
+        return Failure(Reason.UNSUPPORTED, _JXL)
     if kind is None:
         known = ", ".join(_READERS)
         return Failure(Reason.NOT_AN_IMAGE, f"begins with {data[:12]!r}; expected one of {known}")
     try:
         with PillowSettings(max_pixels):
-            return _decode_as(kind, data, size, max_pixels, scaled, views)
-    except _RejectedError as rejected:
+            asked = _Asked(size, max_pixels, scaled, views, colour == "srgb", damaged == "keep")
+            return _decode_as(kind, data, asked)
+    except RejectedError as rejected:
         return Failure(rejected.reason, rejected.detail)
-    except colour.UndefinedColourError as error:
+    except UndefinedColourError as error:
         return Failure(Reason.UNSUPPORTED, str(error))
     except Exception as error:  # Pillow's readers raise over a dozen types on damaged files
         return Failure(_reason(error, kind, data), f"{type(error).__name__}: {error}"[:200])
 
 
-class _RejectedError(Exception):
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    size: int
+    max_pixels: int
+    scaled: bool
+    views: tuple[str, ...]
+    converts: bool
+    keeps_damaged: bool
 
 
-def _decode_as(
-    kind: str, data: bytes, size: int, max_pixels: int, scaled: bool, views: tuple[str, ...]
-) -> Pixels:
-    image = _open(kind, data, max_pixels)
+def _decode_as(kind: str, data: bytes, asked: _Asked) -> Pixels:
+    turned = 1
+    if kind == "raw" or (kind == "tiff" and tiff.is_raw(data)):
+        found = raw.embedded(data)
+        kind, data, turned = "jpeg", found.data, found.orientation
+    elif kind == "tiff":
+        data = tiff.full_page(data)
+    image = _open(kind, data, asked.max_pixels)
     whole = image.size
-    nearest = round(size / ZOOM) if "zoom" in views else size
-    drafted = scaled and isinstance(image, JpegImageFile) and _draft(image, nearest)
-    image.load()
-    rgb = _oriented(image, colour.to_rgb(image))
+    orientation = _orientation(image.info.get("exif"), turned)
+    nearest = round(asked.size / ZOOM) if "zoom" in asked.views else asked.size
+    drafted = asked.scaled and isinstance(image, JpegImageFile) and _draft(image, nearest)
+    profile = _profile(kind, data, image) if asked.converts else None
+    rgb = colours.to_rgb(_loaded(image, data, asked), profile)
+    if (transposition := _TRANSPOSITIONS.get(orientation)) is not None:
+        rgb = rgb.transpose(transposition)
     width, height = rgb.size
     if drafted:
-        width, height = whole[::-1] if _orientation(image.info.get("exif")) in _TURNED else whole
-    first, *others = (np.asarray(VIEWS[view](rgb, size)) for view in views)
+        width, height = whole[::-1] if orientation in _TURNED else whole
+    first, *others = (np.asarray(VIEWS[view](rgb, asked.size)) for view in asked.views)
     return Pixels(first, width, height, tuple(others))
+
+
+def _loaded(image: ImageFile.ImageFile, data: bytes, asked: _Asked) -> Image.Image:
+    if isinstance(image, JpegImageFile):
+        return jpeg.load(image, data, keep_damaged=asked.keeps_damaged)
+    if isinstance(image, TiffImageFile):
+        return tiff.load(image, data)
+    image.load()
+    return image
+
+
+def _profile(kind: str, data: bytes, image: ImageFile.ImageFile) -> bytes | None:
+    """An ICC profile of the samples; None where they are sRGB, or nothing says what they are."""
+    if kind == "png":
+        return png.profile(data)
+    embedded: bytes | None = image.info.get("icc_profile")
+    if embedded is None and kind in ("heic", "avif") and (points := boxes.cicp(data)):
+        return points.profile()
+    return embedded
 
 
 def _draft(image: JpegImageFile, size: int) -> bool:
@@ -181,9 +233,10 @@ def _draft(image: JpegImageFile, size: int) -> bool:
 def _open(kind: str, data: bytes, max_pixels: int) -> ImageFile.ImageFile:
     """Read the header and check every size it announces, before anything is decoded."""
     if kind == "jpeg":
+        jpeg.check_coding(data)
         _check_count(headers.jpeg_segments(data), MOST_SEGMENTS, "segments")
     if kind == "tiff":
-        _check_count(headers.tiff_values(data), MOST_VALUES, "strips, tiles and other values")
+        _check_count(directories.n_values(data), MOST_VALUES, "strips, tiles and other values")
     if kind == "webp":
         _check_size(headers.webp_size(data), max_pixels)
     if kind == "png":
@@ -200,27 +253,27 @@ def _open(kind: str, data: bytes, max_pixels: int) -> ImageFile.ImageFile:
     if isinstance(image, JpegImageFile):
         _check_scans(data, image.size, max_pixels)
         if not data.endswith(_JPEG_END) and headers.is_cut(data, kind):
-            raise _RejectedError(Reason.TRUNCATED, "no end-of-image mark (FF D9)")
+            raise RejectedError(Reason.TRUNCATED, "no end-of-image mark (FF D9)")
     if isinstance(image, PngImageFile):
-        colour.scale_transparent_sample(image)
+        colours.scale_transparent_sample(image)
     return image
 
 
 def _check_count(n: int, most: int, of_what: str) -> None:
     if n > most:
         detail = f"{n} {of_what}; expected at most {most}"
-        raise _RejectedError(Reason.TOO_COSTLY, detail)
+        raise RejectedError(Reason.TOO_COSTLY, detail)
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
         announced = f"{width} x {height} = {width * height} pixels"
-        detail = f"{announced}; expected at most {max_pixels} (raise max_pixels to read it)"
-        raise _RejectedError(Reason.TOO_MANY_PIXELS, detail)
+        detail = f"{announced}; expected at most {max_pixels} (--max-pixels raises it)"
+        raise RejectedError(Reason.TOO_MANY_PIXELS, detail)
     if max(size) > MAX_SIDE:
         detail = f"{width} x {height} pixels; expected sides of at most {MAX_SIDE}"
-        raise _RejectedError(Reason.TOO_MANY_PIXELS, detail)
+        raise RejectedError(Reason.TOO_MANY_PIXELS, detail)
 
 
 def _check_scans(data: bytes, size: tuple[int, int], max_pixels: int) -> None:
@@ -228,25 +281,20 @@ def _check_scans(data: bytes, size: tuple[int, int], max_pixels: int) -> None:
     # Counting bytes is quick and never too low; a video appended to a photo may make it too high.
     if data.count(b"\xff\xda") > n_passes and (n_scans := headers.jpeg_scans(data)) > n_passes:
         detail = f"{n_scans} scans of {size[0]} x {size[1]} pixels; expected at most {n_passes}"
-        raise _RejectedError(Reason.TOO_MANY_PIXELS, detail)
+        raise RejectedError(Reason.TOO_MANY_PIXELS, detail)
 
 
-def _oriented(image: ImageFile.ImageFile, rgb: Image.Image) -> Image.Image:
+def _orientation(exif_block: bytes | None, otherwise: int = 1) -> int:
     # Pillow turns TIFF pages by itself, and keeps no block of EXIF for them.
-    transposition = _TRANSPOSITIONS.get(_orientation(image.info.get("exif")))
-    return rgb if transposition is None else rgb.transpose(transposition)
-
-
-def _orientation(exif_block: bytes | None) -> int:
     if not exif_block:
-        return 1
+        return otherwise
     exif = Image.Exif()
     try:
         exif.load(exif_block)
-        value = exif.get(_EXIF_ORIENTATION, 1)
+        value = exif.get(_EXIF_ORIENTATION, otherwise)
     except Exception:  # whatever is wrong with the EXIF, the pixels are none the worse
-        return 1
-    return value if isinstance(value, int) else 1
+        return otherwise
+    return value if isinstance(value, int) else otherwise
 
 
 def _reason(error: Exception, kind: str, data: bytes) -> Reason:
@@ -255,6 +303,8 @@ def _reason(error: Exception, kind: str, data: bytes) -> Reason:
         return Reason.TOO_COSTLY
     if isinstance(error, Image.DecompressionBombError):
         return Reason.TOO_MANY_PIXELS
+    if kind == "jpeg" and jpeg.rare_coding(data):
+        return Reason.UNSUPPORTED
     if headers.is_cut(data, kind):
         return Reason.TRUNCATED
     if kind != "png" and (

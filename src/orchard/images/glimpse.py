@@ -25,7 +25,7 @@ _READERS: dict[str, type[JpegImageFile | PngImageFile]] = {
 
 def glimpse(data: bytes, size: int) -> NDArray[np.uint8] | None:
     """(size, size, 3) RGB of as much as can be read, or None; never raises."""
-    whole = decode_apart(data, size, scaled=True)
+    whole = decode_apart(data, size, scaled=True, damaged="keep")
     if isinstance(whole, Pixels):
         return whole.array
     kind = sniff(data)

@@ -9,34 +9,24 @@ from __future__ import annotations
 
 import re
 import struct
+import zlib
 from collections.abc import Iterator
 from itertools import takewhile
 
+from orchard.images import boxes, directories
+
 JPEG_SOS, JPEG_EOI = 0xDA, 0xD9
+_JPEG_DRAWN = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)  # frames that are pictures, not a sensor's data
 _JPEG_BARE = (0x01, 0xD8)  # TEM and SOI: markers without a segment
 # Neither stuffing (FF 00), nor restart markers (FF D0-D7), nor fill bytes (FF FF).
 _JPEG_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 
+# Fujifilm's RAF, Olympus' ORF, Panasonic's RW2, Canon's CRW, Minolta's MRW, Sigma's X3F
+_RAW = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"II\x1a\0\0\0HEAPCCDR", b"\0MRM",
+        b"FOVb")  # fmt: skip
 _BMP_HEADER_SIZES = (12, 40, 52, 56, 64, 108, 124)
 _PNG_TEXT = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
-_TIFF_TYPE_SIZES = {
-    1: 1,
-    2: 1,
-    3: 2,
-    4: 4,
-    5: 8,
-    6: 1,
-    7: 1,
-    8: 2,
-    9: 4,
-    10: 8,
-    11: 4,
-    12: 8,
-    13: 4,
-}
-_TIFF_TYPE_SIZES |= {16: 8, 17: 8, 18: 8}
-_TIFF_UNSIGNED = {3: "H", 4: "I", 16: "Q"}
-_TIFF_DATA_TAGS = ((273, 279), (324, 325))  # (offsets, byte counts) of strips, of tiles
+_PNG_ALPHA = (b"tRNS",)
 
 
 def sniff(data: bytes) -> str | None:
@@ -53,7 +43,11 @@ def sniff(data: bytes) -> str | None:
         return "tiff"
     if data.startswith(b"BM") and _looks_like_bmp(data):
         return "bmp"
-    return None
+    if data.startswith((b"\xff\x0a", boxes.JXL_BOX)):
+        return "jxl"
+    if data.startswith(_RAW):
+        return "raw"
+    return boxes.sniff(data)
 
 
 def is_cut(data: bytes, kind: str) -> bool:
@@ -65,17 +59,40 @@ def is_cut(data: bytes, kind: str) -> bool:
     if kind == "jpeg":
         return not any(marker == JPEG_EOI for marker, _ in _jpeg_markers(data))
     if kind == "png":
-        return not any(chunk == b"IEND" for chunk, _, _ in _png_chunks(data))
+        return not any(chunk == b"IEND" for chunk, _, _ in png_chunks(data))
     if kind == "webp":
         return len(data) < 30 or len(data) < struct.unpack_from("<I", data, 4)[0] + 8
     if kind == "bmp":
         return len(data) < 18 or len(data) < struct.unpack_from("<I", data, 2)[0]
-    return kind == "tiff" and _tiff_is_cut(data)
+    if kind in ("heic", "avif"):
+        return boxes.are_cut(data)
+    return kind == "tiff" and directories.is_cut(data)
 
 
 def jpeg_scans(data: bytes) -> int:
     """Count the scans of a JPEG; each is a pass over every pixel, however few its bytes."""
     return sum(marker == JPEG_SOS for marker, _ in _jpeg_markers(data))
+
+
+def jpeg_frame(data: bytes) -> int:
+    """The marker of the frame, which names how a JPEG is coded; 0 where there is none."""
+    before = takewhile(lambda found: found[0] not in (JPEG_SOS, JPEG_EOI), _jpeg_markers(data))
+    return next((marker for marker, _ in before if _is_frame(marker)), 0)
+
+
+def jpeg_at(data: bytes, start: int) -> tuple[tuple[int, int], int, int] | None:
+    """(width, height), start and end of a whole JPEG of 8-bit samples that begins there."""
+    size, is_shown = (0, 0), False
+    for marker, at in _jpeg_markers(data, start):
+        if marker == JPEG_EOI:
+            return (size, start, at + 2) if is_shown and all(size) else None
+        is_shown = is_shown or marker == JPEG_SOS
+        if _is_frame(marker):
+            if marker not in _JPEG_DRAWN or data[at + 4 : at + 5] != b"\x08":
+                return None  # lossless: the sensor's data
+            height, width = struct.unpack_from(">HH", data[at + 5 : at + 9].ljust(4, b"\0"), 0)
+            size = width, height
+    return None
 
 
 def jpeg_segments(data: bytes) -> int:
@@ -84,22 +101,15 @@ def jpeg_segments(data: bytes) -> int:
     return sum(1 for _ in before)
 
 
-def tiff_values(data: bytes) -> int:
-    """Count the values of the first directory of a TIFF: strips and tiles have two each."""
-    try:
-        return sum(count for _, _, count, _ in _tiff_entries(data))
-    except EOFError:  # as far as it goes; the reader says what is missing
-        return 0
-
-
 def png_without_text(data: bytes) -> bytes:
-    """Cut texts and colour profile out of a PNG: compressed, they may be bombs, and none is used.
+    """Cut texts and colour profile out of a PNG: compressed, they may be bombs, and Pillow would
+    inflate them. So go chunks that no pixel needs and whose checksum is wrong, as in browsers.
 
     Returns `data` itself where there is none.
     """
     kept, start = [], 0
-    for chunk, at, end in _png_chunks(data):
-        if chunk in _PNG_TEXT:
+    for chunk, at, end in png_chunks(data):
+        if chunk in _PNG_TEXT or _is_broken_and_unneeded(data, chunk, at, end):
             kept.append(data[start:at])
             start = end
     return b"".join([*kept, data[start:]]) if kept else data
@@ -122,6 +132,10 @@ def webp_size(data: bytes) -> tuple[int, int]:
     return 0, 0
 
 
+def _is_frame(marker: int) -> bool:
+    return (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)) or marker == 0xF7
+
+
 def _looks_like_bmp(data: bytes) -> bool:
     # "BM" alone also opens plain text; the size of the second header, or a NUL, tells.
     if len(data) < 18:
@@ -129,9 +143,8 @@ def _looks_like_bmp(data: bytes) -> bool:
     return struct.unpack_from("<I", data, 14)[0] in _BMP_HEADER_SIZES
 
 
-def _jpeg_markers(data: bytes) -> Iterator[tuple[int, int]]:
+def _jpeg_markers(data: bytes, at: int = 0) -> Iterator[tuple[int, int]]:
     """Yield (marker, offset) up to the end-of-image marker, or as far as the file goes."""
-    at = 0
     while found := _JPEG_MARKER.search(data, at):
         at, marker = found.end(), data[found.start() + 1]
         yield marker, found.start()
@@ -141,7 +154,14 @@ def _jpeg_markers(data: bytes) -> Iterator[tuple[int, int]]:
             at += int.from_bytes(data[at : at + 2], "big")
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+def _is_broken_and_unneeded(data: bytes, chunk: bytes, start: int, end: int) -> bool:
+    is_ancillary = bool(chunk[0] & 0x20)  # PNG, section 5.4: the case of the first letter
+    if not is_ancillary or chunk in _PNG_ALPHA:
+        return False
+    return zlib.crc32(data[start + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big")
+
+
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Yield (type, start, end) of each chunk that lies in the file whole, up to IEND."""
     at = 8
     while at + 12 <= len(data):
@@ -152,59 +172,3 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         if data[at + 4 : at + 8] == b"IEND":
             return
         at = end
-
-
-def _tiff_is_cut(data: bytes) -> bool:
-    """Tell whether the first directory, a value it points to, or a strip of pixels is missing."""
-    try:
-        tags = _tiff_data_tags(data)
-    except EOFError:
-        return True
-    return any(
-        offset + n_bytes > len(data)
-        for offsets, byte_counts in _TIFF_DATA_TAGS
-        for offset, n_bytes in zip(tags.get(offsets, ()), tags.get(byte_counts, ()), strict=False)
-    )
-
-
-def _tiff_data_tags(data: bytes) -> dict[int, tuple[int, ...]]:
-    """Read the strip and tile tags of the first directory (TIFF 6.0, section 2; BigTIFF).
-
-    Raises `EOFError` where any value of the directory lies beyond the file.
-    """
-    order = "<" if data[:1] == b"I" else ">"
-    values: dict[int, tuple[int, ...]] = {}
-    for tag, kind, count, where in _tiff_entries(data):
-        if kind in _TIFF_UNSIGNED and any(tag in pair for pair in _TIFF_DATA_TAGS):
-            values[tag] = _unpack(f"{order}{count}{_TIFF_UNSIGNED[kind]}", data, where)
-    return values
-
-
-def _tiff_entries(data: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Yield (tag, type, count, offset) of each entry of the first directory.
-
-    Raises `EOFError` where any value of the directory lies beyond the file.
-    """
-    order = "<" if data[:1] == b"I" else ">"
-    big = 43 in data[2:4]
-    word, width = ("Q", 8) if big else ("I", 4)
-    (at,) = _unpack(order + word, data, 8 if big else 4)
-    (n_entries,) = _unpack(order + ("Q" if big else "H"), data, at)
-    at += 8 if big else 2
-    end = at + n_entries * (4 + 2 * width)
-    _unpack(order + word, data, end)  # where the next directory is
-    for entry in range(at, end, 4 + 2 * width):
-        tag, kind, count = _unpack(f"{order}HH{word}", data, entry)
-        where = entry + 4 + width
-        n_bytes = count * _TIFF_TYPE_SIZES.get(kind, 0)
-        if n_bytes > width:
-            (where,) = _unpack(order + word, data, where)
-        if where + n_bytes > len(data):
-            raise EOFError
-        yield tag, kind, count, where
-
-
-def _unpack(layout: str, data: bytes, at: int) -> tuple[int, ...]:
-    if at + struct.calcsize(layout) > len(data):
-        raise EOFError
-    return struct.unpack_from(layout, data, at)

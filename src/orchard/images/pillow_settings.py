@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 
-from PIL import Image, ImageFile
+from PIL import AvifImagePlugin, Image, ImageFile
 
 
 class PillowSettings:
@@ -18,7 +18,7 @@ class PillowSettings:
 
     _lock = threading.Lock()
     _n_decoding = 0
-    _saved: tuple[int | None, bool] = (None, False)
+    _saved: tuple[int | None, bool, int] = (None, False, 0)
     _warnings: warnings.catch_warnings[None]
 
     def __init__(self, max_pixels: int) -> None:
@@ -28,7 +28,12 @@ class PillowSettings:
         shared = PillowSettings
         with shared._lock:
             if shared._n_decoding == 0:
-                shared._saved = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
+                shared._saved = (
+                    Image.MAX_IMAGE_PIXELS,
+                    ImageFile.LOAD_TRUNCATED_IMAGES,
+                    AvifImagePlugin.DEFAULT_MAX_THREADS,
+                )
+                AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # an image is of one core here
                 shared._warnings = warnings.catch_warnings()
                 shared._warnings.__enter__()
                 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -42,5 +47,9 @@ class PillowSettings:
         with shared._lock:
             shared._n_decoding -= 1
             if shared._n_decoding == 0:
-                Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = shared._saved
+                (
+                    Image.MAX_IMAGE_PIXELS,
+                    ImageFile.LOAD_TRUNCATED_IMAGES,
+                    AvifImagePlugin.DEFAULT_MAX_THREADS,
+                ) = shared._saved
                 shared._warnings.__exit__(None, None, None)

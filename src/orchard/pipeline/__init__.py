@@ -10,6 +10,7 @@ from typing import Any
 from orchard.config import RunConfig
 from orchard.embedding.fingerprint import EmbeddingIdentity
 from orchard.errors import ConfigError
+from orchard.images.reading import Reading
 from orchard.model import load_model
 from orchard.pipeline import drawing, fitting, places, steps
 from orchard.pipeline.listing import listed
@@ -40,7 +41,7 @@ def run(
         places.say(listing.listing, run.reporter)
     with run.log.timed("load model"):
         model = load_model(config.weights, config.size, config.precision, config.view)
-        identity = EmbeddingIdentity.of(model, scaled=config.is_scaled)
+        identity = EmbeddingIdentity.of(model, Reading.of(config))
     with run.holding_output() as tables:
         with run.log.timed("plan"):
             plan = steps.plan(run, tables, listing, model, identity)

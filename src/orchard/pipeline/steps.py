@@ -16,6 +16,7 @@ from orchard.embedding.extraction import listing_errors
 from orchard.embedding.fingerprint import EmbeddingIdentity
 from orchard.errors import CountsError, DamagedError, OrchardError, TooManyErrors
 from orchard.images.containers.places import in_reading_order
+from orchard.images.reading import Reading
 from orchard.images.source import Listing
 from orchard.machine import available_cores, own_peak_memory, peak_memory
 from orchard.model import Model
@@ -161,7 +162,7 @@ def embed(
         cut(in_reading_order(plan.images), hands.slots),
         fingerprint=identity.fingerprint,
         run_id=run.log.run_id,
-        scaled=run.config.is_scaled,
+        reading=Reading.of(run.config),
     )
     allowed = run.config.allowed_errors(plan.n_listed)
 

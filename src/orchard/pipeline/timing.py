@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from orchard.config import RunConfig
 from orchard.embedding.extraction import extract
+from orchard.images.reading import Reading
 from orchard.images.source import fetch
 from orchard.machine import available_cores
 from orchard.model import Embedder, Model
@@ -61,7 +62,7 @@ class Estimate:
                 fingerprint="",
                 run_id="",
                 fetch=partial(fetch, storage=config.storage),
-                scaled=config.is_scaled,
+                reading=Reading.of(config),
             )
 
         started = time.perf_counter()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from orchard.embedding.fingerprint import EmbeddingIdentity, network_of
 from orchard.errors import ConfigError, SourceError, TableError
 from orchard.images.apart import decoder_of_thread
+from orchard.images.reading import Reading
 from orchard.images.source import read
 from orchard.model import Embedder
 from orchard.records import COMPONENTS, Failure, vectors_of
@@ -123,7 +124,7 @@ class _Network:
 
     embedder: Embedder
     pca: PCA
-    scaled: bool
+    reading: Reading
 
     @classmethod
     def load(cls, output: Output, record: dict[str, Any], card: PCACard) -> _Network:
@@ -132,15 +133,15 @@ class _Network:
             raise TableError(
                 f"{output.root} has no record of its run, which says what network it used"
             )
-        model, scaled = network_of(stored, record["config"]["weights"])
-        EmbeddingIdentity.of(model, scaled=scaled).check(stored, output.root)
-        return cls(Embedder(model), models.load_pca(output, card.pca_id)[0], scaled)
+        model, reading = network_of(stored, record["config"]["weights"])
+        EmbeddingIdentity.of(model, reading).check(stored, output.root)
+        return cls(Embedder(model), models.load_pca(output, card.pca_id)[0], reading)
 
     def components(self, content: bytes) -> NDArray[np.float64] | Failure:
         """(k,) components of an image that the table does not hold."""
-        model = self.embedder.model
+        model, reading = self.embedder.model, self.reading
         (pixels,) = decoder_of_thread().decode(
-            [content], model.size, scaled=self.scaled, views=model.views
+            [content], model.size, scaled=reading.scaled, views=model.views, colour=reading.colour
         )
         if isinstance(pixels, Failure):
             return pixels

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from orchard.embedding.extraction import extract
+from orchard.images.reading import Reading
 from orchard.images.source import fetch
 from orchard.machine import own_peak_memory
 from orchard.model import Model, Precision, embedder_for, load_model
@@ -96,7 +97,7 @@ class EmbedJob:
         *,
         fingerprint: str,
         run_id: str,
-        scaled: bool = False,
+        reading: Reading | None = None,
     ) -> None:
         work = partial(
             _embed,
@@ -104,7 +105,7 @@ class EmbedJob:
             output=output,
             fingerprint=fingerprint,
             run_id=run_id,
-            scaled=scaled,
+            reading=reading,
         )
         self._source = source
         self._job = hands.job(work, list(enumerate(map(pack, tasks))))
@@ -163,7 +164,7 @@ def _embed(
     output: Output,
     fingerprint: str,
     run_id: str,
-    scaled: bool,
+    reading: Reading | None,
 ) -> EmbedReport:
     number, images = task[0], unpack(task[1])
     embedder, load_seconds = embedder_for(source.key, source.load)
@@ -173,7 +174,7 @@ def _embed(
         fingerprint=fingerprint,
         run_id=run_id,
         fetch=partial(fetch, storage=output.storage),
-        scaled=scaled,
+        reading=reading,
     )
     started = time.perf_counter()
     staged = [

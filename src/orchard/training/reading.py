@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from orchard import knowledge
 from orchard.classify.space import Space
 from orchard.embedding.fingerprint import EmbeddingIdentity, network_of
+from orchard.images.reading import Reading
 from orchard.errors import ClassifierError, TableError
 from orchard.model import Model
 from orchard.records import vectors_of
@@ -32,14 +33,14 @@ LOCAL_VALUES = 200_000_000  # components in all: 800 MB of float32, twice over w
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """Everything a training starts from. scaled: whether large JPEGs were decoded at a fraction."""
+    """Everything a training starts from. reading: how images were read."""
 
     pca: PCACard
     space: Space
     network: Model
     samples: Samples
     trainer: Trainer
-    scaled: bool
+    reading: Reading
 
     @property
     def described(self) -> str:
@@ -62,7 +63,7 @@ def read(output: Output, config: TrainConfig, log: RunLog) -> Iterator[Data]:
     pca, _ = models.load_pca(output, card.pca_id)
     space = Space.of(pca)
     with log.timed("load model"):
-        network, scaled = _network(output, config, card)
+        network, reading = _network(output, config, card)
     with ExitStack() as stack:
         with log.timed("read"):
             files = [file.path for file in tables["components"].files]
@@ -81,7 +82,7 @@ def read(output: Output, config: TrainConfig, log: RunLog) -> Iterator[Data]:
                 trainer = stack.enter_context(
                     spark_trainer(config.master, output, files, labelled, space)
                 )
-        yield Data(card, space, network, samples, trainer, scaled)
+        yield Data(card, space, network, samples, trainer, reading)
 
 
 def species_of(label: str) -> str:
@@ -89,17 +90,17 @@ def species_of(label: str) -> str:
     return knowledge.species_of(label) or label
 
 
-def _network(output: Output, config: TrainConfig, card: PCACard) -> tuple[Model, bool]:
-    """The network that the features were made with; whether large JPEGs were decoded scaled."""
+def _network(output: Output, config: TrainConfig, card: PCACard) -> tuple[Model, Reading]:
+    """The network that the features were made with; how images were read for it."""
     weights = config.weights or _recorded_weights(output, card.fingerprint)
-    network, scaled = network_of(models.load_embedding(output, card.fingerprint), weights)
-    found = EmbeddingIdentity.of(network, scaled=scaled)
+    network, reading = network_of(models.load_embedding(output, card.fingerprint), weights)
+    found = EmbeddingIdentity.of(network, reading)
     if found.fingerprint != card.fingerprint:
         raise ClassifierError(
             f"--weights {weights}: its fingerprint is {found.fingerprint}, and the features in "
             f"{output.root} were made under {card.fingerprint}; give the weights of that run"
         )
-    return network, scaled
+    return network, reading
 
 
 def _recorded_weights(output: Output, fingerprint: str) -> str:

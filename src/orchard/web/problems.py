@@ -23,13 +23,14 @@ _STATUS = {
 }
 _SENTENCES = {
     Reason.EMPTY: "The request has no bytes; send those of one image.",
-    Reason.NOT_AN_IMAGE: "These bytes are no JPEG, PNG, WebP, BMP, GIF or TIFF.",
+    Reason.NOT_AN_IMAGE: "These bytes are no JPEG, PNG, WebP, HEIC, AVIF, BMP, GIF or TIFF.",
     Reason.TRUNCATED: "The image ends before all of it has come; send it again.",
     Reason.CORRUPT: "The image is damaged; send another.",
+    Reason.DAMAGED: "Part of the image is lost; send another.",
     Reason.TOO_MANY_PIXELS: "The image has too many pixels; make it smaller.",
     Reason.TOO_COSTLY: "The image takes too long to decode; save it as an ordinary JPEG.",
     Reason.TOO_MANY_BYTES: "The image has too many bytes; make it smaller.",
-    Reason.UNSUPPORTED: "The image's colours or depth cannot be read; save it as JPEG or PNG.",
+    Reason.UNSUPPORTED: "This kind of image cannot be read; save it as JPEG or PNG.",
 }
 
 
