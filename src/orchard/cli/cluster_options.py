@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _SHARED = (
     *("weights", "size", "components", "no_standardize", "pca", "label", "include", "exclude"),
     *("limit", "broadcast", "max_errors", "retry_errors", "replace"),
+    "thumbnails",
 )
 
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 from orchard.config import RunConfig
 from orchard.embedding.extraction import extract
 from orchard.images.source import fetch
+from orchard.images.thumbnail import share
 from orchard.machine import available_cores
 from orchard.model import Embedder, Model
 
@@ -62,6 +63,7 @@ class Estimate:
                 run_id="",
                 fetch=partial(fetch, storage=config.storage),
                 scaled=config.is_scaled,
+                pictured=share(n_all) if config.thumbnails else None,
             )
 
         started = time.perf_counter()

@@ -83,7 +83,7 @@ def _changed(table: Table, file: TableFile, leaving: pa.Array, labels: pa.Table)
     if not pc.any(pc.or_(goes, pc.is_in(keys, value_set=labels["path"]))).as_py():
         return None
     kept = widened(read_file(table.output, file.path).filter(pc.invert(goes)), SCHEMAS[table.name])
-    return with_labels(kept, labels) if kept.num_rows else kept
+    return with_labels(kept, labels) if kept.num_rows and labels.num_rows else kept
 
 
 def _now_ms() -> int:

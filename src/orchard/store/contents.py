@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from orchard.records import widened
+from orchard.records import QUALITY, widened
 from orchard.store import parquet
 from orchard.store.damage import damaged, noticing
 from orchard.store.output import Output
@@ -27,8 +27,7 @@ def read(table: Table, columns: list[str] | None = None) -> pa.Table:
     with ThreadPoolExecutor(1 if output.is_local else _REQUESTS_AT_ONCE) as pool:
         parts = list(pool.map(lambda file: read_named(output, file, wanted), table.files))
     none = schema.empty_table().select(wanted)
-    whole = [p if p.num_columns == len(wanted) else widened(p, none.schema) for p in parts]
-    return pa.concat_tables([none, *whole]).sort_by("path").select(names)
+    return pa.concat_tables([none, *parts]).sort_by("path").select(names)
 
 
 def rows_of(table: Table, paths: pa.Array) -> Iterator[pa.Table]:
@@ -50,6 +49,7 @@ def read_named(output: Output, file: TableFile, columns: list[str]) -> pa.Table:
 
 def read_file(output: Output, path: str, columns: list[str] | None = None) -> pa.Table:
     """A file's rows. Of some columns no others are read: keys are a fiftieth of a feature file.
+    Columns that an older version did not write are null.
 
     Raises TableError, and DamagedError where the file is not as it was stored.
     """
@@ -59,12 +59,16 @@ def read_file(output: Output, path: str, columns: list[str] | None = None) -> pa
         with noticing(output.root, path):
             whole = parquet.open_whole(data, path)
             names = _held(whole, path, schema.names)
-            return parquet.check_rows(whole.read(names).select(names), schema, path)
+            rows = parquet.check_rows(whole.read(names).select(names), schema, path)
+        return rows if rows.num_columns == len(schema) else widened(rows, schema)
     with output.open(path) as file, noticing(output.root, path):
         part = parquet.open_part(file, path)
         names = _held(part, path, columns)
         rows = part.read(names, use_threads=output.is_local)
-        return parquet.check_rows(rows.select(names), schema, path)
+        rows = parquet.check_rows(rows.select(names), schema, path)
+    if names == columns:
+        return rows
+    return widened(rows, pa.schema([schema.field(name) for name in columns]))
 
 
 def iter_batches(
@@ -80,9 +84,12 @@ def iter_batches(
 
 
 def _held(file: pq.ParquetFile, path: str, columns: list[str]) -> list[str]:
-    """Those of the columns that a file must hold: of what is gone 0.1.0 kept two."""
-    is_old = path.split("/")[-2] == "gone" and file.schema_arrow.names == _GONE_BEFORE
-    return [name for name in columns if name in _GONE_BEFORE] if is_old else columns
+    """Those of the columns that a file must hold: 0.1.0 kept two of what is gone, and took no
+    figures of quality."""
+    held = file.schema_arrow.names
+    if path.split("/")[-2] == "gone" and held == _GONE_BEFORE:
+        return [name for name in columns if name in _GONE_BEFORE]
+    return [name for name in columns if name in held or name not in QUALITY]
 
 
 def _schema_of(path: str) -> pa.Schema:
