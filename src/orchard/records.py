@@ -76,12 +76,15 @@ LISTING = pa.schema(
     ]
 )
 
+QUALITY = ("sharpness", "brightness", "clipped")  # as `orchard.images.quality` takes them
+
 FEATURES = pa.schema(
     [
         *LISTING,
         pa.field("sha256", pa.string()),
         pa.field("width", pa.int32()),
         pa.field("height", pa.int32()),
+        *(pa.field(name, pa.float32()) for name in QUALITY),
         pa.field("features", pa.list_(pa.field("element", pa.float32(), nullable=False))),
         pa.field("fingerprint", pa.string()),
         pa.field("run_id", pa.string()),
@@ -98,6 +101,15 @@ ERRORS = pa.schema(
 )
 
 GONE = FEATURES  # of images that are not at the source any more, as they were
+
+THUMBNAILS = pa.schema(
+    [
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("sha256", pa.string()),  # of the image's bytes; null where the image failed
+        pa.field("jpeg", pa.binary(), nullable=False),
+        pa.field("run_id", pa.string()),
+    ]
+)
 
 LABELS = pa.schema(
     [

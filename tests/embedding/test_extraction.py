@@ -106,7 +106,7 @@ def test_only_bad_images_give_no_features(tmp_path: Path, embedder: Embedder) ->
 
 def test_the_time_is_told_by_what_it_was_spent_on(tmp_path: Path, embedder: Embedder) -> None:
     result = extract(pictures(tmp_path / "in", 3), embedder, fingerprint="f", run_id="r")
-    assert set(result.seconds) == {"read", "decode", "network"}
+    assert set(result.seconds) == {"read", "decode", "network", "pictures"}
     assert all(spent > 0 for spent in result.seconds.values())
 
 

@@ -22,8 +22,8 @@ from deltalake import DeltaTable
 from orchard.store import lock
 from orchard.store.output import Output
 
-CHANGES = ("put", "create", "move", "delete", "delete_exactly")
-TABLES = ("features", "errors", "gone", "components")
+CHANGES = ("put", "create", "copy", "move", "delete", "delete_exactly")
+TABLES = ("features", "errors", "gone", "components", "thumbnails")
 POINTS = (
     *(f"{when} commit {table}" for table in TABLES for when in ("before", "after")),
     *(f"after move {table}" for table in TABLES),
@@ -74,7 +74,7 @@ def _change(death: Death, name: str) -> Any:
     change = getattr(Output, name)
 
     def changing(output: Output, *arguments: Any) -> Any:
-        subject = arguments[1] if name == "move" else arguments[0]
+        subject = arguments[1] if name in ("copy", "move") else arguments[0]
         if not isinstance(subject, str):  # a list of paths, empty as often as not
             subject = next(iter(subject), None)
         if subject is None:

@@ -261,7 +261,7 @@ def test_a_pca_kept_after_an_erasure_says_so(run, first, source, output):
 
 def test_everything_can_be_erased(run, first, source, output):
     erase(output, [], [str(source)])
-    assert [Tables(output)[name].n_rows for name in SCHEMAS] == [0, 0, 0, 0]
+    assert [Tables(output)[name].n_rows for name in SCHEMAS] == [0] * len(SCHEMAS)
     (source / "apple/0.png").rename(source / "apple/other name.png")
     (source / "apple/1.png").rename(source / "apple/another.png")
     (source / "apple/2.png").rename(source / "apple/third.png")

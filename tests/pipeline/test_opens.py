@@ -28,7 +28,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_each_table_is_opened_once_a_run(
     run: Any, photos: Path, tmp_path: Path, source: Path, opened: list[str]
 ) -> None:
-    once = ["components", "errors", "features", "gone"]
+    once = ["components", "errors", "features", "gone", "thumbnails"]
     run(source, tmp_path / "out", report=True)
     assert sorted(opened) == once
     opened.clear()

@@ -12,18 +12,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
-from PIL import Image
 
 from orchard.cli import main
 from orchard.config import RunConfig
 from orchard.errors import OrchardError
-from orchard.images.confines import Confines
 from orchard.records import COMPONENTS, FEATURES, list_column
-from orchard.report import classes, embedding_2d, neighbours, summarise, thumbnails
+from orchard.report import classes, embedding_2d, neighbours, summarise
 from orchard.report.colours import palette
 from orchard.report.cost import costs
 from orchard.report.points import MAX_LABELS, OTHER, Images, components_of, stratified
-from orchard.storage import DEFAULT
 from orchard.store import staging
 from orchard.store.output import Output
 from orchard.store.tables import Tables
@@ -96,11 +93,13 @@ def test_labels_beyond_what_colours_tell_apart_are_one_class(tmp_path: Path) -> 
 
 def test_a_sample_gives_each_label_its_share_and_none_is_lost() -> None:
     codes = np.repeat(np.arange(4, dtype=np.int32), [9000, 900, 99, 1])
-    chosen = stratified(codes, 1000)
+    numbers = np.random.default_rng(0).integers(0, 2**64, len(codes), np.uint64)
+    chosen = stratified(codes, 1000, numbers)
     assert len(chosen) == len(set(chosen.tolist())) == 1000
     assert np.bincount(codes[chosen]) == pytest.approx([900, 90, 10, 1], abs=1)
-    np.testing.assert_array_equal(chosen, stratified(codes, 1000))
-    np.testing.assert_array_equal(stratified(codes[:500], 1000), np.arange(500))
+    others = np.setdiff1d(np.arange(9000), chosen)
+    assert numbers[chosen[chosen < 9000]].max() < numbers[others].min()
+    np.testing.assert_array_equal(stratified(codes[:500], 1000, numbers[:500]), np.arange(500))
 
 
 def test_neighbours_are_the_nearest_and_never_the_point_itself(vectors: np.ndarray) -> None:
@@ -196,18 +195,6 @@ def luminance(rgb: list[int]) -> float:
     return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
 
 
-def test_a_source_that_is_gone_is_told_from_images_that_changed(tmp_path: Path) -> None:
-    paths = [str(tmp_path / f"{number}.png") for number in range(3)]
-    rows = pa.table({"path": paths, "label": ["a"] * 3, "size": [1] * 3, "sha256": ["other"] * 3})
-    confines = Confines((str(tmp_path),), str(tmp_path / "out"))
-    made = thumbnails.make(rows, np.arange(3), [], DEFAULT, confines)
-    assert made.missed == {"unreachable": 3}
-    for path in paths:
-        Image.new("RGB", (8, 8)).save(path)
-    made = thumbnails.make(rows, np.arange(3), [], DEFAULT, confines)
-    assert made.missed == {"changed": 3}
-
-
 def test_counts_that_do_not_close_are_said_not_to() -> None:
     record: dict[str, Any] = {
         "counts": {"listed": 5, "embedded": 2, "errors": 1, "known_errors": 1}
@@ -284,6 +271,7 @@ def test_the_command_is_the_one_that_was_given(monkeypatch: pytest.MonkeyPatch) 
         spark_ui=True,
         endpoint_url="http://127.0.0.1:9000",
         region="eu-west-3",
+        thumbnails=False,
         report=False,
     )
     same = [f.name for f in fields(config) if getattr(config, f.name) == f.default]

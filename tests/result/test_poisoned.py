@@ -16,7 +16,8 @@ from starlette.testclient import TestClient
 
 import orchard
 from orchard.errors import DamagedError
-from orchard.store import snapshot
+from orchard.storage import DEFAULT
+from orchard.store import recorded_sources, snapshot
 from orchard.store.output import Output
 from orchard.store.tables import Tables
 from orchard.web.app import create_app
@@ -52,11 +53,13 @@ def poisoned(trained_copy: Path, tmp_path: Path) -> Iterator[Poisoned]:
 
 def test_the_server_and_the_record_notice_what_is_read(poisoned: Poisoned) -> None:
     """What the other tests rest on."""
-    confined = ("--source", str(next(p for p in poisoned.paths if "/secrets/" in p)))
-    assert invoke("report", poisoned.output.root, *confined)[0] == 0
-    assert poisoned.paths.intersection(poisoned.opened) == {confined[1]}
-    url = next(p for p in poisoned.paths if p.startswith("http")).rpartition("/")[0]
-    assert invoke("report", poisoned.output.root, "--source", url)[0] == 0
+    secret = next(p for p in poisoned.paths if "/secrets/" in p)
+    confines = recorded_sources.confines(poisoned.output, (secret,))
+    assert confines.read(secret, DEFAULT)
+    assert poisoned.paths.intersection(poisoned.opened) == {secret}
+    url = next(p for p in poisoned.paths if p.startswith("http"))
+    confines = recorded_sources.confines(poisoned.output, (url.rpartition("/")[0],))
+    confines.read(url, DEFAULT)
     assert poisoned.asked
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # Options of `orchard run` that a run on AWS has as well.
 _SHARED = (
     *("weights", "size", "components", "no_standardize", "pca", "label", "include", "exclude"),
-    *("limit", "broadcast", "max_errors", "retry_errors", "replace", *MANIFEST),
+    *("limit", "broadcast", "max_errors", "retry_errors", "replace", "thumbnails", *MANIFEST),
 )
 
 

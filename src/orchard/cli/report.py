@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from orchard.cli.command import Command, existing_result, source_option, storage_options
+from orchard.cli.command import Command, existing_result, storage_options
 from orchard.cli.printing import echo
 
 
@@ -14,14 +14,12 @@ from orchard.cli.printing import echo
     "--thumbnails/--no-thumbnails",
     default=True,
     show_default=True,
-    help="Show the images, read again from their source if it can be reached.",
+    help="Show the images, as thumbnails/ holds them.",
 )
-@source_option
 @storage_options
 def report_command(
     output: str,
     thumbnails: bool,
-    sources: tuple[str, ...],
     endpoint_url: str | None,
     region: str | None,
 ) -> None:
@@ -29,8 +27,8 @@ def report_command(
 
     It shows the images on a map, what was read and what failed, duplicates, unusual images, the
     explained variance, each class, where the time went, and what it would cost on AWS. It is one
-    file that needs no network. It contains thumbnails, so pass it on only to people who may see
-    the images.
+    file that needs no network, and no image is read for it. It contains thumbnails, so pass it on
+    only to people who may see the images.
 
     \b
     Examples:
@@ -40,11 +38,9 @@ def report_command(
     """
     from orchard.progress import Reporter
     from orchard.report.build import build
-    from orchard.store.recorded_sources import confines
     from orchard.store.tables import Tables
 
     place = existing_result(output, endpoint_url, region)
-    allowed = confines(place, sources)
-    built = build(Tables(place), with_thumbnails=thumbnails, confines=allowed, say=Reporter().say)
+    built = build(Tables(place), with_thumbnails=thumbnails, say=Reporter().say)
     echo(f"{built.n_points:,} points, {built.n_thumbnails:,} thumbnails")
     echo(f"Report: {place.uri(built.path)} ({built.n_bytes / 1e6:.1f} MB)")

@@ -144,6 +144,12 @@ JVM_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 @click.option("--replace", is_flag=True, help="Recompute all of OUTPUT.")
 @click.option("--dry-run", is_flag=True, help="List, plan and estimate; write nothing.")
 @click.option(
+    "--thumbnails/--no-thumbnails",
+    default=True,
+    show_default=True,
+    help="Keep small pictures of the images in thumbnails/, for the report to show.",
+)
+@click.option(
     "--report/--no-report",
     default=True,
     show_default=True,
@@ -164,6 +170,7 @@ def run_command(paths: tuple[str, ...], quiet: bool, **options: Any) -> None:
       components/  one row per image: path, label, k components
       errors/      one row per image that failed, and why
       gone/        the features of images that have disappeared from SOURCE
+      thumbnails/  a JPEG of 112 pixels for each of up to 50,000 images
       models/      the fitted standardisation and PCA
       report/      index.html, to be opened in a browser
       runs/        a record of each run;  explained_variance.csv

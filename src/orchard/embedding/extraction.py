@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from orchard.embedding.pictures import Pictures, plain_of, views_of
 from orchard.images import kept_columns
 from orchard.images.apart import decoder_of_thread
 from orchard.images.containers.places import with_sizes
@@ -21,7 +22,16 @@ from orchard.images.reading import Reading
 from orchard.images.source import fetch
 from orchard.images.web import Fetched, as_answered
 from orchard.model import Embedder, Model
-from orchard.records import ERRORS, FEATURES, LISTING, Failure, Found, list_column, with_kept
+from orchard.records import (
+    ERRORS,
+    FEATURES,
+    LISTING,
+    QUALITY,
+    Failure,
+    Found,
+    list_column,
+    with_kept,
+)
 
 BATCH_SIZE = 8  # small batches keep MobileNetV2's activations in a core's cache
 BATCH_BYTES = 32 * 1024 * 1024  # of files: large photos are decoded one or a few at a time
@@ -33,11 +43,13 @@ Fetch = Callable[[pa.Table], Iterator["bytes | Failure"]]
 class Extraction:
     """features, errors: rows of those tables, in the order of the images given; together as many.
 
-    seconds: wall time by what it was spent on: "read", "decode" (with resize), "network".
+    thumbnails: of some of them. seconds: wall time by what it was spent on: "read", "decode" (with
+    resize), "network", "pictures" (thumbnails and figures of quality).
     """
 
     features: pa.Table
     errors: pa.Table
+    thumbnails: pa.Table
     seconds: dict[str, float]
 
 
@@ -57,40 +69,48 @@ def extract(
     run_id: str,
     fetch: Fetch = fetch,
     reading: Reading | None = None,
+    pictured: float | None = None,
 ) -> Extraction:
     """Read, decode and embed the images of a LISTING table, each once.
 
-    reading: how images are read. Memory: the files of a batch, BATCH_SIZE resized pictures and the
+    reading: how images are read. pictured: the share of images that get a thumbnail; None where no
+    pixel is kept. Memory: the files of a batch, BATCH_SIZE resized pictures and the
     rows; a decoded photo is in the decoder's process. Whatever goes wrong with an image becomes its
     error row.
     """
     model, reading = embedder.model, reading or Reading()
     vectors = np.empty((images.num_rows, model.dim), np.float32)
-    seconds = {"read": 0.0, "decode": 0.0, "network": 0.0}
-    good, bad = _Columns(), _Columns()
+    seconds = {"read": 0.0, "decode": 0.0, "network": 0.0, "pictures": 0.0}
+    good, bad, pictures = _Columns(), _Columns(), Pictures(pictured)
+    paths = images["path"].to_pylist()
     answers: dict[int, Found] = {}
-    start = 0
     sizes: list[int | None] = []
+    start = 0
     for batch in _batches(_measured(fetch(images), sizes), seconds):
-        pixels: list[Pixels] = []
+        views: list[NDArray[np.uint8]] = []
         for index, (found, digest) in enumerate(_decoded(batch, model, reading, seconds), start):
             if isinstance(found, Failure):
                 bad.indices.append(index)
                 bad.values.append((found.reason.value, found.detail))
-            else:
-                good.indices.append(index)
-                good.values.append((digest, found.width, found.height))
-                pixels.append(found)
+                with _timed(seconds, "pictures"):
+                    pictures.add_failed(paths[index], batch[index - start], found)
+                continue
+            shown = found.views
+            with _timed(seconds, "pictures"):
+                quality = pictures.add(paths[index], digest, plain_of(shown, model.views))
+            good.indices.append(index)
+            good.values.append((digest, found.width, found.height, *quality))
+            views.append(shown[: len(model.views)])
         answers |= {n: d.found for n, d in enumerate(batch, start) if isinstance(d, Fetched)}
-        if pixels:
+        if views:
             with _timed(seconds, "network"):
                 stop = len(good.indices)
-                mean = embedder.mean(np.stack([one.views for one in pixels]))
-                vectors[stop - len(pixels) : stop] = mean
+                vectors[stop - len(views) : stop] = embedder.mean(np.stack(views))
         start += len(batch)
     images = as_answered(with_sizes(images, sizes), answers)
     features = _feature_rows(images, good, vectors[: len(good.indices)], fingerprint, run_id)
-    return Extraction(features, _error_rows(images, bad, run_id), seconds)
+    errors = _error_rows(images, bad, run_id)
+    return Extraction(features, errors, pictures.rows(run_id), seconds)
 
 
 def listing_errors(failures: Iterable[tuple[str, Failure]], run_id: str) -> pa.Table:
@@ -136,10 +156,11 @@ def _decoded(
     """What each image has become, and its SHA-256."""
     read = [data for data in batch if not isinstance(data, Failure)]
     with _timed(seconds, "decode"):
+        views = views_of(model.views)
         found = iter(
             decoder_of_thread().decode(
                 read, model.size, max_pixels=reading.max_pixels, scaled=reading.scaled,
-                views=model.views, colour=reading.colour, damaged=reading.damaged,
+                views=views, colour=reading.colour, damaged=reading.damaged,
             )
         )  # fmt: skip
         digests = iter([hashlib.sha256(data).hexdigest() for data in read])
@@ -159,11 +180,15 @@ def _feature_rows(
 ) -> pa.Table:
     listed = images.take(pa.array(rows.indices, pa.int64()))
     n = len(rows.indices)
-    sha256, width, height = zip(*rows.values, strict=True) if n else ((), (), ())
+    sha256, width, height, *quality = zip(*rows.values, strict=True) if n else ((),) * 6
     columns = {name: listed[name] for name in LISTING.names} | {
         "sha256": pa.array(sha256, pa.string()),
         "width": pa.array(width, pa.int32()),
         "height": pa.array(height, pa.int32()),
+        **{
+            name: pa.array(values, pa.float32())
+            for name, values in zip(QUALITY, quality, strict=True)
+        },
         "features": list_column(vectors, FEATURES.field("features").type),
         "fingerprint": pa.array([fingerprint] * n, pa.string()),
         "run_id": pa.array([run_id] * n, pa.string()),

@@ -1,4 +1,4 @@
-"""What can be shown of an image that `decode` refuses: the part before the fault."""
+"""What can be shown of an image that `decode` has refused: the part before the fault."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from orchard.images.apart import decode_apart
-from orchard.images.decode import Pixels
 from orchard.images.headers import png_without_text, sniff
-from orchard.records import Reason
 
 MAX_PIXELS = 25_000_000  # of a damaged file: half of what a phone's camera gives, in 100 MB
 _READERS: dict[str, type[JpegImageFile | PngImageFile]] = {
@@ -24,12 +21,12 @@ _READERS: dict[str, type[JpegImageFile | PngImageFile]] = {
 
 
 def glimpse(data: bytes, size: int) -> NDArray[np.uint8] | None:
-    """(size, size, 3) RGB of as much as can be read, or None; never raises."""
-    whole = decode_apart(data, size, scaled=True, damaged="keep")
-    if isinstance(whole, Pixels):
-        return whole.array
+    """(size, size, 3) RGB of as much as can be read, or None; never raises.
+
+    In the caller's process: not of bytes that have ended a decoder, or might.
+    """
     kind = sniff(data)
-    if kind not in _READERS or whole.reason is Reason.TOO_COSTLY:
+    if kind not in _READERS:
         return None
     with suppress(Exception):  # Pillow's readers raise over a dozen types on damaged files
         return _rest(kind, data, size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchard.pipeline import gone
+from orchard.pipeline import gone, pictures
 from orchard.pipeline.planning import Plan
 from orchard.pipeline.state import Committed, Run
 from orchard.records import with_labels
@@ -21,9 +21,11 @@ def commit_tables(
     plan: Plan,
     features: list[TableFile],
     errors: list[TableFile],
+    thumbnails: list[TableFile],
     unlistable: pa.Array,
 ) -> Committed:
-    """Each table in a transaction of its own: a row is in another before it leaves the one."""
+    """Each table in a transaction of its own: a row is in another before it leaves the one, and a
+    thumbnail is there before the features are."""
 
     def put(
         table: str, files: list[TableFile], superseded: list[pa.Array], step: str = ""
@@ -40,6 +42,7 @@ def commit_tables(
         )
         return rewritten
 
+    tables = pictures.commit(run, tables, plan, thumbnails)
     came_back = gone.stage_returned(run, tables, plan)
     put("gone", gone.stage_gone(run, tables, plan), [plan.twice])
     rewritten = put("features", features + came_back, [plan.superseded, plan.gone])

@@ -8,7 +8,7 @@ from orchard.errors import DamagedError
 from orchard.model import Model
 from orchard.pipeline.state import Run
 from orchard.reduction import PCA
-from orchard.store import models, recorded_sources
+from orchard.store import models
 from orchard.store.tables import Tables
 
 VARIANCE_PICTURE = "report/explained_variance.png"
@@ -42,8 +42,7 @@ def _report(run: Run, tables: Tables) -> None:
     try:
         from orchard.report.build import build
 
-        confines = recorded_sources.confines(run.output, record=run.log.record)
-        built = build(tables, run.log.record, say=run.reporter.say, confines=confines)
+        built = build(tables, run.log.record, say=run.reporter.say)
     except Exception as error:
         run.reporter.warn(
             f"no report: {type(error).__name__}: {error}; the tables are whole, "

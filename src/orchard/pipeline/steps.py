@@ -18,6 +18,7 @@ from orchard.errors import CountsError, DamagedError, OrchardError, TooManyError
 from orchard.images.containers.places import in_reading_order
 from orchard.images.reading import Reading
 from orchard.images.source import Listing
+from orchard.images.thumbnail import share
 from orchard.machine import available_cores, own_peak_memory, peak_memory
 from orchard.model import Model
 from orchard.pipeline import commits, doubles, drawing, fitting, gone, labels
@@ -163,6 +164,7 @@ def embed(
         fingerprint=identity.fingerprint,
         run_id=run.log.run_id,
         reading=Reading.of(run.config),
+        pictured=share(plan.n_listed + plan.n_unlisted) if run.config.thumbnails else None,
     )
     allowed = run.config.allowed_errors(plan.n_listed)
 
@@ -194,6 +196,7 @@ def commit(
         report.features for report in reports if report.features
     ]
     errors = [report.errors for report in reports if report.errors]
+    thumbnails = [report.thumbnails for report in reports if report.thumbnails]
     unlistable = listing_errors(plan.unlistable, run.log.run_id)
     if unlistable.num_rows:
         errors.append(staging.stage(run.output, run.log.run_id, "errors", "listing", unlistable))
@@ -204,7 +207,7 @@ def commit(
             f"the counts do not add up: {run.log.record['counts']}; nothing is written"
         )
     committed = commits.commit_tables(
-        run, tables, plan, features, errors, unlistable["path"].combine_chunks()
+        run, tables, plan, features, errors, thumbnails, unlistable["path"].combine_chunks()
     )
     tables = committed.tables
     expected = n_features + plan.n_present + plan.n_unlisted

@@ -15,6 +15,7 @@ from orchard.config import RunConfig
 from orchard.embedding.extraction import extract
 from orchard.images.reading import Reading
 from orchard.images.source import fetch
+from orchard.images.thumbnail import share
 from orchard.machine import available_cores
 from orchard.model import Embedder, Model
 
@@ -63,6 +64,7 @@ class Estimate:
                 run_id="",
                 fetch=partial(fetch, storage=config.storage),
                 reading=Reading.of(config),
+                pictured=share(n_all) if config.thumbnails else None,
             )
 
         started = time.perf_counter()

@@ -6,11 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from orchard.images.confines import Confines
 from orchard.report.findings import find
 from orchard.report.page import render
-from orchard.storage import Storage
-from orchard.store import recorded_sources, runs
+from orchard.store import runs
 from orchard.store.tables import Tables
 
 PAGE = "report/index.html"
@@ -30,20 +28,20 @@ def build(
     tables: Tables,
     record: dict[str, Any] | None = None,
     *,
-    with_thumbnails: bool = True,
-    storage: Storage | None = None,
-    confines: Confines | None = None,
+    with_thumbnails: bool | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Built:
     """Write OUTPUT/report/index.html.
 
-    record: of the run; the last one stored, if not given. storage: of the source, for thumbnails.
-    confines: where they may be read; default below what the result's runs record as sources.
-    Raises TableError where OUTPUT holds no components.
+    record: of the run; the last one stored, if not given. with_thumbnails: show what thumbnails/
+    holds; default as the run was asked to. No image is read. Raises TableError where OUTPUT holds
+    no components.
     """
     output = tables.output
-    allowed = confines or recorded_sources.confines(output)
-    found = find(tables, record or runs.last(output), with_thumbnails, storage, allowed, say)
+    record = record or runs.last(output)
+    if with_thumbnails is None:
+        with_thumbnails = bool(record.get("config", {}).get("thumbnails", True))
+    found = find(tables, record, with_thumbnails, say)
     page = render(found)
     output.put(PAGE, page)
     return Built(PAGE, len(found.placed.points), found.thumbnails.n_shown, len(page))

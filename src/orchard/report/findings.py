@@ -2,7 +2,7 @@
 
 tables ─▶ points ─▶ neighbours ─▶ map        classes, duplicates, errors, variance, times
              │                                                     │
-             └──▶ thumbnails, from the source ──▶ page ◀───────────┘
+             └──▶ thumbnails, as stored ──▶ page ◀─────────────────┘
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from orchard.errors import TableError
-from orchard.images.confines import Confines
+from orchard.images.thumbnail import numbers_of
 from orchard.report import classes, embedding_2d, neighbours, summarise, thumbnails
 from orchard.report.classes import Classes
 from orchard.report.cost import Costs, costs
@@ -24,7 +24,6 @@ from orchard.report.embedding_2d import Embedding2D
 from orchard.report.neighbours import NearDuplicates, Neighbours
 from orchard.report.points import MAX_POINTS, Images, components_of, features_of, stratified
 from orchard.report.thumbnails import Thumbnails
-from orchard.storage import Storage
 from orchard.store import models
 from orchard.store.tables import Tables
 
@@ -68,8 +67,6 @@ def find(
     tables: Tables,
     record: dict[str, Any],
     with_thumbnails: bool,
-    storage: Storage | None,
-    confines: Confines,
     say: Callable[[str], None],
 ) -> Findings:
     """Compute what the report shows."""
@@ -84,11 +81,10 @@ def find(
     reasons, examples = summarise.errors(tables)
     pictures = Thumbnails(np.full(len(placed.points), -1, np.int32))
     if with_thumbnails:
-        say("report: reading images for thumbnails")
+        say("report: drawing the thumbnails")
         shown = _highlights(placed, duplicates, described)
-        source = storage or tables.output.storage
-        pictures = thumbnails.make(images.rows, placed.points, shown, source, confines)
-        pictures.errors = thumbnails.of_errors(examples, source, confines)
+        pictures = thumbnails.make(tables, images.rows, placed.points, shown)
+        pictures.errors = thumbnails.of_errors(tables, examples)
     return Findings(
         record=record,
         images=images,
@@ -105,7 +101,10 @@ def find(
 
 
 def _place(tables: Tables, images: Images, say: Callable[[str], None]) -> Placed:
-    points = stratified(images.codes, MAX_POINTS)
+    points = np.arange(len(images), dtype=np.int64)
+    if len(images) > MAX_POINTS:  # the images that get a thumbnail first
+        numbers = numbers_of(images.rows["path"].to_pylist())
+        points = stratified(images.codes, MAX_POINTS, numbers)
     paths = images.paths(points)
     components = components_of(tables, paths)[:, : neighbours.DIMENSIONS]
     near_by = neighbours.nearest(components, embedding_2d.n_neighbours(len(points)))

@@ -82,7 +82,7 @@ def _environment() -> Environment:
 
 
 def _picture(data: bytes | None) -> str | None:
-    return None if data is None else f"data:image/webp;base64,{_base64(data)}"
+    return None if data is None else f"data:image/jpeg;base64,{_base64(data)}"
 
 
 def _derived(found: Findings, start: str) -> dict[str, Any]:

@@ -63,12 +63,16 @@ def _natural(text: str) -> list[tuple[int, int, str]]:
     return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts if p]
 
 
-def stratified(codes: NDArray[np.int32], n_max: int, seed: int = 0) -> NDArray[np.int64]:
-    """Positions of at most n_max rows, each label with its share and at least one where it fits."""
+def stratified(
+    codes: NDArray[np.int32], n_max: int, numbers: NDArray[np.uint64]
+) -> NDArray[np.int64]:
+    """Positions of at most n_max rows, each label with its share and at least one where it fits.
+
+    numbers: of each row; of a label the rows with the smallest are taken.
+    """
     n = len(codes)
     if n <= n_max:
         return np.arange(n, dtype=np.int64)
-    rng = np.random.default_rng(seed)
     counts = np.bincount(codes)
     share = counts * (n_max / n)
     take = np.maximum(np.floor(share).astype(np.int64), counts > 0)
@@ -76,10 +80,10 @@ def stratified(codes: NDArray[np.int32], n_max: int, seed: int = 0) -> NDArray[n
     if short > 0:
         take[np.argsort(np.floor(share) - share, kind="stable")[:short]] += 1
     take = np.minimum(take, counts)
-    chosen = [
-        rng.choice(np.flatnonzero(codes == code), take[code], replace=False)
-        for code in np.flatnonzero(take)
-    ]
+    chosen = []
+    for code in np.flatnonzero(take):
+        rows = np.flatnonzero(codes == code)
+        chosen.append(rows[np.argsort(numbers[rows], kind="stable")[: take[code]]])
     return np.sort(np.concatenate(chosen))[:n_max]
 
 

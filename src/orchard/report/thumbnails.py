@@ -1,47 +1,41 @@
-"""Small pictures of the images, read from the source again: sheets of tiles, and larger ones.
+"""Small pictures of the images, as the runs have stored them: sheets of tiles, and larger ones.
 
-Each tile is checked to be of the bytes that were embedded, by their SHA-256. What is read is capped
-in bytes, by the sizes in the table, so that the same tables give the same pictures.
+A thumbnail is shown if it is of the bytes whose features the table holds, by their SHA-256.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
-import os
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from PIL import Image
 
-from orchard.errors import SourceError
-from orchard.images.confines import Confines
-from orchard.images.decode import Pixels, decode
-from orchard.images.glimpse import glimpse
-from orchard.images.source import fetch
-from orchard.records import LISTING, Failure
-from orchard.storage import Storage
+from orchard.images.thumbnail import SIDE, opened
+from orchard.machine import available_cores
+from orchard.store import contents
+from orchard.store.tables import Tables
 
-LARGE = 112  # pixels a side, of highlighted images
 TILES = (64, 48, 40, 32, 24)  # pixels a side, the first whose sheets fit SHEET_BYTES
 PER_SIDE = 24  # tiles of a sheet: 1,536 pixels at the largest
 SHEET_BYTES = 7_500_000  # 10 MB as base64, of the page's 15
-READ_BYTES = 1_500_000_000  # of images: half a minute of decoding on two cores
-MAX_MISSES = 64  # images in a row that cannot be read: the source is not there
-_PENDING = 32
 _PROBE = 192
+_REQUESTS_AT_ONCE = 16
+_COLUMNS = ["path", "sha256", "jpeg"]
 
 
 @dataclass(slots=True)
 class Thumbnails:
     """tile: pixels a side of a tile; sheets: WebP, PER_SIDE² tiles each, in rows; place: (n,) the
-    tile's number of each point, -1 without. large: WebP by row of `Images`. errors: WebP by path.
-    missed: why tiles are missing, by reason."""
+    tile's number of each point, -1 without. large: JPEG by row of `Images`. errors: JPEG by path.
+    missed: why tiles are missing, by reason: "none" are stored at all, "left_out", "damaged"."""
 
     place: NDArray[np.int32]
     tile: int = 0
@@ -56,176 +50,95 @@ class Thumbnails:
 
 
 def make(
-    rows: pa.Table,
-    points: NDArray[np.int64],
-    highlights: Iterable[int],
-    storage: Storage,
-    confines: Confines,
+    tables: Tables, rows: pa.Table, points: NDArray[np.int64], highlights: Iterable[int]
 ) -> Thumbnails:
-    """Thumbnails of the points, as many as the caps admit, and larger ones of the highlights.
+    """Thumbnails of the points, and larger ones of the highlights, as far as they are stored.
 
     rows: `Images.rows`. points: the rows on the map.
     """
-    special = np.unique(np.fromiter(highlights, np.int64))
-    wanted, n_left_out = _within_budget(rows, points, special)
     made = Thumbnails(np.full(len(points), -1, np.int32))
-    if n_left_out:
-        made.missed["budget"] += n_left_out
-    inside = confines.mask(rows["path"].take(pa.array(wanted)).to_pylist())
-    if not inside.all():
-        made.missed["outside"] += int((~inside).sum())
-        wanted = wanted[inside]
-    if not len(wanted):
-        return made
-    place_of = {int(row): place for place, row in enumerate(points)}
-    probe = wanted[:: max(1, len(wanted) // _PROBE)]
-    why: Counter[str] = Counter()
-    tiles = [pixels for _, pixels in _pixels(rows, probe, storage, why)]
-    if not tiles:
-        made.missed["changed" if set(why) == {"changed"} else "unreachable"] += len(wanted)
-        return made
-    made.tile = _tile_size(tiles, len(wanted))
-    sheet = _Sheet(made.tile)
-    large = set(special.tolist())
-    for row, pixels in _pixels(rows, wanted, storage, made.missed):
-        if row in large:
-            made.large[row] = _webp(Image.fromarray(pixels), 72)
-        if row in place_of:
-            made.place[place_of[row]] = len(made.sheets) * PER_SIDE**2 + sheet.n
-            if sheet.add(pixels):
-                made.sheets.append(sheet.take())
-    if sheet.n:
-        made.sheets.append(sheet.take())
+    special = np.unique(np.fromiter(highlights, np.int64))
+    found = _stored(tables, rows, np.union1d(points, special))
+    tiled = np.array([n for n, row in enumerate(points.tolist()) if row in found], np.int64)
+    if len(tiled) < len(points):
+        is_empty = not tables["thumbnails"].n_rows
+        made.missed["none" if is_empty else "left_out"] += len(points) - len(tiled)
+    pictures = [found[row] for row in points[tiled].tolist()]
+    with ThreadPoolExecutor(min(4, available_cores())) as pool:
+        chosen = [int(row) for row in special if int(row) in found]
+        whole = pool.map(partial(opened, side=SIDE), [found[row] for row in chosen])
+        made.large = {
+            row: found[row] for row, image in zip(chosen, whole, strict=True) if image is not None
+        }
+        if not pictures:
+            return made
+        made.tile = _tile_size(pictures)
+        n = PER_SIDE**2
+        parts = [pictures[start : start + n] for start in range(0, len(pictures), n)]
+        drawn = list(pool.map(partial(_sheet, side=made.tile), parts))
+    made.sheets = [sheet for sheet, _ in drawn]
+    is_whole = np.concatenate([whole for _, whole in drawn])
+    made.place[tiled] = np.where(is_whole, np.arange(len(tiled)), -1)
+    if not is_whole.all():
+        made.missed["damaged"] += int((~is_whole).sum())
     return made
 
 
-def of_errors(rows: pa.Table, storage: Storage, confines: Confines) -> dict[str, bytes]:
-    """WebP by path, of failed images of which something can be shown. rows: of the errors table."""
-    listed = rows.select(LISTING.names)
-    known = listed.filter(listed["size"].is_valid())
-    known = known.filter(pa.array(confines.mask(known["path"].to_pylist())))
-    found: dict[str, bytes] = {}
-    try:
-        for path, data in zip(known["path"].to_pylist(), fetch(known, storage), strict=True):
-            pixels = None if isinstance(data, Failure) else glimpse(data, LARGE)
-            if pixels is not None:
-                found[path] = _webp(Image.fromarray(pixels), 72)
-    except SourceError:
-        pass
-    return found
+def of_errors(tables: Tables, rows: pa.Table) -> dict[str, bytes]:
+    """JPEG by path, of failed images of which something is stored. rows: of the errors table."""
+    found = _rows_of(tables, rows["path"].combine_chunks())
+    found = found.filter(found["sha256"].is_null())
+    pairs = zip(found["path"].to_pylist(), found["jpeg"].to_pylist(), strict=True)
+    return {path: data for path, data in pairs if opened(data, SIDE) is not None}
 
 
-def _within_budget(
-    rows: pa.Table, points: NDArray[np.int64], special: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], int]:
-    """Rows to read, in order, the special ones surely; and how many points are left out."""
-    others = np.random.default_rng(0).permutation(np.setdiff1d(points, special))
-    order = np.concatenate([special, others])
-    sizes = rows["size"].take(pa.array(order)).to_numpy().astype(np.int64)
-    n = max(int((np.cumsum(sizes) <= READ_BYTES).sum()), min(len(special), len(order)))
-    return np.sort(order[:n]), len(order) - n
+def _stored(tables: Tables, rows: pa.Table, wanted: NDArray[np.int64]) -> dict[int, bytes]:
+    """JPEG by row, of the wanted rows, where one of the same bytes is stored."""
+    asked = rows.select(["path", "sha256"]).take(pa.array(wanted)).combine_chunks()
+    found = _rows_of(tables, asked["path"].combine_chunks())
+    at = pc.index_in(asked["path"], value_set=found["path"].combine_chunks())
+    same = pc.fill_null(pc.equal(asked["sha256"], found["sha256"].take(at)), False)
+    kept = np.flatnonzero(same.to_numpy())
+    pictures = found["jpeg"].take(at.take(pa.array(kept))).to_pylist()
+    return dict(zip(wanted[kept].tolist(), pictures, strict=True))
 
 
-def _pixels(
-    rows: pa.Table, wanted: NDArray[np.int64], storage: Storage, missed: Counter[str]
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """(row, LARGE x LARGE x 3) of the wanted rows that can still be read as they were."""
-    chosen = rows.take(pa.array(wanted))
-    listed = pa.table(
-        [chosen[name] if name in chosen.column_names else pa.nulls(len(wanted), kind)
-         for name, kind in zip(LISTING.names, LISTING.types, strict=True)],
-        names=LISTING.names,
-    )  # fmt: skip
-    in_a_row = 0
-    pending: deque[tuple[int, Future[NDArray[np.uint8] | str]]] = deque()
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        contents = _contents(listed, storage)
-        digests = chosen["sha256"].to_pylist()
-        seen = 0
-        for row, digest, data in zip(wanted.tolist(), digests, contents, strict=False):
-            seen += 1
-            if isinstance(data, Failure):
-                missed[data.reason.value] += 1
-                in_a_row += 1
-                if in_a_row == MAX_MISSES:
-                    break
-                continue
-            in_a_row = 0
-            pending.append((row, pool.submit(_shrunk, data, digest)))
-            while len(pending) > _PENDING:
-                yield from _done(pending, missed)
-        while pending:
-            yield from _done(pending, missed)
-        if seen < len(wanted):
-            missed["unreachable"] += len(wanted) - seen
+def _rows_of(tables: Tables, paths: pa.Array) -> pa.Table:
+    """The stored rows of some paths; each file is read once, and little of it kept."""
+    output, table = tables.output, tables["thumbnails"]
+
+    def chosen(file: contents.TableFile) -> pa.Table:
+        rows = contents.read_named(output, file, _COLUMNS)
+        return rows.filter(pc.is_in(rows["path"], value_set=paths))
+
+    with ThreadPoolExecutor(1 if output.is_local else _REQUESTS_AT_ONCE) as pool:
+        found = list(pool.map(chosen, table.files))
+    none = contents.SCHEMAS["thumbnails"].empty_table().select(_COLUMNS)
+    return pa.concat_tables([none, *found])
 
 
-def _done(
-    pending: deque[tuple[int, Future[NDArray[np.uint8] | str]]], missed: Counter[str]
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    row, future = pending.popleft()
-    found = future.result()
-    if isinstance(found, str):
-        missed[found] += 1
-    else:
-        yield row, found
-
-
-def _contents(listed: pa.Table, storage: Storage) -> Iterator[bytes | Failure]:
-    try:
-        yield from fetch(listed, storage)
-    except SourceError:
-        return
-
-
-def _shrunk(data: bytes, digest: str) -> NDArray[np.uint8] | str:
-    if hashlib.sha256(data).hexdigest() != digest:
-        return "changed"
-    pixels = decode(data, LARGE, scaled=True)
-    return pixels.array if isinstance(pixels, Pixels) else pixels.reason.value
-
-
-def _tile_size(tiles: list[NDArray[np.uint8]], n: int) -> int:
+def _tile_size(pictures: list[bytes]) -> int:
     """The largest of TILES whose sheets are expected to fit, from a part of the images."""
-    for size in TILES:
-        sheet = _Sheet(size)
-        n_bytes = 0
-        for pixels in tiles:
-            if sheet.add(pixels):
-                n_bytes += len(sheet.take())
-        if sheet.n:
-            n_bytes += len(sheet.take())
-        if n_bytes / len(tiles) * n <= SHEET_BYTES:
-            return size
+    probe = pictures[:: max(1, len(pictures) // _PROBE)][: PER_SIDE**2]
+    for side in TILES:
+        sheet, _ = _sheet(probe, side)
+        if len(sheet) / len(probe) * len(pictures) <= SHEET_BYTES:
+            return side
     return TILES[-1]
 
 
-class _Sheet:
-    """Tiles under construction."""
-
-    def __init__(self, tile: int) -> None:
-        self.tile, self.n = tile, 0
-        self._canvas = self._blank()
-
-    def add(self, pixels: NDArray[np.uint8]) -> bool:
-        """Whether the sheet is now full."""
-        image = Image.fromarray(pixels).resize((self.tile, self.tile), Image.Resampling.LANCZOS)
-        row, column = divmod(self.n, PER_SIDE)
-        self._canvas.paste(image, (column * self.tile, row * self.tile))
-        self.n += 1
-        return self.n == PER_SIDE**2
-
-    def take(self) -> bytes:
-        height = -(-self.n // PER_SIDE) * self.tile
-        data = _webp(self._canvas.crop((0, 0, self._canvas.width, height)), 60, method=2)
-        self._canvas, self.n = self._blank(), 0
-        return data
-
-    def _blank(self) -> Image.Image:
-        return Image.new("RGB", (PER_SIDE * self.tile, PER_SIDE * self.tile), "white")
-
-
-def _webp(image: Image.Image, quality: int, method: int = 4) -> bytes:
+def _sheet(pictures: list[bytes], side: int) -> tuple[bytes, NDArray[np.bool_]]:
+    """At most PER_SIDE² pictures as one, and which of them could be read: others stay white."""
+    height = -(-len(pictures) // PER_SIDE) * side
+    canvas = Image.new("RGB", (PER_SIDE * side, height), "white")
+    is_whole = np.zeros(len(pictures), np.bool_)
+    for number, data in enumerate(pictures):
+        image = opened(data, side)
+        if image is not None:
+            row, column = divmod(number, PER_SIDE)
+            tile = image.resize((side, side), Image.Resampling.BICUBIC)
+            canvas.paste(tile, (column * side, row * side))
+            is_whole[number] = True
     buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=quality, method=method)
-    return buffer.getvalue()
+    canvas.save(buffer, "WEBP", quality=60, method=2)
+    return buffer.getvalue(), is_whole

@@ -51,6 +51,7 @@ class EmbedReport:
 
     features: TableFile | None
     errors: TableFile | None
+    thumbnails: TableFile | None
     n_images: int
     reasons: Counter[str]
     seconds: dict[str, float]
@@ -98,6 +99,7 @@ class EmbedJob:
         fingerprint: str,
         run_id: str,
         reading: Reading | None = None,
+        pictured: float | None = None,
     ) -> None:
         work = partial(
             _embed,
@@ -106,6 +108,7 @@ class EmbedJob:
             fingerprint=fingerprint,
             run_id=run_id,
             reading=reading,
+            pictured=pictured,
         )
         self._source = source
         self._job = hands.job(work, list(enumerate(map(pack, tasks))))
@@ -165,6 +168,7 @@ def _embed(
     fingerprint: str,
     run_id: str,
     reading: Reading | None,
+    pictured: float | None,
 ) -> EmbedReport:
     number, images = task[0], unpack(task[1])
     embedder, load_seconds = embedder_for(source.key, source.load)
@@ -175,17 +179,23 @@ def _embed(
         run_id=run_id,
         fetch=partial(fetch, storage=output.storage),
         reading=reading,
+        pictured=pictured,
     )
     started = time.perf_counter()
-    staged = [
-        staging.stage(output, run_id, table, f"{number:06d}", rows) if rows.num_rows else None
-        for table, rows in (("features", result.features), ("errors", result.errors))
-    ]
+    tables = {  # thumbnails first: features that an interrupted run staged have theirs beside them
+        "thumbnails": result.thumbnails, "features": result.features, "errors": result.errors
+    }  # fmt: skip
+    staged = {
+        table: staging.stage(output, run_id, table, f"{number:06d}", rows)
+        for table, rows in tables.items()
+        if rows.num_rows
+    }
     seconds = {**result.seconds, "write": time.perf_counter() - started}
     reasons = Counter(result.errors["reason"].to_pylist())
     return EmbedReport(
-        features=staged[0],
-        errors=staged[1],
+        features=staged.get("features"),
+        errors=staged.get("errors"),
+        thumbnails=staged.get("thumbnails"),
         n_images=images.num_rows,
         reasons=reasons,
         seconds=seconds,

@@ -84,7 +84,7 @@ def _changed(table: Table, file: TableFile, leaving: pa.Array, labels: pa.Table)
         return None
     rows = read_file(table.output, file.path).filter(pc.invert(goes))
     kept = widened(rows, with_kept(SCHEMAS[table.name], rows.column_names))
-    return with_labels(kept, labels) if kept.num_rows else kept
+    return with_labels(kept, labels) if kept.num_rows and labels.num_rows else kept
 
 
 def _now_ms() -> int:

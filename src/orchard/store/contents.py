@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from orchard.records import widened, with_kept
+from orchard.records import QUALITY, widened, with_kept
 from orchard.store import parquet
 from orchard.store.damage import damaged, noticing
 from orchard.store.output import Output
@@ -28,8 +28,7 @@ def read(table: Table, columns: list[str] | None = None) -> pa.Table:
     with ThreadPoolExecutor(1 if output.is_local else _REQUESTS_AT_ONCE) as pool:
         parts = list(pool.map(lambda file: read_named(output, file, wanted), table.files))
     none = schema.empty_table().select(wanted)
-    whole = [p if p.num_columns == len(wanted) else widened(p, none.schema) for p in parts]
-    return pa.concat_tables([none, *whole]).sort_by("path").select(names)
+    return pa.concat_tables([none, *parts]).sort_by("path").select(names)
 
 
 def rows_of(table: Table, paths: pa.Array) -> Iterator[pa.Table]:
@@ -61,7 +60,8 @@ def read_file(output: Output, path: str, columns: list[str] | None = None) -> pa
             whole = parquet.open_whole(data, path)
             schema = _schema_of(whole, path)
             names = _held(whole, path, schema.names)
-            return parquet.check_rows(whole.read(names).select(names), schema, path)
+            rows = parquet.check_rows(whole.read(names).select(names), schema, path)
+        return rows if rows.num_columns == len(schema) else widened(rows, schema)
     with output.open(path) as file, noticing(output.root, path):
         part = parquet.open_part(file, path)
         names, schema = _held(part, path, columns), _schema_of(part, path)
@@ -92,11 +92,11 @@ def iter_batches(
 
 
 def _held(file: pq.ParquetFile, path: str, columns: list[str]) -> list[str]:
-    """Those of the columns that a file must hold: of what is gone 0.1.0 kept two; of what manifests
-    give, each file has its own."""
+    """Those of the columns that a file must hold: of what is gone 0.1.0 kept two, and it took no
+    figures of quality; of what manifests give, each file has its own."""
     table, there = path.split("/")[-2], file.schema_arrow.names
     is_old = table == "gone" and there == _GONE_BEFORE
-    own = _GONE_BEFORE if is_old else SCHEMAS[table].names
+    own = _GONE_BEFORE if is_old else [n for n in SCHEMAS[table].names if n not in QUALITY]
     return [name for name in columns if name in own or name in there]
 
 

@@ -9,10 +9,10 @@ import re
 
 from orchard.storage.results import MARKER
 
-TABLES = ("features", "errors", "components", "gone")
+TABLES = ("features", "errors", "components", "gone", "thumbnails")
 FOLDERS = (
     *TABLES, "models", "runs", "report", "export", "erasure", "privacy", "contributions",
-    "thumbnails", "findings", "_staging",
+    "findings", "_staging",
 )  # fmt: skip
 VARIANCE_CSV, LOCK, VERSIONS = "explained_variance.csv", "_lock", "_versions.json"
 

@@ -160,6 +160,16 @@ class Output:
         except (BaseError, OSError) as error:
             raise TableError(_sentence("write", self.uri(target), error)) from error
 
+    def copy(self, source: str, target: str) -> None:
+        """A second object of the same bytes, in a bucket by its server. Raises TableError."""
+        if self.is_local:  # not all disks have hard links, which obstore would make
+            self.create(target, bytes(self.get(source)))
+            return
+        try:
+            obstore.copy(self.store(), source, target)
+        except (BaseError, OSError) as error:
+            raise TableError(_sentence("write", self.uri(target), error)) from error
+
     def paths(self, folder: str) -> list[str]:
         """The paths of all objects below a folder that Orchard made, sorted; none where it does not
         exist, or is behind a link. Raises TableError."""

@@ -19,13 +19,19 @@ from deltalake import DeltaTable, Transaction
 from deltalake.exceptions import DeltaError, DeltaProtocolError, TableNotFoundError
 
 from orchard.errors import TableError, first_line
-from orchard.records import COMPONENTS, ERRORS, FEATURES, GONE
+from orchard.records import COMPONENTS, ERRORS, FEATURES, GONE, THUMBNAILS
 from orchard.storage.results import RUN_KEY
 from orchard.store import log
 from orchard.store.damage import damaged, noticing
 from orchard.store.output import Output
 
-SCHEMAS = {"features": FEATURES, "errors": ERRORS, "components": COMPONENTS, "gone": GONE}
+SCHEMAS = {
+    "features": FEATURES,
+    "errors": ERRORS,
+    "components": COMPONENTS,
+    "gone": GONE,
+    "thumbnails": THUMBNAILS,
+}
 _FILE_NAME = re.compile(r"[A-Za-z0-9][\w.-]*\.parquet", re.ASCII)
 _STATE = "orchard/state"  # an application id of Delta's; its version is a digest, see `_state`
 

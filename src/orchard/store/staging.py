@@ -51,16 +51,20 @@ def discard_staged(output: Output) -> int:
 
 
 @contextmanager
-def moved_in(table: Table, staged: Iterable[TableFile]) -> Iterator[list[TableFile]]:
+def moved_in(
+    table: Table, staged: Iterable[TableFile], *, stay: bool = False
+) -> Iterator[list[TableFile]]:
     """Staged files moved into the table's folder, to be committed in the block.
 
-    Where the block fails they go back, for the next run to take over.
+    Where the block fails they go back, for the next run to take over. stay: they are copied, so
+    that the next run finds them after a kill too.
     """
     moved: dict[str, TableFile] = {}
+    put = table.output.copy if stay else table.output.move
     try:
         for file in staged:
             target = f"{table.name}/{file.path.rpartition('/')[2]}"
-            table.output.move(file.path, target)
+            put(file.path, target)
             moved[target] = file
         yield list(moved.values())
     except BaseException:
@@ -68,3 +72,8 @@ def moved_in(table: Table, staged: Iterable[TableFile]) -> Iterator[list[TableFi
         for target in moved.keys() - committed:
             table.output.move(target, moved[target].path)
         raise
+
+
+def task_of(path: str) -> str:
+    """A run and one of its tasks, of any file that it staged."""
+    return path.rpartition("/")[2].rpartition("-")[0]

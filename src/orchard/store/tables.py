@@ -86,6 +86,7 @@ class Tables:
         facts: dict[str, str] | None = None,
         step: str = "",
         passed_over: list[str] | None = None,
+        stay: bool = False,
     ) -> Commit:
         """Make staged files part of a table in one transaction.
 
@@ -93,6 +94,7 @@ class Tables:
         rows, which other present rows get. overwrite: all present rows leave. facts: kept with the
         commit, as `Table.facts`, though no row may have changed. passed_over: gets a sentence for
         each file that cannot be read, which then stays as it is; without it, that is raised.
+        stay: the staged files stay where they are too.
         The transaction carries the run's id (and `step`, where a run commits to a table twice):
         committing the same again changes nothing.
         Raises TableError where the commit fails; the table is then as before.
@@ -125,7 +127,9 @@ class Tables:
             present = _widened(present, (name for file in added for name in file.kept))
             facts = {RUN_KEY: run_id, **(facts or {})}
             done = Transaction(app_id, 1)
-            after = self._write(present, added, removes, [done], facts, overwrite=overwrite)
+            after = self._write(
+                present, added, removes, [done], facts, overwrite=overwrite, stay=stay
+            )
             return Commit(after, tuple(rewritten))
 
     def rewrite(self, name: str, added: list[TableFile], removed: list[TableFile]) -> Tables:
@@ -136,7 +140,7 @@ class Tables:
         with _committing(self.output, name):
             self._check(name)
             removes = [remove_action(file, data_change=False) for file in removed]
-            return self._write(self[name], added, removes, data_change=False)
+            return self._write(_widened(self[name]), added, removes, data_change=False)
 
     def check(self) -> None:
         """Raises TableError where the end of a table's log is missing: nothing may then be
@@ -184,6 +188,7 @@ class Tables:
         *,
         overwrite: bool = False,
         data_change: bool = True,
+        stay: bool = False,
     ) -> Tables:
         """One transaction, after which the folder holds what it names and nothing else of ours."""
         name, kept = present.name, (*present.kept, *(n for file in staged for n in file.kept))
@@ -193,7 +198,7 @@ class Tables:
             raise TableError(f"{self.output.uri(name)} has changed since it was opened")
         left = set() if overwrite else present.names - {action.path for action in removes}
         version = opened.version() + 1
-        with moved_in(present, staged) as moved:
+        with moved_in(present, staged, stay=stay) as moved:
             adds = [add_action(file, data_change) for file in moved]
             state = snapshot.state(version, left | {action.path for action in adds})
             opened.create_write_transaction(

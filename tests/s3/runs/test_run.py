@@ -198,9 +198,14 @@ def test_the_commands_on_a_result_work_in_a_bucket(s3_run, bucket, proxy, photos
     assert s3_run(bucket.url("photos"), a).record["counts"]["suppressed"] == 1
 
 
-@pytest.mark.s3
-def test_the_report_reads_its_thumbnails_from_the_bucket(s3_run, bucket, photos):
+def test_a_run_with_its_report_gets_each_image_once(s3_run, bucket, proxy, photos):
     bucket.upload(photos)
     result = s3_run(bucket.url("photos"), bucket.url("out"), report=True)
     assert result.record["report"]["n_thumbnails"] == 40
-    assert b"data:image/webp" in bucket.read("out/report/index.html")
+    assert b"data:image/jpeg" in bucket.read("out/report/index.html")
+    assert set(image_reads(proxy).values()) == {1}
+    assert len(image_reads(proxy)) == 40
+    proxy.forget()
+    done = CliRunner().invoke(main, ["report", bucket.url("out"), "--endpoint-url", proxy.endpoint])
+    assert (done.exit_code, "40 thumbnails" in done.output) == (0, True)
+    assert not image_reads(proxy)
