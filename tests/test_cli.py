@@ -183,7 +183,7 @@ def test_bad_usage_ends_with_2(
 def test_a_dry_run_tells_the_plan_and_writes_nothing(photos: Path, tmp_path: Path) -> None:
     found = orchard("run", photos, tmp_path / "out", *SMALL, "--dry-run")
     assert found.exit_code == 0
-    assert re.search(r"listed\W+40\b", found.stdout)
+    assert re.search(r"listed in SOURCE\W+40\b", found.stdout)
     assert re.search(r"^Expected: about \d+ s on \d+ local slots", found.stdout, re.M)
     assert "Result:" not in found.stdout
     assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -133,6 +134,73 @@ def test_the_shell_opens_without_a_network(page: Page) -> None:
     assert opened.from_service_worker
     expect(page.locator("#welcome h1")).to_be_visible()
     page.context.set_offline(False)
+
+
+def test_the_answer_is_drawn_whole_and_told_in_a_sentence(page: Page, photo: Path) -> None:
+    language = page.evaluate("document.documentElement.lang")
+    page.set_input_files("#camera", photo)
+    expect(page.locator("#result")).to_have_attribute("aria-busy", "false")
+    bars = page.locator(".verdict > .guesses .bar")
+    for number in range(bars.count()):
+        whole = bars.nth(number).bounding_box()
+        filled = bars.nth(number).locator("span").bounding_box()
+        assert whole is not None
+        assert filled is not None
+        share = float(bars.nth(number).get_attribute("aria-valuenow") or "nan") / 100
+        assert filled["height"] == whole["height"], "a bar is filled in its whole height"
+        assert abs(filled["width"] - max(share * whole["width"], 4)) < 1.5
+    assert page.locator("#result[aria-live], #result [aria-live]").count() == 0
+    said = page.locator("#said").inner_text()
+    assert page.locator("#said").get_attribute("role") == "status"
+    assert 3 < len(said) < 80, "the answer, not the whole card"
+    told = page.locator("#result").inner_text()
+    assert not re.search(r"\b\d{5}\b", told), "no raw entry of a table"
+    if language == "fr":
+        assert not re.search(r"\b(raw|with skin|pulp|Nuts)\b", told)
+
+
+def test_the_page_fits_a_screen_of_320_pixels(page: Page) -> None:
+    page.set_viewport_size({"width": 320, "height": 600})
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    box = page.locator("header").bounding_box()
+    assert box is not None
+    assert box["height"] < 70, "the header is one line"
+    middles = [
+        one["y"] + one["height"] / 2
+        for one in (item.bounding_box() for item in page.locator("header a, header button").all())
+        if one is not None
+    ]
+    assert max(middles) - min(middles) < 4
+    assert page.evaluate(
+        "[...document.querySelectorAll('nav a, nav button')].every((one) => one.clientHeight < 50)"
+    )
+
+
+def test_nothing_keeps_people_with_a_screen_reader_or_a_keyboard_out(
+    page: Page, photo: Path
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    for address in (None, "/privacy"):
+        if address is None:
+            page.set_input_files("#file", photo)
+            expect(page.locator("#result")).to_have_attribute("aria-busy", "false")
+        else:
+            page.goto(page.url.split("/?")[0].rstrip("/") + address)
+        found = axe.Axe().run(page).response["violations"]
+        assert [(rule["id"], rule["nodes"][0]["html"][:200]) for rule in found] == []
+
+
+def test_with_a_mouse_one_button_opens_the_files(page: Page, address: str) -> None:
+    browser = page.context.browser
+    assert browser is not None
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    desktop = context.new_page()
+    desktop.goto(address)
+    desktop.wait_for_selector("html[data-ready]")
+    assert desktop.locator("#dock label:visible").count() == 1
+    expect(desktop.locator("#choose")).to_be_visible()
+    context.close()
+    assert page.locator("#dock label:visible").count() == 2
 
 
 def _own(url: str, address: str) -> bool:

@@ -68,7 +68,8 @@ def test_each_fact_names_sources_that_are_listed(card: Card) -> None:
         assert fact.sources
         assert set(fact.sources) <= set(all_sources())
     assert card.species.sources
-    assert card.nutrition.food
+    assert card.nutrition.food.en != card.nutrition.food.fr
+    assert not re.search(r"\d{3}", card.nutrition.food.en + card.nutrition.food.fr), "no raw entry"
     assert set(card.source_ids()) <= set(all_sources())
     claims_a_status = re.search("IUCN", card.biodiversity.text.en) is not None
     assert not claims_a_status or "iucn" in card.biodiversity.sources

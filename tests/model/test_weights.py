@@ -283,6 +283,23 @@ def test_imagenet_comes_from_the_cache(folder: Path, weights: Any, write_keras: 
     assert model.normalisation == "x / 127.5 - 1"
 
 
+def test_a_file_whose_weights_are_known_is_called_by_their_name(
+    folder: Path, tmp_path: Path, weights: Any, write_keras: Any
+) -> None:
+    folder.mkdir()
+    own = tmp_path / "w.h5"
+    card = CARDS["imagenet"]
+    assert card.file_name is not None
+    write_keras(own, weights, suffix=":0", depthwise="depthwise_kernel")
+    assert registry.load_model(str(own)).name == "w"
+    link = tmp_path / "link.h5"
+    link.symlink_to(own)
+    assert registry.load_model(str(link)).name == "w"
+    (folder / card.file_name).write_bytes(own.read_bytes())
+    registry.load_model("imagenet")
+    assert registry.load_model(str(own)).name == "imagenet"
+
+
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [

@@ -147,7 +147,7 @@ def test_an_image_that_was_cut_is_shown_as_far_as_it_goes(page: str) -> None:
 def test_equal_files_are_found_and_alike_ones_are_told_from_them(page: str) -> None:
     words = shown_text(page, "en")
     assert "2 images have the same bytes (SHA-256) as another image. Sets: 1;" in words
-    exact = page[page.index('<div class="pairs">') :]
+    exact = page[page.index('id="exact-pairs"') :]
     exact = exact[: exact.index("<h3>")]
     assert "lemon/0.png" in exact
     assert "lemon/twin.png" in exact

@@ -122,6 +122,29 @@ def test_a_component_may_move_by_a_share_of_its_standard_deviation(
     assert found.is_equal is equal
 
 
+def test_images_that_differ_are_named(result: Path, copy: Output) -> None:
+    rows = Tables(copy).read("features")
+    vectors, type_ = vectors_of(rows["features"]).copy(), SCHEMAS["features"].field("features")
+    vectors[7, 100] += 0.5
+    vectors[9, 3] += 2
+    at = rows.column_names.index("features")
+    moved = rows.set_column(at, type_, list_column(vectors, type_.type))
+    rewrite(copy, "features", moved.slice(1))
+    rewrite(copy, "errors", ERRORS.empty_table())
+    paths = rows["path"].to_pylist()
+    found = compare(Output.at(result), copy)
+    assert found.only_a == (paths[0],)
+    assert found.only_b == ()
+    assert [path for path, _ in found.unlike] == [paths[9], paths[7]]
+    assert found.n_unlike == 2
+    assert found.unlike_errors == tuple(
+        sorted(Tables(Output.at(result)).read("errors")["path"].to_pylist())
+    )
+    said = CliRunner().invoke(main, ["compare", str(result), str(copy.root)])
+    for path in (paths[0], paths[7], paths[9]):
+        assert path in said.output
+
+
 def test_a_missing_image_is_a_difference(result: Path, copy: Output) -> None:
     rewrite(copy, "features", Tables(copy).read("features").slice(1))
     found = compare(Output.at(result), copy)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchard.cli.command import Command
-from orchard.cli.printing import echo_json, echo_text, show
+from orchard.cli.printing import echo_json, show, show_markdown
 from orchard.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def models_command(name: str | None, as_json: bool) -> None:
     if as_json:
         echo_json(json.dumps([_plain(card) for card in cards], indent=2))
     elif name == builtin.NAME:
-        echo_text(builtin.card_text())
+        show_markdown(builtin.card_text())
     else:
         show(models_table(cards))
 

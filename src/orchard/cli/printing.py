@@ -50,6 +50,22 @@ def show(*parts: Any) -> None:
         console.print(part)
 
 
+def show_markdown(text: str) -> None:
+    """As it is for a script; laid out in the width of its terminal for a person."""
+    if not sys.stdout.isatty():
+        echo_text(text)
+        return
+    from rich.markdown import Markdown
+
+    from orchard.progress import Terminal
+
+    Terminal().print(Markdown(printable_lines(text)))
+
+
+def printable_lines(text: str) -> str:
+    return "\n".join(printable(line.expandtabs()) for line in text.splitlines())
+
+
 def accept_all_characters(*streams: TextIO) -> None:
     """Where the terminal's encoding lacks a character, its escape is written instead."""
     for stream in streams:

@@ -39,15 +39,18 @@ def compare_command(
     endpoint_url: str | None,
     region: str | None,
 ) -> None:
-    """Check that the results A and B are equal: same images, features, components up to sign."""
-    from orchard.cli.tables import comparison_table
+    """Check that the results A and B are equal: same images, features, components up to sign.
+
+    The images that differ are named, ten of each kind.
+    """
+    from orchard.cli.tables import comparison_table, differing_images
     from orchard.result.compare import compare
     from orchard.storage import Storage
     from orchard.store.output import Output
 
     left, right = (Output.at(place, Storage(endpoint_url, region)) for place in (a, b))
     found = compare(left, right, tolerance=tolerance, component_tolerance=component_tolerance)
-    show(comparison_table(found))
+    show(comparison_table(found), *differing_images(found))
     if not found.is_equal:
         raise ResultsDiffer(f"{a} and {b} differ")
     echo("equal")

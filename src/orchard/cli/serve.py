@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -95,13 +97,14 @@ def serve_command(output: str, quiet: bool, **options: Any) -> None:
     """Serve the classifier in OUTPUT: a page for phones, and an HTTP API.
 
     Open the address that is printed, on this machine; nothing else can reach it unless --host says
-    so. Phones let a page use the camera and be installed only over HTTPS, so to serve others, put
-    a proxy with a certificate in front of it (--behind-proxy).
+    so. With --host 0.0.0.0 it also prints the address for phones in your network, and a QR code of
+    it in a terminal. Phones let a page be installed only over HTTPS, so to serve others for long,
+    put a proxy with a certificate in front of it (--behind-proxy).
 
     Images are held in memory only, and dropped once they are answered. If somebody chooses to leave
     one to improve the classifier, it is kept without EXIF in OUTPUT/contributions, for --keep-days
     at most, and they get a random code: `orchard erase OUTPUT --contribution CODE` erases it. Log
-    lines are JSON on standard error, and hold no personal data.
+    lines on standard error hold no personal data; they are JSON, but words in a terminal.
 
     \b
     Addresses:
@@ -119,6 +122,7 @@ def serve_command(output: str, quiet: bool, **options: Any) -> None:
     for variable in _ONE_THREAD:  # read when NumPy is first imported: a worker is one thread
         os.environ.setdefault(variable, "1")
     with needs("serve", "orchard serve"):
+        from orchard.web.reachable import on_the_network, qr_code
         from orchard.web.server import address, listen, serve
         from orchard.web.services import Services
     from orchard.web.settings import ServeConfig
@@ -127,7 +131,12 @@ def serve_command(output: str, quiet: bool, **options: Any) -> None:
     services = Services(config)
     with listen(config) as listening:
         echo(f"Serving on {address(config, listening)} (Ctrl-C stops it)")
-        if services.n_outside:  # on standard error every line is JSON
+        if there := on_the_network(config, listening):
+            echo(f"On your network: {there}")
+            if sys.stdout.isatty() and sys.stdout.encoding.lower() in ("utf-8", "utf8"):
+                with suppress(ModuleNotFoundError):  # an older installation serves all the same
+                    click.echo(qr_code(there))
+        if services.n_outside:  # on standard error a line may have to be JSON
             echo(
                 f"{services.n_outside:,} known images are outside the sources that the result's "
                 "runs record and are not shown; use --source to say where they may be read"

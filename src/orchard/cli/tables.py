@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from orchard.model.registry import Card
+from orchard.report.wording import Number, megabytes, seconds
 from orchard.result import Result
 from orchard.result.compare import Comparison
 
@@ -36,24 +37,65 @@ def tables_of(result: Result) -> Iterable[Table | str]:
 
 def _plan(record: dict[str, Any]) -> Iterable[Table | str]:
     counts, estimate = record["counts"], record["estimate"]
-    yield _rows("dry run: nothing is written", counts.items())
+    yield _rows("dry run: nothing is written", _planned(counts))
     if not estimate["n_timed"]:
         yield "Nothing is left to embed."
         return
     slots = estimate["slots"]
-    where = f"{slots} local slots" if slots else "one slot; divide by the cluster's slots"
+    where = (
+        f"{slots} local slots (images processed at once)"
+        if slots
+        else "one slot (an image at a time); divide by the cluster's slots"
+    )
     yield (
         f"Expected: about {estimate['seconds']:,.0f} s on {where}, from timing "
         f"{estimate['n_timed']} of the images at {estimate['images_per_second']:,.0f} images/s per "
-        f"slot; up to {estimate['features_bytes'] / 1e6:,.0f} MB of features."
+        f"slot; up to {_shown(megabytes(estimate['features_bytes']))} of features."
     )
+
+
+def _planned(counts: dict[str, int]) -> list[tuple[str, int]]:
+    """What a run would do, in words; the rows down to `listed` add up to it, others that are zero
+    are left out."""
+    adopted = counts["adopted"]
+    to_embed = counts["new"] + counts["changed"] + counts["retried"]
+    rows = [
+        ("to embed", to_embed - adopted),
+        ("already there, unchanged", counts["already_there"]),
+        ("failed before, not tried again", counts["known_errors"]),
+    ]
+    if adopted:
+        rows.insert(1, ("embedded by an interrupted run, to be taken over (adopted)", adopted))
+    unlisted = counts["listed"] - sum(count for _, count in rows)
+    if unlisted:
+        rows.append(("cannot be listed, to be recorded as errors", unlisted))
+    rows.append(("listed in SOURCE", counts["listed"]))
+    optional = [
+        ("of these, new", counts["new"]),
+        ("of these, changed since", counts["changed"]),
+        ("of these, failed before, to be tried again (retried)", counts["retried"]),
+        *_moved(counts, "missing from SOURCE, to be moved to gone/"),
+    ]
+    return rows + [(name, count) for name, count in optional if count]
+
+
+def _moved(counts: dict[str, int], went: str) -> list[tuple[str, int]]:
+    return [
+        ("of these, back from gone/", counts["returned"]),
+        ("under another label or column than before", counts["relabelled"]),
+        (went, counts["went"]),
+        ("in gone/ (features of images missing from SOURCE)", counts["gone"]),
+        ("erased before, so left out (suppressed)", counts["suppressed"]),
+    ]
 
 
 def _counts(record: dict[str, Any]) -> Table:
     """What was listed and became of it; the rows down to `listed` add up to it."""
     counts = record["counts"]
+    adopted = counts.get("adopted", 0)
     rows = [
-        ("embedded now", counts.get("embedded", 0)),
+        ("embedded now", counts.get("embedded", 0) - adopted),
+        *([("embedded by an interrupted run, taken over", adopted)] if adopted else []),
         ("already there", counts["already_there"]),
         ("errors", counts.get("errors", 0) + counts["known_errors"]),
         ("listed", counts["listed"]),
@@ -61,16 +103,8 @@ def _counts(record: dict[str, Any]) -> Table:
         ("of these, changed", counts["changed"]),
         ("of these, failed before and tried again", counts["retried"]),
     ]
-    for name, count in (
-        ("of these, back from gone/", counts["returned"]),
-        ("under another label or column than before", counts["relabelled"]),
-        ("disappeared from the source, now in gone/", counts["went"]),
-        ("in gone/ in total", counts["gone"]),
-        ("erased before, left out", counts["suppressed"]),
-    ):
-        if count:
-            rows.append((name, count))
-    return _rows("images", rows)
+    moved = _moved(counts, "missing from SOURCE, now in gone/")
+    return _rows("images", rows + [(name, count) for name, count in moved if count])
 
 
 def _doubles(found: dict[str, Any], output: str) -> str:
@@ -96,19 +130,33 @@ def _reduction(pca: dict[str, Any]) -> Table:
 
 
 def _time(record: dict[str, Any]) -> Table:
-    rows = [(stage, f"{seconds:.1f} s") for stage, seconds in record["seconds"].items()]
+    """Seconds by stage. The report, which ends before it is written, shows the sum before it."""
+    spent = dict(record["seconds"])
+    after = {name: spent.pop(name) for name in ("report", "total") if name in spent}
+    if "report" in after:
+        spent["before the report"] = sum(spent.values())
+    rows = [(stage, _shown(seconds(value))) for stage, value in (spent | after).items()]
     if "embedding" in record and record["embedding"]["images"]:
         embedding = record["embedding"]
         rows += [
-            ("embedding", f"{embedding['images_per_second']:,.0f} images/s"),
+            ("embedding", _rate(embedding)),
             (
                 "model loads",
                 f"{embedding['model_loads']} in {embedding['worker_processes']} workers",
             ),
-            ("broadcast", f"{embedding['broadcast_bytes'] / 1e6:.1f} MB"),
-            ("peak memory of a worker", f"{embedding['worker_peak_memory'] / 2**20:,.0f} MiB"),
+            ("broadcast", _shown(megabytes(embedding["broadcast_bytes"]))),
+            ("peak memory of a worker", _shown(megabytes(embedding["worker_peak_memory"]))),
         ]
     return _rows("time", rows)
+
+
+def _rate(embedding: dict[str, Any]) -> str:
+    return f"{embedding['images_per_second']:,.0f} images/s, over {embedding['images']:,} images"
+
+
+def _shown(value: Number) -> str:
+    """As the report writes it, with a space that every terminal has."""
+    return value.shown("en").replace("\u00a0", " ")
 
 
 def _rows(title: str, rows: Iterable[tuple[str, Any]]) -> Table:
@@ -151,6 +199,26 @@ def comparison_table(found: Comparison) -> Table:
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def differing_images(found: Comparison) -> Iterable[str]:
+    """The images that are not the same in A and in B, by name: the first of each kind."""
+    for title, paths, n in (
+        ("in A only", found.only_a, found.n_only_a),
+        ("in B only", found.only_b, found.n_only_b),
+        ("failed in one only, or for another reason", found.unlike_errors, None),
+        (
+            "features differ by more than allowed",
+            [f"{path}  ({difference:.3g})" for path, difference in found.unlike],
+            found.n_unlike,
+        ),
+    ):
+        if not paths:
+            continue
+        yield f"{title}:"
+        yield from (f"  {path}" for path in paths)
+        if n is not None and n > len(paths):
+            yield f"  and {n - len(paths):,} more"
 
 
 def models_table(cards: Iterable[Card]) -> Table:

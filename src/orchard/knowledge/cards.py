@@ -90,15 +90,16 @@ class Nutrition:
     """Of 100 g, the edible part, raw unless `food` says otherwise.
 
     energy_kcal: kilocalories (1 kcal = 4.184 kJ). nutrients: those known well, in the order of
-    `NUTRIENTS`; carbohydrate leaves fibre out, as labels in the EU do. food: the entry of the
-    source's table. near: that entry is of a close relative or a preparation, for want of the fruit
-    itself. computed: the energy is ours, from the macronutrients by the factors of EU regulation
-    1169/2011.
+    `NUTRIENTS`; carbohydrate leaves fibre out, as labels in the EU do. food: what the source's
+    table calls it; entry: its number there, if it has one. near: that entry is of a close relative
+    or a preparation, for want of the fruit itself. computed: the energy is ours, from the
+    macronutrients by the factors of EU regulation 1169/2011.
     """
 
     energy_kcal: float
     nutrients: tuple[Nutrient, ...]
-    food: str
+    food: Text
+    entry: str | None
     source: str
     near: bool
     computed: bool
@@ -194,7 +195,8 @@ def _nutrition(row: dict[str, Any]) -> Nutrition:
             for name, (unit, label) in NUTRIENTS.items()
             if f"{name}_{unit}" in row["per_100_g"]
         ),
-        food=row["food"],
+        food=Text(row["food"]["en"], row["food"]["fr"]),
+        entry=row.get("entry"),
         source=row["source"],
         near=row.get("near", False),
         computed=row.get("computed", False),

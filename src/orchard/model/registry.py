@@ -13,7 +13,7 @@ from orchard.model import builtin, mobilenet_v2
 from orchard.model.foreign import load_onnx
 from orchard.model.keras_file import read_keras
 from orchard.model.onnx_model import InputSpec, Model, Precision
-from orchard.model.weights import cached_weights
+from orchard.model.weights import cached_weights, recorded_sha256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,16 @@ def _load(weights: str, size: int | None) -> Model:
         return load_onnx(path, size)
     side = _admitted(size or 224)
     values, sha256 = read_keras(path)
-    return _described(mobilenet_v2.build(values, side), path.stem, sha256, side)
+    return _described(mobilenet_v2.build(values, side), _name_of(path, sha256), sha256, side)
+
+
+def _name_of(path: Path, sha256: str) -> str:
+    """The name of the network whose weights these are, whatever the file is called; else the file's
+    own, not a link's."""
+    for card in CARDS.values():
+        if card.file_name and recorded_sha256(card.file_name) == sha256:
+            return card.name
+    return path.resolve().stem
 
 
 def _from_card(card: Card, size: int | None) -> Model:

@@ -60,6 +60,14 @@ def cached_weights(url: str, file_name: str) -> tuple[Weights, str]:
     return weights, sha256
 
 
+def recorded_sha256(file_name: str) -> str | None:
+    """Of the file that the cache keeps under this name; None where it keeps none."""
+    try:
+        return _recorded(cache_dir() / file_name)
+    except (OSError, RuntimeError):  # RuntimeError: this user has no HOME
+        return None
+
+
 def _place(file_name: str) -> Path | None:
     """Where the file is kept; None where the cache is out of reach."""
     try:

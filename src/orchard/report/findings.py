@@ -29,7 +29,7 @@ from orchard.store.tables import Tables
 
 MAX_EXAMPLES = 1200  # typical and atypical images in all
 UNUSUAL = 24
-NEAR_PAIRS = 12
+GROUPS_SHOWN = 12  # of duplicates, as pictures in the page itself; the others on request
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +129,9 @@ def _unusual(near_by: Neighbours) -> tuple[int, ...]:
 
 def _highlights(placed: Placed, duplicates: summarise.Duplicates, described: Classes) -> list[int]:
     """Rows that are shown large."""
-    special = (*placed.near.pairs[:NEAR_PAIRS].ravel(), *placed.unusual)
+    special = (*placed.near.pairs[:GROUPS_SHOWN].ravel(), *placed.unusual)
     rows = [int(placed.points[number]) for number in special]
-    rows += [row for group in duplicates.groups for row in group[:2]]
+    rows += [row for group in duplicates.groups[:GROUPS_SHOWN] for row in group[:2]]
     for examples in (*described.typical, *described.atypical):
         rows += examples.tolist()
     return rows

@@ -20,12 +20,16 @@ from numpy.typing import NDArray
 from orchard._version import __version__
 from orchard.report import neighbours, summarise, wording
 from orchard.report.colours import palette
-from orchard.report.findings import NEAR_PAIRS, Findings
+from orchard.report.findings import GROUPS_SHOWN, Findings
 from orchard.report.points import MAX_POINTS, OTHER, Images
 from orchard.report.thumbnails import PER_SIDE
 
-SCRIPTS = ("language", "data", "sprites", "overlay", "map", "legend", "search", "charts", "main")
+SCRIPTS = (
+    *("language", "data", "sprites", "view", "overlay", "map", "roving", "images", "legend"),
+    *("search", "groups", "charts", "main"),
+)
 NEAREST_SHOWN = 8
+EXACT_SHOWN = 20  # paths of a set of equal files
 TITLE_NAMES, SOURCES_SHOWN = 3, 12  # a run may name each image as a source
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
@@ -106,9 +110,14 @@ def _derived(found: Findings, start: str) -> dict[str, Any]:
         "near_pairs": [
             (int(points[a]), int(points[b]), float(cosine))
             for (a, b), cosine in zip(
-                placed.near.pairs[:NEAR_PAIRS], placed.near.cosines[:NEAR_PAIRS], strict=True
+                placed.near.pairs[:GROUPS_SHOWN],
+                placed.near.cosines[:GROUPS_SHOWN],
+                strict=True,
             )
         ],
+        "groups_shown": GROUPS_SHOWN,
+        "groups_listed": summarise.DUPLICATE_GROUPS,
+        "point_of": _place_of(points),
         "short": lambda path: path[len(start) :] if path.startswith(start) else path,
         "path_of": lambda row: images.rows["path"][int(row)].as_py(),
         "ratios": _ratios(images),
@@ -148,6 +157,34 @@ def _map_data(found: Findings, start: str, colours: list[tuple[str, str]]) -> di
         "tile": found.thumbnails.tile,
         "perSide": PER_SIDE,
         "place": _packed(found.thumbnails.place, "<i4"),
+        **_other_groups(found, start),
+    }
+
+
+def _place_of(points: NDArray[np.int64]) -> dict[int, int]:
+    """The number on the map of each row that is on it."""
+    return {int(row): number for number, row in enumerate(points)}
+
+
+def _other_groups(found: Findings, start: str) -> dict[str, Any]:
+    """The duplicates that do not stand in the page itself, for a script to add.
+
+    exact: sets of images, each its size and then its first images, as their number on the map, or
+    as their path where they are not on it.
+    """
+    near, place_of = found.placed.near, _place_of(found.placed.points)
+    others = slice(GROUPS_SHOWN, summarise.DUPLICATE_GROUPS)
+
+    def told(row: int) -> int | str:
+        return place_of.get(row, found.images.rows["path"][row].as_py().removeprefix(start))
+
+    return {
+        "nearPairs": _packed(near.pairs[others], "<u2"),
+        "nearCosines": _packed(np.round(near.cosines[others] * 10_000), "<u2"),
+        "exact": [
+            [len(group), *map(told, group[:EXACT_SHOWN])]
+            for group in found.duplicates.groups[others]
+        ],
     }
 
 

@@ -18,12 +18,13 @@ from orchard.store.models import PCACard
 from orchard.store.tables import Tables
 
 ERROR_EXAMPLES = 6  # of each reason
-DUPLICATE_GROUPS = 12
+DUPLICATE_GROUPS = 2000  # that a page lists: more would make a file of many megabytes
 
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """Images whose bytes are equal. groups: rows of the largest sets, the largest first."""
+    """Images whose bytes are equal. groups: rows of the largest sets, the largest first,
+    DUPLICATE_GROUPS at most."""
 
     n_groups: int
     n_images: int
@@ -31,10 +32,15 @@ class Duplicates:
 
 
 def counts(record: dict[str, Any]) -> dict[str, Any]:
-    """What the last run listed and what became of it; `closes`: the parts add up to `listed`."""
+    """What the last run listed and what became of it; `closes`: the parts add up to `listed`.
+
+    adopted: embedded by a run that was interrupted, so at another time than the last run tells.
+    """
     found = record.get("counts", {})
+    adopted = found.get("adopted", 0)
     parts = {
-        "embedded": found.get("embedded", 0),
+        "embedded": found.get("embedded", 0) - adopted,
+        "adopted": adopted,
         "already_there": found.get("already_there", 0),
         "errors": found.get("errors", 0) + found.get("known_errors", 0),
     }
@@ -67,7 +73,8 @@ def exact_duplicates(images: Images) -> Duplicates:
     n_of = np.bincount(digests)
     repeated = np.flatnonzero(n_of > 1)
     largest = repeated[np.argsort(-n_of[repeated], kind="stable")][:DUPLICATE_GROUPS]
-    groups = tuple(tuple(np.flatnonzero(digests == digest).tolist()) for digest in largest)
+    rows, first = np.argsort(digests, kind="stable"), np.cumsum(n_of) - n_of
+    groups = tuple(tuple(rows[first[d] : first[d] + n_of[d]].tolist()) for d in largest)
     return Duplicates(len(repeated), int(n_of[repeated].sum()), groups)
 
 
@@ -88,7 +95,10 @@ def variance(pca: PCA) -> dict[str, Any]:
 
 
 def times(record: dict[str, Any]) -> dict[str, Any]:
-    """Seconds by step, and what embedding took; the report itself is not over yet in a run."""
+    """Seconds by step, and what embedding took; the report itself is not over yet in a run.
+
+    The same figures as `orchard run` prints above "before the report".
+    """
     seconds = record.get("seconds", {})
     steps = {name: value for name, value in seconds.items() if name not in ("total", "report")}
     embedding = record.get("embedding") or {}

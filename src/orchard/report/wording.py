@@ -44,7 +44,7 @@ def percent(share: float, digits: int = 1) -> Number:
 
 
 def seconds(value: float) -> Number:
-    return Number(value, 1 if value < 100 else 0, "s")
+    return Number(value, 1, "s")
 
 
 def megabytes(n_bytes: float) -> Number:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
@@ -18,6 +19,7 @@ from orchard.store.tables import Tables
 
 FEATURE_TOLERANCE = 1e-4  # absolute, of features in [0, 6]
 COMPONENT_TOLERANCE = 1e-3  # in standard deviations of the component
+NAMED = 10  # images of each kind
 _ROWS = 4096
 
 
@@ -30,6 +32,10 @@ class Comparison:
     largest, each component taken up to its sign, in standard deviations of that component; None
     where the numbers of components differ. variance_difference: largest relative, over the
     variances of the components kept.
+
+    only_a, only_b, unlike_errors: paths, the first NAMED of each. n_unlike: images in both whose
+    features differ by more than the tolerance. unlike: the NAMED of these that differ most, each
+    with its difference.
     """
 
     n_both: int
@@ -42,6 +48,11 @@ class Comparison:
     variance_difference: float | None
     tolerance: float
     component_tolerance: float
+    only_a: tuple[str, ...] = ()
+    only_b: tuple[str, ...] = ()
+    unlike: tuple[tuple[str, float], ...] = ()
+    n_unlike: int = 0
+    unlike_errors: tuple[str, ...] = ()
 
     @property
     def is_equal(self) -> bool:
@@ -72,14 +83,17 @@ def compare(
         if not len(rows):
             raise TableError(f"{output.root} holds no features; expected the OUTPUT of a run")
     pairs = _pairs(rows_a, rows_b)
-    feature_difference = 0.0
+    differences = [np.zeros(0, np.float32)]
     for left, right in _vectors(rows_a, rows_b, pairs, "features"):
         if left.shape != right.shape:
             raise TableError(
                 f"features have {left.shape[1]} values in {a.root} and {right.shape[1]} in {b.root}"
             )
-        # Unlike max(), np.maximum keeps a NaN, which then equals nothing.
-        feature_difference = float(np.maximum(feature_difference, np.abs(left - right).max()))
+        differences.append(np.abs(left - right).max(axis=1))
+    difference = np.concatenate(differences)
+    unlike = np.flatnonzero(~(difference <= tolerance))  # a NaN equals nothing
+    most = unlike[np.argsort(-np.nan_to_num(difference[unlike], nan=np.inf), kind="stable")][:NAMED]
+    failed_a, failed_b = _failed(tables_a), _failed(tables_b)
     n_components, component_difference, variance_difference = _compare_components(
         tables_a, tables_b
     )
@@ -87,14 +101,29 @@ def compare(
         n_both=len(pairs[0]),
         n_only_a=len(rows_a) - len(pairs[0]),
         n_only_b=len(rows_b) - len(pairs[0]),
-        feature_difference=feature_difference,
-        errors_equal=_failed(tables_a) == _failed(tables_b),
+        feature_difference=float(difference.max(initial=0)),
+        errors_equal=failed_a == failed_b,
         n_components=n_components,
         component_difference=component_difference,
         variance_difference=variance_difference,
         tolerance=tolerance,
         component_tolerance=component_tolerance,
+        only_a=_others(rows_a, pairs[0]),
+        only_b=_others(rows_b, pairs[1]),
+        unlike=tuple(
+            (rows_a.paths[int(pairs[0][at])].as_py(), float(difference[at])) for at in most
+        ),
+        n_unlike=len(unlike),
+        unlike_errors=tuple(sorted({path for path, _ in failed_a ^ failed_b})[:NAMED]),
     )
+
+
+def _others(rows: RowIndex, known: NDArray[np.int64]) -> tuple[str, ...]:
+    """The first NAMED paths that are not at the known positions."""
+    is_other = np.ones(len(rows), bool)
+    is_other[known] = False
+    first = np.flatnonzero(is_other)[:NAMED]
+    return tuple(sorted(rows.paths.take(pa.array(first)).to_pylist()))
 
 
 def _compare_components(a: Tables, b: Tables) -> tuple[tuple[int, int], float | None, float | None]:

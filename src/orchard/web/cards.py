@@ -47,7 +47,7 @@ def _nutrition(found: Card, language: str) -> dict[str, Any]:
     nutrition = found.nutrition
     return {
         "energy_kcal": nutrition.energy_kcal,
-        "food": nutrition.food,
+        "food": nutrition.food.in_language(language),
         "near": nutrition.near,
         "computed": nutrition.computed,
         "nutrients": [

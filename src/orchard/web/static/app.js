@@ -1,6 +1,6 @@
 // From a photo to an answer: make it small here, ask, show. Nothing is loaded from elsewhere.
 import { kept, keep, loadKept } from "./improve.js";
-import { el, shown } from "./show.js";
+import { el, shown, summary } from "./show.js";
 import { has, language, preferred, speak, t } from "./texts.js";
 
 const SIDE = 1024; // pixels of the longer side that are sent: four times what the network sees
@@ -70,6 +70,7 @@ function preview(photo) {
 
 function waiting() {
   last = null;
+  $("said").textContent = t("looking");
   $("result").setAttribute("aria-busy", "true");
   $("result").replaceChildren(el("p", { className: "panel waiting" }, t("looking")));
 }
@@ -77,22 +78,19 @@ function waiting() {
 function render() {
   $("result").setAttribute("aria-busy", "false");
   $("result").replaceChildren(...shown(last.answer, last.seconds));
+  $("said").textContent = summary(last.answer);
   scrollTo({ top: 0, behavior: "instant" });
 }
 
 function failed(code, file, isNew) {
-  const key = `error_${code}`;
+  const key = has(`error_${code}`) ? `error_${code}` : "error_other";
   const again = el("button", { type: "button", className: "small" }, t("again"));
   again.addEventListener("click", () => ask(file, isNew));
   $("result").setAttribute("aria-busy", "false");
   $("result").replaceChildren(
-    el(
-      "section",
-      { className: "panel verdict unsure" },
-      el("p", {}, t(has(key) ? key : "error_other")),
-      again,
-    ),
+    el("section", { className: "panel verdict unsure" }, el("p", {}, t(key)), again),
   );
+  $("said").textContent = t(key);
 }
 
 async function changeLanguage(wanted) {

@@ -20,6 +20,14 @@ export function shown(answer, seconds) {
   ].filter(Boolean);
 }
 
+// What a screen reader is told without being asked: the answer alone, not the whole card.
+export function summary({ answer, species }) {
+  const [best] = species;
+  if (answer === "not_a_fruit") return t("not_a_fruit_title");
+  const name = answer === "sure" ? best.name : t("not_sure_title", { name: best.name });
+  return `${name}, ${percent(best.probability)}`;
+}
+
 function verdict({ answer, species, varieties, card }) {
   const best = species[0];
   const titles = {
@@ -65,9 +73,19 @@ function guess({ name, probability }) {
     "li",
     {},
     el("b", {}, name),
-    el("meter", { value: probability, ariaLabel: name }),
+    bar(name, probability),
     el("span", {}, percent(probability)),
   );
+}
+
+// Browsers draw their own meters each in another way, some of them half as high as they are.
+function bar(name, share) {
+  const filled = el("span");
+  filled.style.width = `${100 * share}%`;
+  const meter = el("div", { className: "bar", role: "meter", ariaLabel: name }, filled);
+  Object.assign(meter, { ariaValueMin: "0", ariaValueMax: "100", ariaValueNow: `${100 * share}` });
+  meter.ariaValueText = percent(share);
+  return meter;
 }
 
 function variety(varieties, best) {

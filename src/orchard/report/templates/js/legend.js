@@ -3,6 +3,7 @@ const legend = (() => {
   const list = document.getElementById("legend"),
     status = document.getElementById("status");
   const boxes = [];
+  const stops = roving(list, "input, button");
 
   function build() {
     list.replaceChildren();
@@ -22,24 +23,27 @@ const legend = (() => {
         box.checked = true;
         changed();
       };
-      const row = make(
-        "li",
+      const label = make(
+        "label",
         {},
-        make(
-          "label",
-          {},
-          box,
-          swatch(code),
-          make("span", { className: "name", textContent: labelName(code), title: labelName(code) }),
-          make("span", { className: "n", textContent: countOf[code].toLocaleString(language) }),
-        ),
-        only,
+        box,
+        swatch(code),
+        make("span", { className: "name", textContent: labelName(code), title: labelName(code) }),
+        make("span", { className: "n", textContent: countOf[code].toLocaleString(language) }),
       );
+      const row = inRole("row", inRole("gridcell", label), inRole("gridcell", only));
       row.dataset.code = code;
       row.onpointerenter = () => point(code);
       row.onpointerleave = () => point(-1);
       list.append(row);
     });
+    stops();
+  }
+
+  function inRole(role, ...children) {
+    const element = make("div", {}, ...children);
+    element.setAttribute("role", role);
+    return element;
   }
 
   function point(code) {

@@ -31,7 +31,7 @@ function startMap() {
   });
   stage.addEventListener("keydown", key);
   new ResizeObserver(() => {
-    fit();
+    resized();
     redraw();
   }).observe(stage);
   for (const [id, act] of [
@@ -48,16 +48,6 @@ function startMap() {
       event.currentTarget.setAttribute("aria-pressed", state[name]);
       overlay.request();
     };
-  for (const button of document.querySelectorAll(".find"))
-    button.onclick = () => {
-      if (state.mode !== "map") setMode("map");
-      document.getElementById("map-section").scrollIntoView();
-      search.pick(Number(button.dataset.point), true);
-    };
-}
-
-function zoom(by) {
-  setView({ zoom: views[state.mode].zoom + by }, 250);
 }
 
 function key(event) {
@@ -82,32 +72,27 @@ function key(event) {
   event.preventDefault();
 }
 
-function move(right, down) {
-  const view = views[state.mode];
-  if (state.mode === "space")
-    return setView({
-      rotationOrbit: view.rotationOrbit + 12 * right,
-      rotationX: view.rotationX + 8 * down,
-    });
-  const step = 80 / 2 ** view.zoom;
-  return setView({ target: [view.target[0] + step * right, view.target[1] + step * down, 0] }, 120);
-}
-
 function startCopying() {
   const button = document.getElementById("copy");
   if (!navigator.clipboard) return;
   button.hidden = false;
-  const before = [...button.childNodes];
-  button.onclick = async () => {
-    await navigator.clipboard.writeText(document.getElementById("command").textContent);
-    button.textContent = t("js_copied");
-    setTimeout(() => button.replaceChildren(...before), 1500);
-  };
+  copies(button, () => document.getElementById("command").textContent);
+}
+
+// Pictures that open cards: each place with many of them is one stop of the Tab key.
+function startStops() {
+  for (const place of document.querySelectorAll(".pairs, .shots, #classes tbody")) {
+    const refresh = roving(place, "button.open");
+    place.addEventListener("grown", refresh);
+  }
 }
 
 onLanguage.push(drawSpectrum, () => overlay.request());
 onTheme.push(drawSpectrum, redraw);
 startMap();
+images.start();
+groups.start();
+startStops();
 startSwitches();
 startSorting();
 startCopying();

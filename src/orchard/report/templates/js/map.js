@@ -10,14 +10,9 @@ const state = {
   names: true,
   photos: true,
 };
-const views = {
-  map: { target: [0, 0, 0], zoom: 0 },
-  space: { target: [0, 0, 0], zoom: 0, rotationX: 22, rotationOrbit: 35 },
-};
 let deck = null; // null without WebGL 2: the overlay then draws the dots
 let shown = new Uint32Array(0); // points in the order they are drawn, dimmed ones first
 let nDimmed = 0;
-let fitZoom = 0;
 
 function positions() {
   return state.mode === "map" ? points.map : points.space;
@@ -106,54 +101,6 @@ function redraw() {
   overlay.request();
 }
 
-function setView(changes, duration = 0) {
-  const view = Object.assign(views[state.mode], changes);
-  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const motion =
-    duration && !still && deck
-      ? {
-          transitionDuration: duration,
-          transitionInterpolator: new charts.LinearInterpolator(["target", "zoom"]),
-        }
-      : { transitionDuration: 0 };
-  if (deck)
-    deck.setProps({
-      viewState: { ...view, minZoom: fitZoom - 2, maxZoom: fitZoom + 9, ...motion },
-    });
-  overlay.request();
-}
-
-function fit(duration = 0) {
-  const [width, height] = size();
-  fitZoom = Math.log2((Math.min(width, height) * 0.94) / WORLD);
-  setView({ target: [0, 0, 0], zoom: state.mode === "map" ? fitZoom : fitZoom - 0.25 }, duration);
-}
-
-function frame(chosen, duration = 600) {
-  // zoom to a set of points
-  if (!chosen.length || state.mode !== "map") return;
-  const low = [Infinity, Infinity],
-    high = [-Infinity, -Infinity];
-  for (const i of chosen)
-    for (const axis of [0, 1]) {
-      low[axis] = Math.min(low[axis], points.map[3 * i + axis]);
-      high[axis] = Math.max(high[axis], points.map[3 * i + axis]);
-    }
-  const [width, height] = size();
-  const spread = Math.max(
-    (high[0] - low[0]) / width,
-    (high[1] - low[1]) / height,
-    40 / Math.min(width, height),
-  );
-  setView(
-    {
-      target: [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, 0],
-      zoom: Math.min(-Math.log2(spread) - 0.4, fitZoom + 7),
-    },
-    duration,
-  );
-}
-
 // Screen position of points: a function of (point) → [x, y, depth], for the present view.
 function projector() {
   const [width, height] = size(),
@@ -202,17 +149,14 @@ function startDeck() {
     views: viewOf("map"),
     viewState: views.map,
     controller: true,
+    touchAction: "pan-y", // one finger scrolls the page, as it does beside the map
     style: { zIndex: 1 },
     useDevicePixels: Math.min(devicePixelRatio || 1, 2),
     deviceProps: { type: "webgl", webgl: { preserveDrawingBuffer: true } },
     layers: [],
     getCursor: ({ isDragging }) =>
       isDragging ? "grabbing" : state.hover >= 0 ? "pointer" : "grab",
-    onViewStateChange: ({ viewState }) => {
-      Object.assign(views[state.mode], viewState);
-      deck.setProps({ viewState: { ...viewState } });
-      overlay.request();
-    },
+    onViewStateChange: viewChanged,
     onAfterRender: () => {
       if (state.mode === "space") overlay.request();
     },
@@ -220,22 +164,26 @@ function startDeck() {
   });
 }
 
+// A notch of a wheel, 100 pixels, makes all a quarter larger.
+const WHEEL = { speed: 0.005, smooth: false };
+
 function viewOf(mode) {
   return mode === "map"
     ? new charts.OrthographicView({
         id: "map",
-        controller: { keyboard: false, scrollZoom: { speed: 0.012, smooth: false }, inertia: 200 },
+        controller: { keyboard: false, scrollZoom: WHEEL, inertia: stillness.matches ? 0 : 200 },
       })
     : new charts.OrbitView({
         id: "space",
         orbitAxis: "Y",
         fovy: 40,
-        controller: { keyboard: false },
+        controller: { keyboard: false, scrollZoom: WHEEL },
       });
 }
 
 function setMode(mode) {
   if (!deck && mode === "space") return;
+  goal = null;
   state.mode = mode;
   document.getElementById("view-map").setAttribute("aria-pressed", mode === "map");
   document.getElementById("view-3d").setAttribute("aria-pressed", mode === "space");

@@ -4,6 +4,7 @@ const overlay = (() => {
   const canvas = document.getElementById("overlay"),
     context = canvas.getContext("2d");
   const card = document.getElementById("card");
+  const nowhere = document.getElementById("nowhere");
   const PICTURES = 600; // at most, in view at once
   let wanted = false,
     side = 0;
@@ -38,6 +39,17 @@ const overlay = (() => {
     if (state.names && !state.matched) names(project, width, height);
     for (const point of new Set([state.picked, state.hover])) if (point >= 0) ring(project(point));
     placeCard(project, width, height);
+    nowhere.hidden = state.mode !== "map" || isAnyIn(project, width, height);
+  }
+
+  function isAnyIn(project, width, height) {
+    return (
+      !shown.length ||
+      shown.some((point) => {
+        const [x, y] = project(point);
+        return x >= 0 && y >= 0 && x <= width && y <= height;
+      })
+    );
   }
 
   function dots(project) {

@@ -62,14 +62,8 @@ const search = (() => {
   }
 
   function imageButton(point) {
-    const button = make(
-      "button",
-      { type: "button", title: pathOf(point) },
-      sprites.canvas(point, 60),
-    );
-    button.setAttribute("aria-label", `${labelName(points.label[point])}, ${data.paths[point]}`);
+    const button = images.button(point, () => pick(point, true));
     button.onfocus = button.onpointerenter = () => setHover(point);
-    button.onclick = () => pick(point, true);
     return button;
   }
 
@@ -85,7 +79,6 @@ const search = (() => {
       pick(-1);
       stage.focus();
     };
-    const near = [...points.near.subarray(point * data.nearCount, (point + 1) * data.nearCount)];
     picked.replaceChildren(
       make(
         "div",
@@ -100,18 +93,11 @@ const search = (() => {
         close,
       ),
       make("h4", { textContent: t("js_nearest") }),
-      make("div", { className: "neighbours" }, ...near.map(imageButton)),
+      make("div", { className: "neighbours" }, ...images.nearest(point).map(imageButton)),
     );
     if (follow) {
       if (state.hidden.has(code)) legend.show(code);
-      if (state.mode === "map")
-        setView(
-          {
-            target: [points.map[3 * point], points.map[3 * point + 1], 0],
-            zoom: Math.max(views.map.zoom, fitZoom + 3),
-          },
-          500,
-        );
+      approach(point);
       setHover(point);
     }
   }
