@@ -14,6 +14,7 @@ from orchard.settings import Expected, settle
 from orchard.storage import Storage, is_remote
 
 VIEW_NAMES = ("plain", "mirror", "zoom")
+PRECISIONS = ("float32", "int8", "int8-openvino", "bfloat16")
 MIN_SIZE, MAX_SIZE = 32, 1024  # MobileNetV2 halves its input five times; 32 is the least it admits
 _MASTER = re.compile(r"local(\[(\*|[1-9]\d*)\])?|spark://.+|sc://.+|yarn|submitted")
 _COMPONENTS = (
@@ -58,7 +59,7 @@ class RunConfig:
     - sources: folders, files, glob patterns or URLs of buckets. output: the result's folder or URL.
     - weights: a name that `orchard models` lists, or a path to `.h5` or `.onnx`.
     - size: input pixels per side, default the model's own.
-    - precision: of the network's arithmetic, "float32" or "bfloat16".
+    - precision: of the network's arithmetic, of PRECISIONS.
     - decode: "full", or "scaled": large JPEGs at a fraction of their size.
     - view: what the network is shown of an image, of VIEW_NAMES; its features are their mean.
     - components: a whole number, or a fraction of the variance in (0, 1).
@@ -96,7 +97,7 @@ class RunConfig:
             "224"
         ),
     ] = None
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16", "int8", "int8-openvino"] = "float32"
     decode: Literal["full", "scaled"] = "full"
     view: Annotated[
         tuple[str, ...],

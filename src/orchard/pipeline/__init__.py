@@ -8,8 +8,7 @@ from __future__ import annotations
 from orchard.config import RunConfig
 from orchard.embedding.fingerprint import EmbeddingIdentity
 from orchard.images.source import Selection, list_images
-from orchard.model import load_model
-from orchard.pipeline import drawing, fitting, places, steps
+from orchard.pipeline import drawing, fitting, networks, places, steps
 from orchard.pipeline.state import Run
 from orchard.progress import Reporter
 from orchard.result import Result
@@ -28,7 +27,7 @@ def run(config: RunConfig, reporter: Reporter | None = None) -> Result:
         listing = list_images(config.sources, Selection.of(config), config.storage)
         places.say(listing, run.reporter)
     with run.log.timed("load model"):
-        model = load_model(config.weights, config.size, config.precision, config.view)
+        model = networks.load(run, listing)
         identity = EmbeddingIdentity.of(model, scaled=config.is_scaled)
     with run.holding_output() as tables:
         with run.log.timed("plan"):
