@@ -19,6 +19,8 @@ changes: the same bytes on every machine.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -179,7 +181,7 @@ class _Writer:
         self.added[name] = numpy_helper.from_array(np.asarray(value), name)
         return name
 
-    def _node(self, op: str, inputs: list[str], output: str, **attributes: int) -> None:
+    def _node(self, op: str, inputs: list[str], output: str, **attributes: Any) -> None:
         self.nodes.append(
             helper.make_node(op, inputs, [output], name=f"{output}.{op}", **attributes)
         )
