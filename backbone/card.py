@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from backbone.figures_table import table
+from backbone.figures_table import TITLES, table
 from backbone.record import finished, summary
 
 LICENCE = "Apache-2.0"
@@ -37,6 +37,7 @@ def main() -> None:
     card = make(arguments.run, arguments.held_out or arguments.run)
     card |= _measured(card["measured_on"]["sha256"], arguments.figures, arguments.baseline)
     card |= {"speed": _speed(card["file"]["sha256"], arguments.speed)}
+    card |= {"int8": _int8(card["file"]["sha256"], arguments.int8)}
     (arguments.run / "card.json").write_text(json.dumps(card, indent=1) + "\n")
     (arguments.run / "card.md").write_text(markdown(card))
     print(arguments.run / "card.md")
@@ -74,6 +75,17 @@ def _speed(sha256: str, speed: Path | None) -> dict[str, Any] | None:
     return found
 
 
+def _int8(sha256: str, pair: list[Path] | None) -> dict[str, Any] | None:
+    """The figures of this network in float32 and in int8."""
+    if pair is None:
+        return None
+    exact, whole = (json.loads(path.read_text()) for path in pair)
+    networks = [found["network"] for found in (exact, whole)]
+    if [(n["sha256"], n.get("precision")) for n in networks] != [(sha256, None), (sha256, "int8")]:
+        raise SystemExit(f"{pair}: of {networks}, not of {sha256} in float32 and in int8")
+    return {"float32": exact, "int8": whole}
+
+
 def markdown(card: dict[str, Any]) -> str:
     file, training, measured = card["file"], card["training"], card["measured_on"]
     lines = [
@@ -91,6 +103,7 @@ def markdown(card: dict[str, Any]) -> str:
         _whose(measured),
         *(table(card["figures"], card["baseline"]) if card["figures"] else ["Not measured yet."]),
         *_how_fast(card["speed"]),
+        *_in_int8(card.get("int8")),
         "\n## Data\n",
         *(f"- {text}" for text in card["data"].values()),
         "\n## Limits\n",
@@ -107,6 +120,26 @@ def _how_fast(speed: dict[str, Any] | None) -> list[str]:
         f"{speed['ratio']} times the baseline's {speed['baseline_images_per_second']:,} at "
         f"{speed['baseline_size']}."
     ]
+
+
+def _in_int8(pair: dict[str, Any] | None) -> list[str]:
+    if pair is None:
+        return []
+    lines = [
+        "\n## In int8\n",
+        "Both columns are of this network, which has seen these photos in training: read their "
+        "difference (`--precision int8`), not their height.\n",
+        "| protocol | PCA | photos | float32 | int8 |",
+        "|---|---|---|---|---|",
+    ]
+    for measure, by_components in pair["float32"]["figures"].items():
+        for components, exact in by_components.items():
+            whole = pair["int8"]["figures"][measure][components]
+            lines.append(
+                f"| {TITLES[measure]} | {components} | {exact['asked']:,} | {exact['top1']:.4f} | "
+                f"{whole['top1']:.4f} |"
+            )
+    return lines
 
 
 def _origin(before: list[dict[str, Any]]) -> list[str]:
@@ -151,6 +184,10 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("run", type=Path)
     parser.add_argument("--held-out", type=Path, help="the training that the figures are of")
     parser.add_argument("--speed", type=Path, help="what speed.py wrote of RUN's network")
+    parser.add_argument(
+        "--int8", type=Path, nargs=2, metavar=("FLOAT32", "INT8"),
+        help="what evaluate.py wrote of the network that ships, in both precisions",
+    )  # fmt: skip
     parser.add_argument("--figures", type=Path, help="what evaluate.py wrote of it")
     parser.add_argument("--baseline", type=Path, help="what evaluate.py wrote of imagenet at 224")
     return parser.parse_args()

@@ -40,7 +40,9 @@ def _features(arguments: argparse.Namespace) -> tuple[Features, Features, dict[s
         fruit, scenes = (from_result(result) for result in arguments.results)
     else:
         fruit, scenes = (
-            from_model(arguments.model, folder, arguments.cache, arguments.threads)
+            from_model(
+                arguments.model, folder, arguments.cache, arguments.threads, arguments.precision
+            )
             for folder in (arguments.fruit, arguments.scenes)
         )
     if fruit.network != scenes.network:
@@ -54,6 +56,7 @@ def _parse() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--model", help="what `orchard run --weights` takes: imagenet, a .h5 or a .onnx file")
+    add("--precision", choices=("float32", "int8"), default="float32")
     add("--fruit", type=Path, help="photos on white, a folder a class (Fruits-360)")
     add("--scenes", type=Path, help="photos of shops, a folder a class (Grocery Store Dataset)")
     add("--results", nargs=2, metavar=("FRUIT", "SCENES"), help="results of orchard run instead")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchard.images.decode import Pixels, decode
-from orchard.model import Embedder, load_model
+from orchard.model import Embedder, Precision, load_model
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 CHUNK = 512
@@ -34,13 +34,19 @@ class Features:
         return np.array([keep(path) for path in self.paths])
 
 
-def from_model(weights: str, folder: Path, cache: Path, threads: int) -> Features:
+def from_model(
+    weights: str, folder: Path, cache: Path, threads: int, precision: Precision = "float32"
+) -> Features:
     """Decoded, resized and embedded as `orchard run` does; kept in `cache` under the network."""
-    model = load_model(weights)
+    model = load_model(weights, precision=precision)
     network = {"name": model.name, "sha256": model.weights_sha256, "size": model.size}
+    identity = model.weights_sha256
+    if precision != "float32":
+        network["precision"] = precision
+        identity += f" {precision} {hashlib.sha256(model.ranges.encode()).hexdigest()}"
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
     paths = tuple(file.relative_to(folder).as_posix() for file in files)
-    key = hashlib.sha256("\n".join([model.weights_sha256, str(model.size), *paths]).encode())
+    key = hashlib.sha256("\n".join([identity, str(model.size), *paths]).encode())
     kept = cache / f"features-{key.hexdigest()[:16]}.npy"
     if not kept.exists():
         embedder = Embedder(model, threads=threads)

@@ -15,6 +15,7 @@ from orchard.storage import Storage, is_remote, local_path
 from orchard.storage.web_access import WebAccess
 
 VIEW_NAMES = ("plain", "mirror", "zoom")
+PRECISIONS = ("float32", "int8", "int8-openvino", "bfloat16")
 MIN_SIZE, MAX_SIZE = 32, 1024  # MobileNetV2 halves its input five times; 32 is the least it admits
 COLUMN = "column:"  # before the name, in --label column:NAME
 _MASTER = re.compile(r"local(\[(\*|[1-9]\d*)\])?|spark://.+|sc://.+|yarn|submitted")
@@ -60,7 +61,7 @@ class RunConfig:
     - sources: folders, files, glob patterns or URLs of buckets. output: the result's folder or URL.
     - weights: a name that `orchard models` lists, or a path to `.h5` or `.onnx`.
     - size: input pixels per side, default the model's own.
-    - precision: of the network's arithmetic, "float32" or "bfloat16".
+    - precision: of the network's arithmetic, of PRECISIONS.
     - decode: "full", or "scaled": large JPEGs at a fraction of their size.
     - colour: "srgb" converts from an image's colour profile, "ignore" takes its samples as they are.
     - damaged: a JPEG of which part is lost becomes an error ("refuse"), or features of what is there
@@ -114,7 +115,7 @@ class RunConfig:
             "224"
         ),
     ] = None
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16", "int8", "int8-openvino"] = "float32"
     decode: Literal["full", "scaled"] = "full"
     colour: Literal["srgb", "ignore"] = "srgb"
     damaged: Literal["refuse", "keep"] = "refuse"

@@ -119,6 +119,18 @@ def test_several_views_are_averaged_as_in_a_run(images: Any) -> None:
         np.testing.assert_array_equal(vector, Embedder(model).mean(pixels.views[None])[0])
 
 
+def test_int8_is_what_a_run_in_int8_computes(images: Any, tmp_path: Path) -> None:
+    embedder = ImageEmbedder(inputCol="path", precision="int8", **NETWORK)
+    embedder.save(str(tmp_path / "stage"))
+    model = load_model("fruit", 32, "int8")
+    loaded = ImageEmbedder.load(str(tmp_path / "stage"))
+    assert embedder.fingerprint == loaded.fingerprint == EmbeddingIdentity.of(model).fingerprint
+    for path, vector in by_path(loaded.transform(images.limit(2)), "features").items():
+        pixels = decode(Path(path).read_bytes(), 32)
+        assert isinstance(pixels, Pixels)
+        np.testing.assert_array_equal(vector, Embedder(model)(pixels.array[None])[0])
+
+
 def test_components_are_those_of_a_run(result: orchard.Result, vectors: Any) -> None:
     table = result.components()
     model = StandardizedPCA(variance=0.9).fit(vectors)
@@ -295,6 +307,7 @@ def test_vectors_of_two_lengths_are_told(spark: Any) -> None:
         ({"inputCol": "image"}, "inputCol='image': expected one of path, modificationTime"),
         ({"inputCol": "length"}, "inputCol='length' is of type bigint; expected binary"),
         ({"handleInvalid": "drop"}, "handleInvalid='drop': expected keep, skip, error"),
+        ({"precision": "int4"}, "precision='int4': expected float32, int8, int8-openvino, bfl"),
         ({"view": ["plain", "back"]}, "view=.*'back'.*: expected each of plain, mirror, zoom once"),
     ],
 )

@@ -10,6 +10,7 @@ import click
 from orchard.cli.command import Command, storage_options
 from orchard.cli.manifest_options import manifest_options, names_of
 from orchard.cli.printing import echo, show
+from orchard.config import PRECISIONS
 from orchard.errors import ConfigError
 
 # Of a JVM that only hands out tasks: half the compiler's and collector's work, which the workers'
@@ -32,11 +33,12 @@ JVM_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 )
 @click.option(
     "--precision",
-    type=click.Choice(["float32", "bfloat16"]),
+    type=click.Choice(PRECISIONS),
     default="float32",
     show_default=True,
-    help="Precision of the arithmetic. bfloat16 is about twice as fast on CPUs that have it, "
-    "changes the features a little, and needs the extra orchard-images[bfloat16].",
+    help="Precision of the arithmetic. int8 is the fast choice on every CPU, and changes the "
+    "features a little; the same by OpenVINO (int8-openvino), and bfloat16 on CPUs that have it, "
+    "need the extra orchard-images[bfloat16].",
 )
 @click.option(
     "--decode",

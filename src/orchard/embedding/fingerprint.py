@@ -23,9 +23,12 @@ from numpy.typing import NDArray
 from orchard.errors import TableError
 from orchard.images.decode import Pixels, decode
 from orchard.images.reading import Reading
-from orchard.model import Embedder, Model, load_model
+from orchard.model import Embedder, Model, Ranges, load_model
 
 PROBE_TOLERANCE = 1e-3  # absolute, of features in [0, 6]; other CPUs differ by some 1e-5
+# Between two CPUs an int8 graph's integers are the same but where a sum lies between two of them.
+# Kernels that saturate, or another runtime, move the probe by ten times as much (ADR 38).
+INT8_TOLERANCE = 0.02
 _LIBRARIES = (
     "numpy",
     "onnxruntime",
@@ -41,12 +44,14 @@ _LIBRARIES = (
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingIdentity:
-    """fingerprint: 16 hexadecimal digits over `fields`; probe: (dim,) features of the probe."""
+    """fingerprint: 16 hexadecimal digits over `fields`; probe: (dim,) features of the probe;
+    ranges: those an int8 network was made from."""
 
     fingerprint: str
     fields: dict[str, str | int]
     probe: NDArray[np.float32]
     versions: dict[str, str]
+    ranges: Ranges | None = None
 
     @classmethod
     def of(cls, model: Model, reading: Reading | None = None) -> EmbeddingIdentity:
@@ -59,19 +64,23 @@ class EmbeddingIdentity:
             "precision": model.precision,
             "pixels": (reading or Reading()).policy,
         }
+        ranges = Ranges.parse(model.ranges) if model.ranges else None
+        if ranges is not None:
+            fields["ranges"] = ranges.digest
         if model.views != ("plain",):  # what was made before there were views keeps its fingerprint
             fields["views"] = ", ".join(model.views)
         text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        return cls(digest, fields, _probe_features(model), library_versions())
+        return cls(digest, fields, _probe_features(model), library_versions(), ranges)
 
     def card(self) -> dict[str, Any]:
-        return {
+        card = {
             "fingerprint": self.fingerprint,
             "fields": self.fields,
             "versions": self.versions,
             "probe_features": [float(value) for value in self.probe],
         }
+        return card | ({"ranges": self.ranges.fields()} if self.ranges is not None else {})
 
     def check(self, stored: dict[str, Any], output: str) -> None:
         """Raise TableError where a table begun under the card `stored` cannot take our rows."""
@@ -86,7 +95,8 @@ class EmbeddingIdentity:
                 "OUTPUT, or --replace to recompute this one"
             )
         moved = float(np.abs(self.probe - np.float32(stored["probe_features"])).max())
-        if moved > PROBE_TOLERANCE:
+        allowed = PROBE_TOLERANCE if self.ranges is None else INT8_TOLERANCE
+        if moved > allowed:
             changed = [
                 f"{name} {stored['versions'].get(name)} → {now}"
                 for name, now in self.versions.items()
@@ -94,7 +104,7 @@ class EmbeddingIdentity:
             ]
             raise TableError(
                 f"{output}: the features of the probe image moved by {moved:.2g} (at most "
-                f"{PROBE_TOLERANCE:g}) since the table was begun; changed since: "
+                f"{allowed:g}) since the table was begun; changed since: "
                 f"{', '.join(changed) or 'nothing that is recorded'}. Go back to those versions, "
                 "give another OUTPUT, or --replace to recompute this one"
             )
@@ -108,8 +118,13 @@ def network_of(card: dict[str, Any], weights: str) -> tuple[Model, Reading]:
     """
     fields = card["fields"]
     views = tuple(fields.get("views", "plain").split(", "))
-    model = load_model(weights, int(fields["size"]), fields["precision"], views)
+    model = load_model(weights, int(fields["size"]), fields["precision"], views, ranges_of(card))
     return model, Reading.under(str(fields["pixels"]))
+
+
+def ranges_of(card: dict[str, Any]) -> Ranges | None:
+    """The ranges of a stored embedding in int8; None of another. Raises WeightsError."""
+    return Ranges.parse(json.dumps(card["ranges"])) if "ranges" in card else None
 
 
 def library_versions() -> dict[str, str]:

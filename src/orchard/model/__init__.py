@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from orchard.model.embedder import Embedder, embedder_for
     from orchard.model.onnx_model import InputSpec, Model, Precision
+    from orchard.model.ranges import Ranges
     from orchard.model.registry import CARDS, Card, load_model
     from orchard.model.weights import cache_dir
 
@@ -22,6 +23,7 @@ __all__ = [
     "InputSpec",
     "Model",
     "Precision",
+    "Ranges",
     "cache_dir",
     "embedder_for",
     "load_model",
@@ -34,6 +36,7 @@ _HOMES = {
     "InputSpec": "onnx_model",
     "Model": "onnx_model",
     "Precision": "onnx_model",
+    "Ranges": "ranges",
     "cache_dir": "weights",
     "embedder_for": "embedder",
     "load_model": "registry",

@@ -1,4 +1,4 @@
-"""Batches of pixels → features, on the CPU: ONNX Runtime, or OpenVINO for bfloat16."""
+"""Batches of pixels → features, on the CPU: by ONNX Runtime or, where asked for, OpenVINO."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from orchard.errors import WeightsError, one_line
 from orchard.model.onnx_model import InputSpec, Model
-from orchard.model.openvino import Graph, open_bfloat16
+from orchard.model.openvino import Graph, open_graph
 from orchard.model.runtime import onnxruntime
 
 # Two images of 224 × 224 a call: on a CPU more are no faster, and take 12 MiB an image.
@@ -30,11 +30,11 @@ class Embedder:
     def __init__(self, model: Model, *, threads: int = 1) -> None:
         self.model = model
         self._per_call = model.input.batch or max(1, PIXELS_PER_CALL // model.size**2)
-        if model.precision == "float32":
+        if model.precision in ("float32", "int8"):
             self._graph = _onnx_runtime(model, threads)
             self._batch = model.input.batch
         else:
-            self._graph = open_bfloat16(model.onnx, self._input_shape, threads)
+            self._graph = open_graph(model.onnx, self._input_shape, threads, model.precision)
             self._batch = self._per_call
 
     def __call__(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:

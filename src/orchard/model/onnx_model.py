@@ -13,10 +13,13 @@ from typing import Any, Literal
 from onnx import ModelProto, helper, load_from_string
 
 from orchard.errors import WeightsError
+from orchard.model.quantised import quantise
+from orchard.model.ranges import Ranges
 
 METADATA_KEY = "orchard.model"
 Layout = Literal["NHWC", "NCHW"]
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "bfloat16", "int8", "int8-openvino"]
+INT8: tuple[Precision, ...] = ("int8", "int8-openvino")
 MAX_BYTES = 1 << 30  # half of what protobuf can serialise
 
 
@@ -44,8 +47,9 @@ class Model:
 
     weights_sha256: of the file that the weights came from; of names and values where they were
     generated. notice: what must be said wherever results are shown, or None. precision: of the
-    arithmetic; the weights in `onnx` are float32 whatever it is. views: of `orchard.images.views`,
-    what the network is shown of an image; an image's features are their mean.
+    arithmetic; the weights in `onnx` are float32 but for those of INT8. views: of
+    `orchard.images.views`, what the network is shown of an image; an image's features are their
+    mean. ranges: of the activations of an int8 graph, as `Ranges.text`; else empty.
     """
 
     name: str
@@ -57,6 +61,7 @@ class Model:
     notice: str | None = None
     precision: Precision = "float32"
     views: tuple[str, ...] = ("plain",)
+    ranges: str = ""
 
     @property
     def normalisation(self) -> str:
@@ -93,6 +98,13 @@ class Model:
     def at(self, precision: Precision) -> Model:
         """The same network, computed at another precision."""
         return replace(self, onnx=self._described(precision=precision), precision=precision)
+
+    def in_int8(self, ranges: Ranges, precision: Precision = "int8") -> Model:
+        """The float32 network in integers; see `orchard.model.quantised`. Raises ConfigError."""
+        graph = quantise(load_from_string(self.onnx), ranges)
+        text = ranges.text()
+        draft = replace(self, onnx=graph.SerializeToString(), ranges=text, precision=precision)
+        return replace(draft, onnx=draft._described(ranges=text, precision=precision))
 
     def with_views(self, views: tuple[str, ...]) -> Model:
         """The same network, shown other views."""

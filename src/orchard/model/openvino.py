@@ -1,7 +1,7 @@
-"""bfloat16 on the CPU, by OpenVINO: about twice as fast as float32 where the CPU has it.
+"""OpenVINO on the CPU: bfloat16, and int8 graphs. It is an extra of the package.
 
-Weights and activations keep float32's range and 8 bits of its 24; sums stay in float32. ONNX
-Runtime has no such kernels for x86-64 (1.31). OpenVINO is an extra of the package.
+bfloat16: weights and activations keep float32's range and 8 bits of its 24; sums stay in float32.
+ONNX Runtime has no such kernels for x86-64 (1.31).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _TELEMETRY = "openvino_telemetry"
 Graph = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 
-def imported() -> Any:
+def imported(precision: str = "bfloat16") -> Any:
     """OpenVINO, without its telemetry: else its import asks a host of Google's and writes an
     identifier below HOME. Where the caller has imported it before, that is theirs.
 
@@ -33,7 +33,7 @@ def imported() -> Any:
         import openvino
     except ImportError:
         raise ConfigError(
-            "--precision bfloat16 needs OpenVINO: pip install 'orchard-images[bfloat16]'"
+            f"--precision {precision} needs OpenVINO: pip install 'orchard-images[bfloat16]'"
         ) from None
     finally:
         if before is None:
@@ -43,15 +43,17 @@ def imported() -> Any:
     return openvino
 
 
-def open_bfloat16(onnx: bytes, shape: tuple[int, ...], threads: int) -> Graph:
+def open_graph(onnx: bytes, shape: tuple[int, ...], threads: int, precision: str) -> Graph:
     """The graph for inputs of `shape`, in `threads` threads; may be called by several at once.
 
-    Raises ConfigError where OpenVINO is not installed or the CPU has no bfloat16 (AVX-512 BF16 or
-    AMX, or Armv8.6), WeightsError where OpenVINO cannot run the graph.
+    precision: "bfloat16", or "int8-openvino" for a graph that is int8. Raises ConfigError where
+    OpenVINO is not installed or the CPU has no bfloat16 (AVX-512 BF16 or AMX, or Armv8.6) and is
+    to compute in it, WeightsError where OpenVINO cannot run the graph.
     """
-    openvino = imported()
+    openvino = imported(precision)
     core = openvino.Core()
-    if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    is_bfloat16 = precision == "bfloat16"
+    if is_bfloat16 and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise ConfigError(
             f"--precision bfloat16: {core.get_property('CPU', 'FULL_DEVICE_NAME')} has no "
             "bfloat16 instructions and would compute in float32; use --precision float32"
@@ -63,7 +65,7 @@ def open_bfloat16(onnx: bytes, shape: tuple[int, ...], threads: int) -> Graph:
             graph,
             "CPU",
             {
-                "INFERENCE_PRECISION_HINT": "bf16",
+                "INFERENCE_PRECISION_HINT": "bf16" if is_bfloat16 else "f32",
                 "INFERENCE_NUM_THREADS": threads,
                 "NUM_STREAMS": 1,
                 "ENABLE_CPU_PINNING": False,  # every worker process would take the first core

@@ -12,7 +12,8 @@ from orchard.errors import ConfigError, WeightsError
 from orchard.model import builtin, mobilenet_v2
 from orchard.model.foreign import load_onnx
 from orchard.model.keras_file import read_keras
-from orchard.model.onnx_model import InputSpec, Model, Precision
+from orchard.model.onnx_model import INT8, InputSpec, Model, Precision
+from orchard.model.ranges import Ranges, known_ranges
 from orchard.model.weights import cached_weights, recorded_sha256
 
 
@@ -64,16 +65,21 @@ def load_model(
     size: int | None = None,
     precision: Precision = "float32",
     views: tuple[str, ...] = ("plain",),
+    ranges: Ranges | None = None,
 ) -> Model:
     """The network that `weights` names, for images of size × size pixels.
 
     weights: a name in `CARDS`; a path to MobileNetV2's weights as Keras saves them (`.h5`); or a
     path to any network from one image to one vector (`.onnx`, see `orchard.model.preprocessing`).
-    size: default the network's own. Raises WeightsError, and ConfigError on a size it does not
-    admit.
+    size: default the network's own. ranges: of its activations, for int8; default those that are
+    known of the networks by name. Raises WeightsError, and ConfigError on a size it does not admit
+    or where int8 has no ranges.
     """
     model = _load(weights, size)
-    model = model if model.precision == precision else model.at(precision)
+    if precision in INT8:
+        model = model.in_int8(ranges or known_ranges(weights), precision)
+    elif precision != "float32":
+        model = model.at(precision)
     return model if model.views == views else model.with_views(views)
 
 

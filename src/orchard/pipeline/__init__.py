@@ -11,8 +11,7 @@ from orchard.config import RunConfig
 from orchard.embedding.fingerprint import EmbeddingIdentity
 from orchard.errors import ConfigError
 from orchard.images.reading import Reading
-from orchard.model import load_model
-from orchard.pipeline import drawing, fitting, places, steps
+from orchard.pipeline import drawing, fitting, networks, places, steps
 from orchard.pipeline.listing import listed
 from orchard.pipeline.state import Run
 from orchard.progress import Reporter
@@ -40,7 +39,7 @@ def run(
         listing = listed(run)
         places.say(listing.listing, run.reporter)
     with run.log.timed("load model"):
-        model = load_model(config.weights, config.size, config.precision, config.view)
+        model = networks.load(run, listing.listing)
         identity = EmbeddingIdentity.of(model, Reading.of(config))
     with run.holding_output() as tables:
         with run.log.timed("plan"):

@@ -148,14 +148,7 @@ def embed(
     from orchard.spark.passes import EmbedJob, ModelSource
 
     sent = hands.send(model.onnx) if run.config.broadcast else None
-    source = ModelSource(
-        identity.fingerprint,
-        sent,
-        run.config.weights,
-        model.size,
-        model.precision,
-        model.views,
-    )
+    source = ModelSource.of(identity.fingerprint, sent, run.config.weights, model)
     job = EmbedJob(
         hands,
         source,

@@ -23,10 +23,10 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.types import BinaryType, StringType
 
-from orchard.config import VIEW_NAMES
+from orchard.config import PRECISIONS, VIEW_NAMES
 from orchard.embedding.fingerprint import EmbeddingIdentity
 from orchard.errors import ConfigError
-from orchard.model import Model, embedder_for, load_model
+from orchard.model import Model, Precision, embedder_for, load_model
 from orchard.spark import batches
 from orchard.spark.hands import Sent, hands_of
 from orchard.spark.jobs import of_metadata
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _FOUND = "features array<float>, reason string, detail string"
 _INVALID = ("keep", "skip", "error")
-_Wanted = tuple[str, int | None, tuple[str, ...]]  # weights, size, views
+_Wanted = tuple[str, int | None, Precision, tuple[str, ...]]  # weights, size, precision, views
 
 
 class ImageEmbedder(
@@ -56,7 +56,8 @@ class ImageEmbedder(
       error; "skip": its row is left out, for stages after this one that take no null, as MLlib's
       classifiers; "error": the job fails and names it.
     - weights, size, view: as of `orchard run`: a name or a path to `.h5` or `.onnx`, pixels per
-      side, and what the network is shown of an image. Precision and decoding are its defaults.
+      side, and what the network is shown of an image. Decoding is its default.
+    - precision: as of `orchard run`; in int8 only networks by name, whose ranges are known.
     - broadcast: send the network to the workers by broadcast, once for all DataFrames (by Spark
       Connect as a file of the session); else every worker process loads `weights` itself.
 
@@ -80,6 +81,7 @@ class ImageEmbedder(
     )
     weights = Param(Params._dummy(), "weights", "name or path", TypeConverters.toString)
     size = Param(Params._dummy(), "size", "pixels per side", TypeConverters.toInt)
+    precision = Param(Params._dummy(), "precision", ", ".join(PRECISIONS), TypeConverters.toString)
     view = Param(Params._dummy(), "view", "plain, mirror, zoom", TypeConverters.toListString)
     broadcast = Param(Params._dummy(), "broadcast", "send by broadcast", TypeConverters.toBoolean)
 
@@ -97,6 +99,7 @@ class ImageEmbedder(
         handleInvalid: str = "keep",
         weights: str = "imagenet",
         size: int | None = None,
+        precision: Precision = "float32",
         view: Sequence[str] = ("plain",),
         broadcast: bool = True,
     ) -> None:
@@ -107,6 +110,7 @@ class ImageEmbedder(
             errorCol="error",
             handleInvalid="keep",
             weights="imagenet",
+            precision="float32",
             view=["plain"],
             broadcast=True,
         )
@@ -143,6 +147,8 @@ class ImageEmbedder(
             raise ConfigError(
                 f"handleInvalid={self._value('handleInvalid')!r}: expected {', '.join(_INVALID)}"
             )
+        if (precision := self._value("precision")) not in PRECISIONS:
+            raise ConfigError(f"precision={precision!r}: expected {', '.join(PRECISIONS)}")
         view = self._value("view")
         if not view or len(set(view)) < len(view) or set(view) - set(VIEW_NAMES):
             raise ConfigError(f"view={view}: expected each of {', '.join(VIEW_NAMES)} once at most")
@@ -180,14 +186,12 @@ class ImageEmbedder(
             if self._sent is None or self._sent[:2] != (session, fingerprint):
                 self._sent = session, fingerprint, hands.send(model.onnx)
             sent = self._sent[2]
-        weights = self._value("weights")
-        return ModelSource(fingerprint, sent, weights, model.size, model.precision, model.views)
+        return ModelSource.of(fingerprint, sent, self._value("weights"), model)
 
     def _model(self) -> tuple[Model, str]:
         wanted = self._wanted()
         if self._loaded is None or self._loaded[0] != wanted:
-            weights, size, views = wanted
-            self._keep(load_model(weights, size, views=views))
+            self._keep(load_model(*wanted))
         assert self._loaded is not None
         return self._loaded[1:]
 
@@ -196,7 +200,7 @@ class ImageEmbedder(
 
     def _wanted(self) -> _Wanted:
         size = self._value("size") if self.isDefined("size") else None
-        return self._value("weights"), size, tuple(self._value("view"))
+        return self._value("weights"), size, self._value("precision"), tuple(self._value("view"))
 
     def _value(self, name: str) -> Any:
         return self.getOrDefault(name)

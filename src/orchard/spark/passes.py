@@ -21,7 +21,7 @@ from orchard.embedding.extraction import extract
 from orchard.images.reading import Reading
 from orchard.images.source import fetch
 from orchard.machine import own_peak_memory
-from orchard.model import Model, Precision, embedder_for, load_model
+from orchard.model import Model, Precision, Ranges, embedder_for, load_model
 from orchard.records import COMPONENTS, list_column, vectors_of, with_kept
 from orchard.reduction import PCA, Moments, merge, update
 from orchard.spark.hands import Hands, Sent
@@ -79,11 +79,19 @@ class ModelSource:
     size: int
     precision: Precision = "float32"
     views: tuple[str, ...] = ("plain",)
+    ranges: str = ""
+
+    @classmethod
+    def of(cls, key: str, sent: Sent | None, weights: str, model: Model) -> ModelSource:
+        """Of a model loaded here; its ranges travel where nothing is sent that holds them."""
+        ranges = "" if sent is not None else model.ranges
+        return cls(key, sent, weights, model.size, model.precision, model.views, ranges)
 
     def load(self) -> Model:
         if self.sent is not None:
             return Model.from_onnx(self.sent.value)
-        return load_model(self.weights, self.size, self.precision, self.views)
+        ranges = Ranges.parse(self.ranges) if self.ranges else None
+        return load_model(self.weights, self.size, self.precision, self.views, ranges)
 
 
 class EmbedJob:
