@@ -22,7 +22,7 @@ from orchard.records import COMPONENTS, FEATURES, list_column
 from orchard.report import classes, embedding_2d, neighbours, summarise, thumbnails
 from orchard.report.colours import palette
 from orchard.report.cost import costs
-from orchard.report.points import MAX_LABELS, OTHER, Images, components_of, stratified
+from orchard.report.points import MAX_LABELS, OTHER, Images, components_of, features_of, stratified
 from orchard.storage import DEFAULT
 from orchard.store import staging
 from orchard.store.output import Output
@@ -73,8 +73,10 @@ def test_components_come_in_the_order_of_the_paths_asked_for(
 ) -> None:
     tables = written(tmp_path, ["a"] * 60, vectors)
     asked = [41, 3, 59, 0]
-    found = components_of(tables, [f"/photos/{number:06d}.png" for number in asked])
-    np.testing.assert_array_equal(found, vectors[asked, :K])
+    paths = [f"/photos/{number:06d}.png" for number in asked]
+    np.testing.assert_array_equal(components_of(tables, paths, K + 1), vectors[asked, :K])
+    np.testing.assert_array_equal(components_of(tables, paths, 2), vectors[asked, :2])
+    np.testing.assert_array_equal(features_of(tables, paths), vectors[asked])
 
 
 def test_labels_stand_in_the_order_people_count_in(tmp_path: Path, vectors: np.ndarray) -> None:

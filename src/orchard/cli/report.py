@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from orchard.cli.command import Command, existing_result, source_option, storage_options
+from orchard.cli.command import Command, existing_tables, source_option, storage_options
 from orchard.cli.printing import echo
 
 
@@ -41,10 +41,10 @@ def report_command(
     from orchard.progress import Reporter
     from orchard.report.build import build
     from orchard.store.recorded_sources import confines
-    from orchard.store.tables import Tables
 
-    place = existing_result(output, endpoint_url, region)
+    tables = existing_tables(output, endpoint_url, region)
+    place = tables.output
     allowed = confines(place, sources)
-    built = build(Tables(place), with_thumbnails=thumbnails, confines=allowed, say=Reporter().say)
+    built = build(tables, with_thumbnails=thumbnails, confines=allowed, say=Reporter().say)
     echo(f"{built.n_points:,} points, {built.n_thumbnails:,} thumbnails")
     echo(f"Report: {place.uri(built.path)} ({built.n_bytes / 1e6:.1f} MB)")

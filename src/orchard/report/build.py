@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchard.images.confines import Confines
+from orchard.machine import release_memory
 from orchard.report.findings import find
 from orchard.report.page import render
 from orchard.storage import Storage
@@ -41,6 +42,7 @@ def build(
     confines: where they may be read; default below what the result's runs record as sources.
     Raises TableError where OUTPUT holds no components.
     """
+    release_memory()  # what the steps of a run before it took
     output = tables.output
     allowed = confines or recorded_sources.confines(output)
     found = find(tables, record or runs.last(output), with_thumbnails, storage, allowed, say)

@@ -1,6 +1,6 @@
 """Each class in component space: its centre, its spread, its neighbour, its examples.
 
-The components table is read twice, file by file, so memory is a file and a few numbers a row.
+The components table is read twice, batch by batch, so memory is a few numbers a row.
 """
 
 from __future__ import annotations
@@ -66,11 +66,11 @@ def _parts(
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
     known = images.rows["path"].combine_chunks()
     for file in tables["components"].files:
-        table = contents.read_file(tables.output, file.path, ["path", "components"])
-        rows = pc.index_in(table["path"].combine_chunks(), value_set=known)
-        table, rows = table.filter(rows.is_valid()), rows.drop_null()
-        if table.num_rows:
-            yield rows.to_numpy().astype(np.int64), vectors_of(table["components"])
+        for table in contents.batches_named(tables.output, file, ["path", "components"]):
+            rows = pc.index_in(table["path"].combine_chunks(), value_set=known)
+            table, rows = table.filter(rows.is_valid()), rows.drop_null()
+            if table.num_rows:
+                yield rows.to_numpy().astype(np.int64), vectors_of(table["components"])
 
 
 def _nearest(centre: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

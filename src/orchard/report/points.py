@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from orchard.machine import release_memory
 from orchard.records import vectors_of
-from orchard.store.rows import RowIndex
+from orchard.store import contents
 from orchard.store.tables import Tables
 
 MAX_POINTS = 25_000  # on the map: what a phone draws fluently and 15 MB hold with thumbnails
@@ -83,9 +84,9 @@ def stratified(codes: NDArray[np.int32], n_max: int, seed: int = 0) -> NDArray[n
     return np.sort(np.concatenate(chosen))[:n_max]
 
 
-def components_of(tables: Tables, paths: list[str]) -> NDArray[np.float32]:
-    """(n, k) components of the given paths, in their order."""
-    return _vectors(tables, "components", "components", paths)
+def components_of(tables: Tables, paths: list[str], n_leading: int) -> NDArray[np.float32]:
+    """(n, k) the leading components of the given paths, in their order."""
+    return _vectors(tables, "components", "components", paths, n_leading)
 
 
 def features_of(tables: Tables, paths: list[str]) -> NDArray[np.float32]:
@@ -93,7 +94,18 @@ def features_of(tables: Tables, paths: list[str]) -> NDArray[np.float32]:
     return _vectors(tables, "features", "features", paths)
 
 
-def _vectors(tables: Tables, table: str, column: str, paths: list[str]) -> NDArray[np.float32]:
-    index = RowIndex(tables, table)
-    positions = pc.index_in(pa.array(paths, pa.string()), value_set=index.paths).to_numpy()
-    return vectors_of(index.take(positions.astype(np.int64), (column,))[column])
+def _vectors(
+    tables: Tables, table: str, column: str, paths: list[str], n_leading: int | None = None
+) -> NDArray[np.float32]:
+    """Filled batch by batch: memory holds little beside the values asked for."""
+    asked, found = pa.array(paths, pa.string()), np.zeros((0, 0), np.float32)
+    for file in tables[table].files:
+        for rows in contents.batches_named(tables.output, file, ["path", column]):
+            places = pc.index_in(rows["path"].combine_chunks(), value_set=asked)
+            vectors = vectors_of(rows[column])[:, :n_leading]
+            if not len(found):
+                found = np.zeros((len(paths), vectors.shape[1]), np.float32)
+            wanted = places.is_valid().to_numpy(zero_copy_only=False)
+            found[places.drop_null().to_numpy()] = vectors[wanted]
+        release_memory()
+    return found

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from orchard.errors import DamagedError
 from orchard.records import widened
 from orchard.store import parquet
 from orchard.store.damage import damaged, noticing
@@ -43,9 +44,25 @@ def read_named(output: Output, file: TableFile, columns: list[str]) -> pa.Table:
     """Some columns of a file that the log names, as many rows as it says. Raises DamagedError."""
     rows = read_file(output, file.path, columns)
     if rows.num_rows != file.n_rows:
-        why = f"it holds {rows.num_rows} rows, of which the table's log says {file.n_rows}"
-        raise damaged(output.root, file.path, why)
+        raise _other_length(output, file, rows.num_rows)
     return rows
+
+
+def batches_named(
+    output: Output, file: TableFile, columns: list[str], size: int = 2048
+) -> Iterator[pa.Table]:
+    """As `read_named`, `size` rows at a time: vectors take several times their room while they are
+    decoded. That the file holds as many rows as the log says is known at the end."""
+    n_rows = 0
+    with output.open(file.path) as opened, noticing(output.root, file.path):
+        part = parquet.open_part(opened, file.path)
+        names = _held(part, file.path, columns)
+        for batch in part.iter_batches(size, columns=names, use_threads=False):
+            n_rows += batch.num_rows
+            rows = pa.Table.from_batches([batch]).select(columns)
+            yield parquet.check_rows(rows, _schema_of(file.path), file.path)
+    if n_rows != file.n_rows:
+        raise _other_length(output, file, n_rows)
 
 
 def read_file(output: Output, path: str, columns: list[str] | None = None) -> pa.Table:
@@ -88,3 +105,8 @@ def _held(file: pq.ParquetFile, path: str, columns: list[str]) -> list[str]:
 def _schema_of(path: str) -> pa.Schema:
     """Of a file of a table, staged or not."""
     return SCHEMAS[path.split("/")[-2]]
+
+
+def _other_length(output: Output, file: TableFile, n_rows: int) -> DamagedError:
+    why = f"it holds {n_rows} rows, of which the table's log says {file.n_rows}"
+    return damaged(output.root, file.path, why)
