@@ -7,7 +7,6 @@ perplexity asks, over its nearest neighbours alone, made symmetric.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from orchard.report.neighbours import Neighbours

@@ -11,6 +11,7 @@ Every sum is made in the same order whatever the number of threads.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from scipy import fft
 SPACING = 0.5  # of the grid, in units of the map, where the potential's width is 1
 POINTS_A_PART = 4096  # whose nodes fit the processor's cache
 Floats = NDArray[np.float32]
-Spread = Callable[[Callable[[slice], Any], Iterable[slice]], Iterable[Any]]  # `map`, or threads'
+Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]  # `map`, or threads'
 
 
 class Repulsion:
@@ -42,7 +43,7 @@ class Repulsion:
         starts = range(0, n, POINTS_A_PART)
         ends = [slice(start, min(start + POINTS_A_PART, n)) for start in starts]
         parts = list(self._spread(lambda p: _Splines(x[p], y[p], low, nodes, self._own), ends))
-        density = sum(self._spread(_Splines.density, parts))
+        density: Floats = reduce(np.add, self._spread(_Splines.density, parts))
         potential, total = self._convolved(density)
         slopes = list(self._spread(lambda part: part.gradient(potential), parts))
         along_x, along_y = (np.concatenate(axis) for axis in zip(*slopes, strict=True))
@@ -51,8 +52,9 @@ class Repulsion:
         return half * along_x, half * along_y, total - own
 
     def _convolved(self, density: Floats) -> tuple[Floats, float]:
-        """The potential at the nodes, (nodes²,), and its sum over the points, themselves included:
-        by Parseval's theorem, of frequencies of which all but the first and last column count twice.
+        """The potential at the nodes, (nodes²,), and its sum over the points, themselves included.
+
+        That sum is one over frequencies (Parseval); all columns but the first and last count twice.
         """
         nodes, shape = len(density), (self._side, self._side)
         waves = fft.rfft2(density, s=shape, workers=self._threads)
