@@ -24,7 +24,7 @@ from orchard.report.colours import palette
 from orchard.report.cost import costs
 from orchard.report.points import MAX_LABELS, OTHER, Images, components_of, features_of, stratified
 from orchard.storage import DEFAULT
-from orchard.store import staging
+from orchard.store import contents, staging
 from orchard.store.output import Output
 from orchard.store.tables import Tables
 
@@ -316,3 +316,19 @@ def test_the_command_quotes_what_a_shell_would_take_apart() -> None:
         "orchard run 'my photos; rm -rf' out --exclude '*.txt' --exclude 'a'\"'\"'b' "
         "--no-standardize --no-broadcast"
     )
+
+
+def test_components_that_fill_memory_are_read_again_with_the_same_result(
+    tmp_path: Path, vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = written(tmp_path, ["a", "b", "c"] * 20, vectors)
+    images, read = Images.read(tables), []
+    batches_of = contents.batches_of
+    monkeypatch.setattr(contents, "batches_of", lambda *a: read.append(a[1]) or batches_of(*a))
+    kept = classes.describe(tables, images, 3)
+    assert len(read) == 1
+    monkeypatch.setattr(classes, "KEPT_BYTES", 30 * K * 4)  # of one of the two files
+    again = classes.describe(tables, images, 3)
+    assert len(read) == 3
+    np.testing.assert_array_equal(kept.spread, again.spread)
+    np.testing.assert_array_equal(kept.typical, again.typical)

@@ -99,13 +99,13 @@ def _vectors(
 ) -> NDArray[np.float32]:
     """Filled batch by batch: memory holds little beside the values asked for."""
     asked, found = pa.array(paths, pa.string()), np.zeros((0, 0), np.float32)
-    for file in tables[table].files:
-        for rows in contents.batches_named(tables.output, file, ["path", column]):
-            places = pc.index_in(rows["path"].combine_chunks(), value_set=asked)
-            vectors = vectors_of(rows[column])[:, :n_leading]
-            if not len(found):
-                found = np.zeros((len(paths), vectors.shape[1]), np.float32)
-            wanted = places.is_valid().to_numpy(zero_copy_only=False)
-            found[places.drop_null().to_numpy()] = vectors[wanted]
-        release_memory()
+    for rows in contents.batches_of(tables[table], ["path", column]):
+        places = pc.index_in(rows["path"].combine_chunks(), value_set=asked)
+        vectors = vectors_of(rows[column])[:, :n_leading]
+        if not len(found):
+            found = np.zeros((len(paths), vectors.shape[1]), np.float32)
+        wanted = places.is_valid().to_numpy(zero_copy_only=False)
+        found[places.drop_null().to_numpy()] = vectors[wanted]
+        pa.default_memory_pool().release_unused()
+    release_memory()
     return found

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +18,7 @@ from orchard.store.output import Output
 from orchard.store.snapshot import SCHEMAS, Table, TableFile
 
 _REQUESTS_AT_ONCE = 16
+AHEAD_BYTES = 32 * 1024 * 1024
 _GONE_BEFORE = ["path", "run_id"]  # the columns of 0.1.0
 
 
@@ -48,21 +50,40 @@ def read_named(output: Output, file: TableFile, columns: list[str]) -> pa.Table:
     return rows
 
 
-def batches_named(
-    output: Output, file: TableFile, columns: list[str], size: int = 2048
-) -> Iterator[pa.Table]:
-    """As `read_named`, `size` rows at a time: vectors take several times their room while they are
-    decoded. That the file holds as many rows as the log says is known at the end."""
-    n_rows = 0
-    with output.open(file.path) as opened, noticing(output.root, file.path):
-        part = parquet.open_part(opened, file.path)
-        names = _held(part, file.path, columns)
-        for batch in part.iter_batches(size, columns=names, use_threads=False):
-            n_rows += batch.num_rows
-            rows = pa.Table.from_batches([batch]).select(columns)
-            yield parquet.check_rows(rows, _schema_of(file.path), file.path)
-    if n_rows != file.n_rows:
-        raise _other_length(output, file, n_rows)
+def batches_of(table: Table, columns: list[str], size: int = 2048) -> Iterator[pa.Table]:
+    """A table's rows, `size` at a time, file by file: for vectors, which take several times their
+    room while they are decoded. Raises as `read_named`."""
+    output = table.output
+    for file, opened in _parts_of(table) if output.is_local else _fetched(table):
+        n_rows = 0
+        with noticing(output.root, file.path):
+            for batch in opened.iter_batches(size, columns=columns, use_threads=False):
+                n_rows += batch.num_rows
+                rows = pa.Table.from_batches([batch]).select(columns)
+                yield parquet.check_rows(rows, _schema_of(file.path), file.path)
+        if n_rows != file.n_rows:
+            raise _other_length(output, file, n_rows)
+
+
+def _parts_of(table: Table) -> Iterator[tuple[TableFile, pq.ParquetFile]]:
+    for file in table.files:
+        with table.output.open(file.path) as opened, noticing(table.output.root, file.path):
+            yield file, parquet.open_part(opened, file.path)
+
+
+def _fetched(table: Table) -> Iterator[tuple[TableFile, pq.ParquetFile]]:
+    """Each file in one request, and the next ones meanwhile, as many as AHEAD_BYTES hold."""
+    left, coming, held = deque(table.files), deque[tuple[TableFile, Future[memoryview]]](), 0
+    with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
+        while left or coming:
+            while left and (not coming or held + left[0].n_bytes <= AHEAD_BYTES):
+                file = left.popleft()
+                held += file.n_bytes
+                coming.append((file, pool.submit(table.output.get, file.path)))
+            file, data = coming.popleft()
+            with noticing(table.output.root, file.path):
+                yield file, parquet.open_whole(data.result(), file.path)
+            held -= file.n_bytes
 
 
 def read_file(output: Output, path: str, columns: list[str] | None = None) -> pa.Table:
