@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
 
@@ -28,7 +25,7 @@ def near(points: np.ndarray) -> Neighbours:
 @pytest.mark.parametrize("width", [1.0, 4.0, 15.0, 40.0])
 def test_the_repulsion_is_the_sum_over_all_pairs(width: float) -> None:
     at = (np.random.default_rng(1).normal(size=(2, 1500)) * width).astype(np.float32)
-    along_x, along_y, total = Repulsion(map, 1)(*at)
+    along_x, along_y, total = Repulsion(1)(*at)
     apart = at[:, :, None].astype(np.float64) - at[:, None, :]
     near_by = 1 / (1 + (apart**2).sum(axis=0))
     exact = (apart * near_by**2).sum(axis=2)
@@ -45,7 +42,7 @@ def test_the_attraction_is_the_sum_over_the_edges() -> None:
     apart = at[:, :, None] - at[:, None, :]
     weights = similar.toarray() / (1 + (apart**2).sum(axis=0))
     exact = (apart * weights).sum(axis=2)
-    np.testing.assert_allclose(np.stack(Attraction(similar, map)(*at)), exact, atol=1e-6)
+    np.testing.assert_allclose(np.stack(Attraction(similar)(*at)), exact, atol=1e-6)
 
 
 def test_similarities_are_as_wide_as_the_perplexity_and_add_up_to_one() -> None:
@@ -92,18 +89,3 @@ def test_neighbours_among_many_columns_are_exact() -> None:
     expected = np.sqrt(np.sort(np.partition(apart, 12, axis=1)[:, :12], axis=1))
     np.testing.assert_allclose(found.distances, expected, rtol=1e-4, atol=1e-6)
     assert not (found.indices == np.arange(4000)[:, None]).any()
-
-
-def test_descent_uses_the_threads_it_is_given() -> None:
-    """What is handed to `spread` is all of the work of a step, in parts."""
-    parts: list[int] = []
-
-    def spread(work, things):
-        things = list(things)
-        parts.append(len(things))
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return list(pool.map(work, things))
-
-    at = np.random.default_rng(3).normal(size=(2, 3 * POINTS_A_PART)).astype(np.float32)
-    Repulsion(spread, 1)(*at)
-    assert parts == [3, 3, 3]

@@ -7,13 +7,14 @@ perplexity asks, over its nearest neighbours alone, made symmetric.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from orchard.report.neighbours import Neighbours
-from orchard.report.repulsion import Floats, Spread
+from orchard.report.repulsion import Floats
 
 BISECTIONS = 32
-ROWS_A_PART = 1024  # whose edges fit the processor's cache
+ROWS_A_PART = 4096
 
 
 def similarities(neighbours: Neighbours, perplexity: float) -> sparse.csr_matrix:
@@ -49,33 +50,43 @@ def _as_wide_as(squared: Floats, perplexity: float) -> Floats:
 
 
 class Attraction:
-    """Forces along the edges of `similarities`. spread: how parts of them are handed out."""
+    """Forces along the edges of `similarities`, some rows at a time."""
 
-    def __init__(self, similar: sparse.csr_matrix, spread: Spread) -> None:
-        self._spread = spread
+    def __init__(self, similar: sparse.csr_matrix) -> None:
         first = similar.indptr.astype(np.int64)
         others = similar.indices.astype(np.int64)
         n = similar.shape[0]
-        self._rows = [slice(i, min(i + ROWS_A_PART, n)) for i in range(0, n, ROWS_A_PART)]
-        self._parts = {}
-        for rows in self._rows:
-            ends = first[rows.start : rows.stop + 1]
+        self._parts = []
+        for start in range(0, n, ROWS_A_PART):
+            stop = min(start + ROWS_A_PART, n)
+            ends = first[start : stop + 1]
             edges = slice(ends[0], ends[-1])
-            own = np.repeat(np.arange(rows.start, rows.stop), np.diff(ends))
-            self._parts[rows.start] = own, others[edges], similar.data[edges], ends[:-1] - ends[0]
+            own = np.repeat(np.arange(start, stop), np.diff(ends))
+            self._parts.append((own, others[edges], similar.data[edges], ends[:-1] - ends[0]))
 
     def __call__(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
         """Σ p_ij (x_i - x_j) / (1 + d²) along either axis, (n,)."""
-
-        def pull(rows: slice) -> tuple[Floats, Floats]:
-            own, other, similarity, first = self._parts[rows.start]
-            along_x = x.take(own) - x.take(other)
-            along_y = y.take(own) - y.take(other)
-            weight = similarity / (1 + along_x * along_x + along_y * along_y)
-            return np.add.reduceat(along_x * weight, first), np.add.reduceat(
-                along_y * weight, first
-            )
-
-        pulls = self._spread(pull, self._rows)
+        pulls = [_pull(x, y, *part) for part in self._parts]
         along_x, along_y = (np.concatenate(axis) for axis in zip(*pulls, strict=True))
         return along_x, along_y
+
+
+def _pull(
+    x: Floats,
+    y: Floats,
+    own: NDArray[np.int64],
+    other: NDArray[np.int64],
+    similarity: Floats,
+    first: NDArray[np.int64],
+) -> tuple[Floats, Floats]:
+    """first: of each row's edges."""
+    along_x, along_y = x.take(own), y.take(own)
+    along_x -= x.take(other)
+    along_y -= y.take(other)
+    weight = along_x * along_x
+    weight += along_y * along_y
+    weight += 1
+    np.divide(similarity, weight, out=weight)
+    along_x *= weight
+    along_y *= weight
+    return np.add.reduceat(along_x, first), np.add.reduceat(along_y, first)

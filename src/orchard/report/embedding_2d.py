@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchard.machine import available_cores
 from orchard.report.neighbours import Neighbours
-
-if TYPE_CHECKING:
-    from orchard.report.attraction import Attraction
-    from orchard.report.repulsion import Repulsion
 
 PERPLEXITY = 15.0  # van der Maaten and Hinton 2008 recommend 5 to 50; ADR 40 compares
 LEAST = 60  # points: below, t-SNE has too few neighbours to place, and two components tell as much
@@ -24,6 +20,9 @@ EXAGGERATED, ITERATIONS = 100, 300
 EXAGGERATION = 12.0  # of the attraction at first: groups find together (Belkina et al. 2019)
 MOMENTUM = 0.8
 FARTHEST_STEP = 5.0
+
+_Axes = tuple[NDArray[np.float32], NDArray[np.float32]]
+Forces = tuple[_Axes, tuple[NDArray[np.float32], NDArray[np.float32], float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +49,34 @@ def embed(components: NDArray[np.float32], neighbours: Neighbours) -> Embedding2
         flat = np.zeros((n, 2), np.float32)
         flat[:, : min(2, components.shape[1])] = components[:, :2]
         return Embedding2D(flat, "pca")
-    threads = available_cores() if n >= WORTH_THREADS else 1
-    with ThreadPoolExecutor(threads) as pool:
-        return Embedding2D(_descend(components, neighbours, pool, threads), "tsne")
+    if n < WORTH_THREADS or (cores := available_cores()) == 1:
+        return Embedding2D(_descend(components, neighbours, None, 1), "tsne")
+    with ThreadPoolExecutor(1) as beside:
+        return Embedding2D(_descend(components, neighbours, beside, cores - 1), "tsne")
 
 
 def _descend(
-    components: NDArray[np.float32], neighbours: Neighbours, pool: ThreadPoolExecutor, threads: int
+    components: NDArray[np.float32],
+    neighbours: Neighbours,
+    beside: ThreadPoolExecutor | None,
+    threads: int,
 ) -> NDArray[np.float32]:
     from orchard.report.attraction import Attraction, similarities
     from orchard.report.repulsion import Repulsion
 
-    spread = pool.map if threads > 1 else map
-    attraction = Attraction(similarities(neighbours, PERPLEXITY), spread)
-    repulsion = Repulsion(spread, threads)
+    attraction = Attraction(similarities(neighbours, PERPLEXITY))
+    repulsion = Repulsion(threads)
+
+    def forces(at: NDArray[np.float32]) -> Forces:
+        if beside is None:
+            return attraction(*at), repulsion(*at)
+        pull = beside.submit(attraction, *at)
+        push = repulsion(*at)
+        return pull.result(), push
+
     at = _start(components)
     for n_steps, exaggeration in ((EXAGGERATED, EXAGGERATION), (ITERATIONS, 1.0)):
-        at = _steps(at, attraction, repulsion, n_steps, exaggeration)
+        at = _steps(at, forces, n_steps, exaggeration)
     return np.ascontiguousarray(at.T)
 
 
@@ -80,8 +90,7 @@ def _start(components: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _steps(
     at: NDArray[np.float32],
-    attraction: Attraction,
-    repulsion: Repulsion,
+    forces: Callable[[NDArray[np.float32]], Forces],
     n_steps: int,
     exaggeration: float,
 ) -> NDArray[np.float32]:
@@ -90,9 +99,8 @@ def _steps(
     rate = np.float32(at.shape[1] / exaggeration)
     velocity, gains = np.zeros_like(at), np.ones_like(at)
     for _ in range(n_steps):
-        pull = np.stack(attraction(*at))
-        *push, total = repulsion(*at)
-        gradient = np.float32(exaggeration) * pull - np.stack(push) / np.float32(total)
+        pull, (*push, total) = forces(at)
+        gradient = np.float32(exaggeration) * np.stack(pull) - np.stack(push) / np.float32(total)
         turned = (velocity > 0) != (gradient > 0)
         gains = np.where(
             turned, gains + np.float32(0.2), gains * np.float32(0.8) + np.float32(0.01)

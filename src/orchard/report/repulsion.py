@@ -5,14 +5,13 @@ quadratic B-splines (three nodes an axis) and only their density is convolved wi
 φ = Σ 1 / (1 + d²): the force is the gradient of its spline, and the sum of φ over the points, which
 normalises the map, is a sum of frequencies. So a step takes one transform and one back.
 
-Every sum is made in the same order whatever the number of threads.
+Every sum is made in the same order whatever the number of threads, which only the transforms use:
+what NumPy does between them is over too soon for threads to pay.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from functools import reduce
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,16 +20,13 @@ from scipy import fft
 SPACING = 0.5  # of the grid, in units of the map, where the potential's width is 1
 POINTS_A_PART = 4096  # whose nodes fit the processor's cache
 Floats = NDArray[np.float32]
-Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]  # `map`, or threads'
 
 
 class Repulsion:
-    """The forces of all points on each. spread: how parts of the points are handed out, in order.
+    """The forces of all points on each. threads: of the transforms."""
 
-    threads: of the transforms."""
-
-    def __init__(self, spread: Spread, threads: int) -> None:
-        self._spread, self._threads = spread, threads
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
         self._side = 0
         self._kernel = self._own = np.zeros((0, 0), np.float32)
 
@@ -40,12 +36,11 @@ class Repulsion:
         n, low = len(x), (x.min(), y.min())
         nodes = int(max(float(np.ptp(x)), float(np.ptp(y))) / SPACING) + 4
         self._prepare(nodes)
-        starts = range(0, n, POINTS_A_PART)
-        ends = [slice(start, min(start + POINTS_A_PART, n)) for start in starts]
-        parts = list(self._spread(lambda p: _Splines(x[p], y[p], low, nodes, self._own), ends))
-        density: Floats = reduce(np.add, self._spread(_Splines.density, parts))
+        ends = [slice(start, start + POINTS_A_PART) for start in range(0, n, POINTS_A_PART)]
+        parts = [_Splines(x[part], y[part], low, nodes, self._own) for part in ends]
+        density: Floats = reduce(np.add, [part.density() for part in parts])
         potential, total = self._convolved(density)
-        slopes = list(self._spread(lambda part: part.gradient(potential), parts))
+        slopes = [part.gradient(potential) for part in parts]
         along_x, along_y = (np.concatenate(axis) for axis in zip(*slopes, strict=True))
         half = np.float32(-0.5)  # the gradient of 1 / (1 + d²) is -2 (x_i - x_j) / (1 + d²)²
         own = sum(part.own_potential for part in parts)
