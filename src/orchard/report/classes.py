@@ -18,7 +18,7 @@ from orchard.report.points import Images
 from orchard.store import contents
 from orchard.store.tables import Tables
 
-KEPT_BYTES = 64 * 1024 * 1024
+KEPT_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

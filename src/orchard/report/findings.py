@@ -23,7 +23,7 @@ from orchard.report.classes import Classes
 from orchard.report.cost import Costs, costs
 from orchard.report.embedding_2d import Embedding2D
 from orchard.report.neighbours import NearDuplicates, Neighbours
-from orchard.report.points import MAX_POINTS, Images, components_of, features_of, stratified
+from orchard.report.points import MAX_POINTS, Images, components_of, directions_of, stratified
 from orchard.report.thumbnails import Thumbnails
 from orchard.storage import Storage
 from orchard.store import models
@@ -83,6 +83,7 @@ def find(
     release_memory()
     duplicates = summarise.exact_duplicates(images)
     described = classes.describe(tables, images, _n_examples(len(images.labels)))
+    release_memory()
     reasons, examples = summarise.errors(tables)
     pictures = Thumbnails(np.full(len(placed.points), -1, np.int32))
     if with_thumbnails:
@@ -113,7 +114,7 @@ def _place(tables: Tables, images: Images, say: Callable[[str], None]) -> Placed
     near_by = neighbours.nearest(components, embedding_2d.n_neighbours(len(points)))
     release_memory()
     digests = images.rows["sha256"].take(pa.array(points)).to_pylist()
-    near = neighbours.near_duplicates(features_of(tables, paths), near_by, digests)
+    near = neighbours.near_duplicates(directions_of(tables, paths), near_by, digests)
     release_memory()
     say(f"report: placing {len(points):,} points on the map")
     embedding = embedding_2d.embed(components, near_by)

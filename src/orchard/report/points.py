@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 
 from orchard.machine import release_memory
 from orchard.records import vectors_of
+from orchard.report.neighbours import directions
 from orchard.store import contents
 from orchard.store.tables import Tables
 
@@ -86,26 +89,33 @@ def stratified(codes: NDArray[np.int32], n_max: int, seed: int = 0) -> NDArray[n
 
 def components_of(tables: Tables, paths: list[str], n_leading: int) -> NDArray[np.float32]:
     """(n, k) the leading components of the given paths, in their order."""
-    return _vectors(tables, "components", "components", paths, n_leading)
+    return _gathered(tables, "components", paths, lambda vectors: vectors[:, :n_leading])
 
 
-def features_of(tables: Tables, paths: list[str]) -> NDArray[np.float32]:
-    """(n, d) features of the given paths, in their order."""
-    return _vectors(tables, "features", "features", paths)
+def directions_of(tables: Tables, paths: list[str]) -> NDArray[np.int16]:
+    """(n, d) the directions of the given paths' features, in their order."""
+    return _gathered(tables, "features", paths, directions)
 
 
-def _vectors(
-    tables: Tables, table: str, column: str, paths: list[str], n_leading: int | None = None
-) -> NDArray[np.float32]:
+V = TypeVar("V", np.int16, np.float32)
+
+
+def _gathered(
+    tables: Tables,
+    table: str,
+    paths: list[str],
+    part_of: Callable[[NDArray[np.float32]], NDArray[V]],
+) -> NDArray[V]:
     """Filled batch by batch: memory holds little beside the values asked for."""
-    asked, found = pa.array(paths, pa.string()), np.zeros((0, 0), np.float32)
-    for rows in contents.batches_of(tables[table], ["path", column]):
+    asked, found = pa.array(paths, pa.string()), part_of(np.zeros((0, 0), np.float32))
+    for rows in contents.batches_of(tables[table], ["path", table]):
         places = pc.index_in(rows["path"].combine_chunks(), value_set=asked)
-        vectors = vectors_of(rows[column])[:, :n_leading]
-        if not len(found):
-            found = np.zeros((len(paths), vectors.shape[1]), np.float32)
         wanted = places.is_valid().to_numpy(zero_copy_only=False)
-        found[places.drop_null().to_numpy()] = vectors[wanted]
-        pa.default_memory_pool().release_unused()
+        if not wanted.any():
+            continue
+        values = part_of(vectors_of(rows[table])[wanted])
+        if not len(found):
+            found = np.zeros((len(paths), values.shape[1]), values.dtype)
+        found[places.drop_null().to_numpy()] = values
     release_memory()
     return found

@@ -61,6 +61,7 @@ def batches_of(table: Table, columns: list[str], size: int = 2048) -> Iterator[p
                 n_rows += batch.num_rows
                 rows = pa.Table.from_batches([batch]).select(columns)
                 yield parquet.check_rows(rows, _schema_of(file.path), file.path)
+                pa.default_memory_pool().release_unused()  # which Arrow would keep, and more each
         if n_rows != file.n_rows:
             raise _other_length(output, file, n_rows)
 
