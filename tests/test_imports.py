@@ -12,7 +12,7 @@ import orchard
 
 HEAVY = (
     *("pyspark", "onnxruntime", "onnx", "h5py", "deltalake", "PIL", "matplotlib", "rich", "pandas"),
-    *("boto3", "botocore", "jinja2", "openTSNE", "scipy", "sklearn", "openvino"),
+    *("boto3", "botocore", "jinja2", "scipy", "sklearn", "openvino"),
     *("starlette", "uvicorn", "prometheus_client"),
 )
 ENGINES = ("pyspark", "py4j", "boto3", "botocore", "deltalake")

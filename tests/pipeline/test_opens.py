@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from orchard.cli import main
 from orchard.store import snapshot
 
 
@@ -39,3 +41,10 @@ def test_each_table_is_opened_once_a_run(
     counts = run(source, tmp_path / "out", report=True).record["counts"]
     assert (counts["embedded"], counts["already_there"]) == (1, 40)
     assert sorted(opened) == once
+
+
+def test_each_table_is_opened_once_a_report(first_run: Any, opened: list[str]) -> None:
+    done = CliRunner().invoke(main, ["report", first_run.output])
+    assert done.exit_code == 0, done.output
+    assert len(opened) == len(set(opened)), opened
+    assert {"components", "errors", "features"} <= set(opened)

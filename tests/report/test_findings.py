@@ -20,8 +20,15 @@ from orchard.records import COMPONENTS, FEATURES, list_column
 from orchard.report import classes, embedding_2d, neighbours, summarise
 from orchard.report.colours import palette
 from orchard.report.cost import costs
-from orchard.report.points import MAX_LABELS, OTHER, Images, components_of, stratified
-from orchard.store import staging
+from orchard.report.points import (
+    MAX_LABELS,
+    OTHER,
+    Images,
+    components_of,
+    directions_of,
+    stratified,
+)
+from orchard.store import contents, staging
 from orchard.store.output import Output
 from orchard.store.tables import Tables
 
@@ -70,8 +77,12 @@ def test_components_come_in_the_order_of_the_paths_asked_for(
 ) -> None:
     tables = written(tmp_path, ["a"] * 60, vectors)
     asked = [41, 3, 59, 0]
-    found = components_of(tables, [f"/photos/{number:06d}.png" for number in asked])
-    np.testing.assert_array_equal(found, vectors[asked, :K])
+    paths = [f"/photos/{number:06d}.png" for number in asked]
+    np.testing.assert_array_equal(components_of(tables, paths, K + 1), vectors[asked, :K])
+    np.testing.assert_array_equal(components_of(tables, paths, 2), vectors[asked, :2])
+    of_length_1 = vectors[asked] / np.linalg.norm(vectors[asked], axis=1, keepdims=True)
+    found = directions_of(tables, paths) / neighbours.ONE
+    np.testing.assert_allclose(found, of_length_1, atol=5e-5)
 
 
 def test_labels_stand_in_the_order_people_count_in(tmp_path: Path, vectors: np.ndarray) -> None:
@@ -125,9 +136,9 @@ def test_near_duplicates_are_alike_but_not_equal(vectors: np.ndarray) -> None:
     sha256 = ["same", "same", *(str(number) for number in range(2, 60))]
     near = neighbours.nearest(vectors, 40)
     near.indices[10, :1], near.indices[50, :1] = 50, 10
-    found = neighbours.near_duplicates(vectors, near, sha256)
+    found = neighbours.near_duplicates(neighbours.directions(vectors), near, sha256)
     assert found.pairs[0].tolist() == [10, 50]
-    assert found.cosines[0] == pytest.approx(1)
+    assert found.cosines[0] == pytest.approx(1, abs=1e-4)
     assert [0, 1] not in found.pairs.tolist()
     assert (found.cosines >= neighbours.NEAR_COSINE).all()
 
@@ -302,3 +313,19 @@ def test_the_command_quotes_what_a_shell_would_take_apart() -> None:
         "orchard run 'my photos; rm -rf' out --exclude '*.txt' --exclude 'a'\"'\"'b' "
         "--no-standardize --no-broadcast"
     )
+
+
+def test_components_that_fill_memory_are_read_again_with_the_same_result(
+    tmp_path: Path, vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = written(tmp_path, ["a", "b", "c"] * 20, vectors)
+    images, read = Images.read(tables), []
+    batches_of = contents.batches_of
+    monkeypatch.setattr(contents, "batches_of", lambda *a: read.append(a[1]) or batches_of(*a))
+    kept = classes.describe(tables, images, 3)
+    assert len(read) == 1
+    monkeypatch.setattr(classes, "KEPT_BYTES", 30 * K * 4)  # of one of the two files
+    again = classes.describe(tables, images, 3)
+    assert len(read) == 3
+    np.testing.assert_array_equal(kept.spread, again.spread)
+    np.testing.assert_array_equal(kept.typical, again.typical)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from s3.proxy import Answer, Cut, Reset, Whole
 
 from orchard.errors import DamagedError, TableError
-from orchard.records import FEATURES, list_column
+from orchard.records import COMPONENTS, FEATURES, list_column
 from orchard.store import contents, staging
 from orchard.store.ranges import TAIL
+from orchard.store.tables import Tables
 
 N_ROWS = 2000
 
@@ -104,3 +108,45 @@ def test_what_cannot_be_read_is_one_sentence(bucket, proxy, staged):
     with pytest.raises(TableError, match=r"^cannot read s3://") as caught:
         contents.read_file(bucket.output(), file.path, ["path"])
     assert "\n" not in str(caught.value)
+
+
+def test_vectors_are_fetched_in_one_request_a_file_and_some_files_ahead(bucket, proxy, monkeypatch):
+    rows = pa.table(
+        {
+            "path": [f"s3://fruits/{n:04}.jpg" for n in range(600)],
+            "label": pa.nulls(600, pa.string()),
+            "components": list_column(
+                np.random.default_rng(3).random((600, 64), np.float32),
+                COMPONENTS.field("components").type,
+            ),
+            "pca_id": ["p"] * 600,
+        },
+        schema=COMPONENTS,
+    )
+    output = bucket.output()
+    parts = [rows.slice(start, 100) for start in range(0, 600, 100)]
+    files = [
+        staging.stage(output, "run", "components", f"{number}", part)
+        for number, part in enumerate(parts)
+    ]
+    table = Tables(output).commit("run", "components", files).tables["components"]
+    columns = ["path", "components"]
+    for ahead in (contents.AHEAD_BYTES, 2 * files[0].n_bytes + 1000, 0):
+        monkeypatch.setattr(contents, "AHEAD_BYTES", ahead)
+        proxy.forget()
+        batches = contents.batches_of(table, columns, 64)
+        first = next(batches)
+        n_ahead = min(6, max(1, ahead // files[0].n_bytes))
+        assert len([r for r in proxy.log if r.method == "GET"]) <= n_ahead
+        found = pa.concat_tables([first, *batches]).sort_by("path")
+        assert found.equals(rows.select(columns))
+        assert len([r for r in proxy.log if r.method == "GET"]) == 6
+
+
+def test_a_file_of_other_length_than_its_log_says_is_noticed(bucket, staged):
+    file, _ = staged
+    table = SimpleNamespace(
+        output=bucket.output(), files=(replace(file, n_rows=file.n_rows + 1),), name="features"
+    )
+    with pytest.raises(DamagedError, match="2000 rows, of which the table's log says 2001"):
+        list(contents.batches_of(table, ["path", "features"]))

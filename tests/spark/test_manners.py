@@ -252,7 +252,7 @@ OWN_SPARK = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-import json, openTSNE, scipy.special, sklearn
+import json, scipy.special, sklearn
 from test_manners import careful_user
 print(json.dumps(careful_user(Path(sys.argv[2]), Path(sys.argv[3]))))
 """

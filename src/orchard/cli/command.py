@@ -16,6 +16,7 @@ from orchard.printable import printable
 
 if TYPE_CHECKING:
     from orchard.store.output import Output
+    from orchard.store.tables import Tables
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
@@ -110,6 +111,13 @@ def existing_result(
     output: str, endpoint_url: str | None, region: str | None, *, may_be_damaged: bool = False
 ) -> Output:
     """An OUTPUT that holds a result. may_be_damaged: though its features' log cannot be read."""
+    return existing_tables(output, endpoint_url, region, may_be_damaged=may_be_damaged).output
+
+
+def existing_tables(
+    output: str, endpoint_url: str | None, region: str | None, *, may_be_damaged: bool = False
+) -> Tables:
+    """The tables of an OUTPUT that holds a result, its features' log already read."""
     from orchard.errors import TableError
     from orchard.storage import Storage
     from orchard.store import ownership
@@ -118,12 +126,13 @@ def existing_result(
 
     place = Output.at(output, Storage(endpoint_url, region))
     ownership.require(place)
+    tables = Tables(place)
     try:
-        version = Tables(place)["features"].version
+        version = tables["features"].version
     except TableError:
         if may_be_damaged:
-            return place
+            return tables
         raise
     if version < 0:
         raise TableError(f"{output} holds no features; expected the OUTPUT of a run")
-    return place
+    return tables

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from orchard.cli.command import Command, existing_result, storage_options
+from orchard.cli.command import Command, existing_tables, storage_options
 from orchard.cli.printing import echo
 
 
@@ -38,9 +38,9 @@ def report_command(
     """
     from orchard.progress import Reporter
     from orchard.report.build import build
-    from orchard.store.tables import Tables
 
-    place = existing_result(output, endpoint_url, region)
-    built = build(Tables(place), with_thumbnails=thumbnails, say=Reporter().say)
+    tables = existing_tables(output, endpoint_url, region)
+    place = tables.output
+    built = build(tables, with_thumbnails=thumbnails, say=Reporter().say)
     echo(f"{built.n_points:,} points, {built.n_thumbnails:,} thumbnails")
     echo(f"Report: {place.uri(built.path)} ({built.n_bytes / 1e6:.1f} MB)")

@@ -59,6 +59,6 @@ def run(
             chosen = fitting.choose(run, committed.tables, fitted, hands, identity, model)
             with run.log.timed("project"):
                 tables = fitting.project(run, committed, chosen, hands)
-            with run.log.timed("report"):
-                drawing.draw(run, tables, chosen.pca, model)
+        with run.log.timed("report"):  # its machines need not wait for a picture
+            drawing.draw(run, tables, chosen.pca, model)
         return run.finish()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from orchard.embedding.fingerprint import ranges_of
 from orchard.images.apart import decoder_of_thread
+from orchard.images.reading import Reading
 from orchard.images.source import Listing, fetch
 from orchard.model import Embedder, Model, Ranges, load_model
 from orchard.model.calibration import calibrate
@@ -83,14 +84,16 @@ def _chosen(run: Run, listing: Listing, model: Model) -> Iterator[NDArray[np.uin
     """(size, size, 3) views of N_IMAGES images, by the hash of their paths."""
     paths = listing.images["path"].to_pylist()
     by_hash = sorted(range(len(paths)), key=lambda i: hashlib.sha256(paths[i].encode()).digest())
+    reading = Reading.of(run.config)
     asked = listing.images.take(pa.array(by_hash[: N_IMAGES + SPARE], pa.int64()))
     n = 0
     for content in fetch(asked, run.output.storage):
         if n == N_IMAGES or isinstance(content, Failure):
             continue
         (found,) = decoder_of_thread().decode(
-            [content], model.size, scaled=run.config.is_scaled, views=model.views
-        )
+            [content], model.size, max_pixels=reading.max_pixels, scaled=reading.scaled,
+            views=model.views, colour=reading.colour, damaged=reading.damaged,
+        )  # fmt: skip
         if not isinstance(found, Failure):
             n += 1
             yield from found.views.copy()  # the next call overwrites them

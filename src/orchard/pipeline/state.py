@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from orchard.config import RunConfig
 from orchard.images.source import absolute
+from orchard.machine import own_peak_memory
 from orchard.progress import Reporter
 from orchard.result import Result
 from orchard.store import ownership, recorded_sources, staging
@@ -61,6 +62,8 @@ class Run:
 
     def finish(self) -> Result:
         """Store the run's record."""
+        if "driver" in self.log.record:
+            self.log.record["driver"]["peak_memory"] = own_peak_memory()
         return Result(self.output.root, self.log.write(self.output), self.output.storage)
 
     def unchanged(self) -> Result:

@@ -19,7 +19,7 @@ from orchard.images.containers.places import in_reading_order
 from orchard.images.reading import Reading
 from orchard.images.source import Listing
 from orchard.images.thumbnail import share
-from orchard.machine import available_cores, own_peak_memory, peak_memory
+from orchard.machine import available_cores, peak_memory
 from orchard.model import Model
 from orchard.pipeline import commits, doubles, drawing, fitting, gone, labels
 from orchard.pipeline.fitting import Fitted
@@ -109,7 +109,7 @@ def relabel(
 
 @contextmanager
 def spark(run: Run, identity: EmbeddingIdentity) -> Iterator[Hands]:
-    """The run's Spark; shows its address, records the driver's peak memory.
+    """The run's Spark; shows its address, and stops it afterwards where this run has started it.
 
     Interrupted, it says what is kept, once Spark has ended and nothing is added any more.
     """
@@ -136,9 +136,10 @@ def _hands(run: Run) -> Iterator[Hands]:
         yield hands
         pid = hands.jvm_pid
         run.log.record["driver"] = {
-            "peak_memory": own_peak_memory(),
             "jvm_peak_memory": peak_memory(pid) if pid is not None else None,
         }
+        with run.log.timed("stop Spark"):
+            stack.close()
 
 
 def embed(

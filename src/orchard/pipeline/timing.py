@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -22,11 +23,14 @@ from orchard.model import Embedder, Model
 SAMPLE_IMAGES = 96  # a slot
 BYTES_PER_VALUE = 4
 # From the records of runs on two cores; benchmarks/curve.py holds the sum of them against runs.
-OVERHEAD_SECONDS = 8.0  # starting Spark and its workers, PCA, commits
+OVERHEAD_SECONDS = 7.5  # starting Spark and its workers, PCA, commits, stopping
 FITTING_SECONDS = 0.00015  # an image, to merge moments and project
-REPORT_SECONDS = 4.0
-REPORT_SECONDS_A_POINT = 0.0021
+REPORT_SECONDS = 1.5
+REPORT_SECONDS_A_POINT = 0.0003
 REPORT_POINTS = 25_000  # that a report draws at most
+# What those seconds took: a megabyte packed on each of these cores, while nothing else ran.
+PACKING_SECONDS = 0.0265
+PACKED_BYTES, PACKED_TIMES = 1_000_000, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +71,15 @@ class Estimate:
                 pictured=share(n_all) if config.thumbnails else None,
             )
 
-        started = time.perf_counter()
         with ThreadPoolExecutor(at_once) as pool:
+            slower = _slowness(pool, at_once)
+            started = time.perf_counter()
             list(pool.map(embed, range(at_once)))
-        rate = len(spread) / (time.perf_counter() - started) / at_once
+            rate = len(spread) / (time.perf_counter() - started) / at_once
+            slower = (slower + _slowness(pool, at_once)) / 2  # before and after
         # More slots than cores share them.
-        seconds = n / rate / (min(slots, at_once) if slots else 1) + _rest(n_all, config.report)
+        embedding = n / rate / (min(slots, at_once) if slots else 1)
+        seconds = embedding + slower * _rest(n_all, config.report)
         return cls(len(spread), rate, slots, seconds, n * model.dim * BYTES_PER_VALUE)
 
 
@@ -82,8 +89,17 @@ def _warmed(model: Model) -> Embedder:
     return embedder
 
 
+def _slowness(pool: ThreadPoolExecutor, at_once: int) -> float:
+    """How many times as long as where the constants were taken work takes here and now: a slower
+    machine, or one that does other things meanwhile."""
+    data = np.random.default_rng(0).integers(0, 64, PACKED_BYTES, np.uint8).tobytes()
+    started = time.perf_counter()
+    list(pool.map(zlib.compress, [data] * at_once * PACKED_TIMES))
+    return (time.perf_counter() - started) / PACKED_TIMES / PACKING_SECONDS
+
+
 def _rest(n_images: int, has_report: bool) -> float:
-    """Seconds of a run of so many images besides embedding them."""
+    """Seconds of a run of so many images besides embedding them, at the constants' pace."""
     drawing = REPORT_SECONDS + REPORT_SECONDS_A_POINT * min(n_images, REPORT_POINTS)
     return OVERHEAD_SECONDS + FITTING_SECONDS * n_images + (drawing if has_report else 0.0)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from orchard.machine import release_memory
 from orchard.report.findings import find
 from orchard.report.page import render
 from orchard.store import runs
@@ -37,6 +38,7 @@ def build(
     holds; default as the run was asked to. No image is read. Raises TableError where OUTPUT holds
     no components.
     """
+    release_memory()  # what the steps of a run before it took
     output = tables.output
     record = record or runs.last(output)
     if with_thumbnails is None:

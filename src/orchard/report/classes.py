@@ -1,6 +1,7 @@
 """Each class in component space: its centre, its spread, its neighbour, its examples.
 
-The components table is read twice, file by file, so memory is a file and a few numbers a row.
+The components are gone through twice, batch by batch. Those of up to KEPT_BYTES are read once and
+kept meanwhile; beyond, they are read twice, and memory is a few numbers a row.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from orchard.records import vectors_of
 from orchard.report.points import Images
 from orchard.store import contents
 from orchard.store.tables import Tables
+
+KEPT_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,8 @@ def describe(tables: Tables, images: Images, n_examples: int) -> Classes:
     n_classes = len(images.labels)
     count = np.bincount(images.codes, minlength=n_classes)
     sums: NDArray[np.float64] | None = None
-    for rows, vectors in _parts(tables, images):
+    parts = _Parts(tables, images)
+    for rows, vectors in parts:
         if sums is None:
             sums = np.zeros((n_classes, vectors.shape[1]))
         for code in np.unique(images.codes[rows]):
@@ -45,7 +49,7 @@ def describe(tables: Tables, images: Images, n_examples: int) -> Classes:
     assert sums is not None, "a result has images"
     centre = sums / np.maximum(count, 1)[:, None]
     squared = np.zeros(len(images))
-    for rows, vectors in _parts(tables, images):
+    for rows, vectors in parts:
         apart = vectors - centre[images.codes[rows]]
         squared[rows] = np.einsum("ij,ij->i", apart, apart)
     total = np.bincount(images.codes, weights=squared, minlength=n_classes)
@@ -61,12 +65,34 @@ def describe(tables: Tables, images: Images, n_examples: int) -> Classes:
     )
 
 
+class _Parts:
+    """Rows of `Images` and their components."""
+
+    def __init__(self, tables: Tables, images: Images) -> None:
+        self._tables, self._images = tables, images
+        self._kept: list[tuple[NDArray[np.int64], NDArray[np.float32]]] | None = None
+
+    def __iter__(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        if self._kept is not None:
+            yield from self._kept
+            return
+        kept, n_bytes = [], 0
+        for part in _parts(self._tables, self._images):
+            n_bytes += part[1].nbytes
+            if n_bytes <= KEPT_BYTES:
+                kept.append(part)
+            else:
+                kept.clear()
+            yield part
+        if n_bytes <= KEPT_BYTES:
+            self._kept = kept
+
+
 def _parts(
     tables: Tables, images: Images
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
     known = images.rows["path"].combine_chunks()
-    for file in tables["components"].files:
-        table = contents.read_file(tables.output, file.path, ["path", "components"])
+    for table in contents.batches_of(tables["components"], ["path", "components"]):
         rows = pc.index_in(table["path"].combine_chunks(), value_set=known)
         table, rows = table.filter(rows.is_valid()), rows.drop_null()
         if table.num_rows:

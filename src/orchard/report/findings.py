@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from orchard.errors import TableError
 from orchard.images.thumbnail import numbers_of
+from orchard.machine import release_memory
 from orchard.report import classes, embedding_2d, neighbours, summarise, thumbnails
 from orchard.report.classes import Classes
 from orchard.report.cost import Costs, costs
 from orchard.report.embedding_2d import Embedding2D
 from orchard.report.neighbours import NearDuplicates, Neighbours
-from orchard.report.points import MAX_POINTS, Images, components_of, features_of, stratified
+from orchard.report.points import MAX_POINTS, Images, components_of, directions_of, stratified
 from orchard.report.thumbnails import Thumbnails
 from orchard.store import models
 from orchard.store.tables import Tables
@@ -76,8 +77,10 @@ def find(
         raise TableError(f"{tables.output.root} has no components; expected the OUTPUT of a run")
     pca, _ = models.load_pca(tables.output, card.pca_id)
     placed = _place(tables, images, say)
+    release_memory()
     duplicates = summarise.exact_duplicates(images)
     described = classes.describe(tables, images, _n_examples(len(images.labels)))
+    release_memory()
     reasons, examples = summarise.errors(tables)
     pictures = Thumbnails(np.full(len(placed.points), -1, np.int32))
     if with_thumbnails:
@@ -106,10 +109,12 @@ def _place(tables: Tables, images: Images, say: Callable[[str], None]) -> Placed
         numbers = numbers_of(images.rows["path"].to_pylist())
         points = stratified(images.codes, MAX_POINTS, numbers)
     paths = images.paths(points)
-    components = components_of(tables, paths)[:, : neighbours.DIMENSIONS]
+    components = components_of(tables, paths, neighbours.DIMENSIONS)
     near_by = neighbours.nearest(components, embedding_2d.n_neighbours(len(points)))
+    release_memory()
     digests = images.rows["sha256"].take(pa.array(points)).to_pylist()
-    near = neighbours.near_duplicates(features_of(tables, paths), near_by, digests)
+    near = neighbours.near_duplicates(directions_of(tables, paths), near_by, digests)
+    release_memory()
     say(f"report: placing {len(points):,} points on the map")
     embedding = embedding_2d.embed(components, near_by)
     return Placed(points, components, embedding, near_by, near, _unusual(near_by))

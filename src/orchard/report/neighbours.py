@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from orchard.machine import available_cores
 
 DIMENSIONS = 50  # leading components that distances are measured in; t-SNE's usual preparation
 UNUSUAL_K = 10
 NEAR_K = 15
+ROWS_A_BLOCK = 128
+SPARE = 8  # neighbours beyond those wanted, among which rounding may have mistaken the order
+GROUP = 32
+PAIRS_A_PART = 512  # whose features are 5 MB
+ONE = 32767
 NEAR_COSINE = 0.98
 
 
@@ -28,20 +38,55 @@ class Neighbours:
 
 
 def nearest(vectors: NDArray[np.float32], k: int) -> Neighbours:
-    """Exact neighbours by Euclidean distance; scikit-learn computes them in blocks of rows."""
-    from sklearn.neighbors import NearestNeighbors
+    """Exact neighbours by Euclidean distance, the lower row first among equals.
 
+    vectors: (n, d). Squared distances come from a product of matrices in float32, a block of rows
+    at a time. Rounding may mistake their order, so that a few more than k are taken, measured from
+    the differences themselves, and put in order.
+    """
     n = len(vectors)
+    vectors = np.ascontiguousarray(vectors - vectors.mean(axis=0), np.float32)
     k = min(k, n - 1)
-    search = NearestNeighbors(n_neighbors=k + 1, algorithm="brute").fit(vectors)
-    distances, indices = search.kneighbors(vectors)
-    # An exact duplicate may be found before the point itself, or push it out.
-    own = indices == np.arange(n)[:, None]
-    own[~own.any(axis=1), -1] = True
-    shape = (n, k)
-    return Neighbours(
-        indices[~own].reshape(shape), distances[~own].reshape(shape).astype(np.float32)
-    )
+    squares = np.einsum("ij,ij->i", vectors, vectors)
+    right = np.concatenate([-2 * vectors, squares[:, None]], axis=1).T.copy()
+    left = np.concatenate([vectors, np.ones((n, 1), np.float32)], axis=1)
+
+    def of(rows: slice) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        products = left[rows] @ right
+        own = np.arange(rows.start, rows.stop)
+        products[np.arange(len(own)), own] = np.inf
+        found = _smallest(products, min(k + SPARE, n - 1))
+        apart = vectors[found] - vectors[rows, None]
+        squared = np.einsum("ijk,ijk->ij", apart, apart)
+        order = np.lexsort((found, squared), axis=1)[:, :k]
+        distances = np.sqrt(np.take_along_axis(squared, order, axis=1))
+        return np.take_along_axis(found, order, axis=1), distances
+
+    blocks = [slice(i, min(i + ROWS_A_BLOCK, n)) for i in range(0, n, ROWS_A_BLOCK)]
+    # One thread a block, rather than all of the product's threads on each block.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(available_cores()) as pool:
+        indices, distances = zip(*pool.map(of, blocks), strict=True)
+    return Neighbours(np.concatenate(indices), np.concatenate(distances))
+
+
+def _smallest(values: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """(n, k): where in each row the k smallest are, in any order.
+
+    Of columns in groups of GROUP, the k smallest lie in the k groups of smallest minimum: most
+    columns are looked at once, for that minimum.
+    """
+    n_rows, n_columns = values.shape
+    n_groups = n_columns // GROUP
+    if n_groups <= 2 * k:
+        return np.argpartition(values, k - 1, axis=1)[:, :k]
+    grouped = values[:, : n_groups * GROUP].reshape(n_rows, GROUP, n_groups)  # column c: c % n
+    groups = np.argpartition(grouped.min(axis=1), k - 1, axis=1)[:, :k]
+    inside = (groups[:, None, :] + np.arange(GROUP)[:, None] * n_groups).reshape(n_rows, -1)
+    rest = np.arange(n_groups * GROUP, n_columns)
+    columns = np.concatenate([inside, np.broadcast_to(rest, (n_rows, len(rest)))], axis=1)
+    candidates = np.take_along_axis(values, columns, axis=1)
+    chosen = np.argpartition(candidates, k - 1, axis=1)[:, :k]
+    return np.take_along_axis(columns, chosen, axis=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +100,31 @@ class NearDuplicates:
     n_groups: int
 
 
+def directions(vectors: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Vectors of length ONE, in half the memory: cosines of them are right to four digits."""
+    length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
+    return np.rint(vectors * (ONE / np.maximum(length, 1e-300))[:, None]).astype(np.int16)
+
+
 def near_duplicates(
-    features: NDArray[np.float32], neighbours: Neighbours, sha256: list[str]
+    directions: NDArray[np.int16], neighbours: Neighbours, sha256: list[str]
 ) -> NearDuplicates:
     """Pairs among each point's NEAR_K neighbours whose features' cosine is NEAR_COSINE or more and
-    whose bytes differ."""
+    whose bytes differ. directions: of the features."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    n = len(features)
-    length = np.linalg.norm(features, axis=1, keepdims=True)
-    unit = features / np.maximum(length, 1e-12)
-    left = np.repeat(np.arange(n), min(NEAR_K, neighbours.indices.shape[1]))
-    right = neighbours.indices[:, :NEAR_K].reshape(-1)
-    cosines = np.concatenate(
-        [
-            np.einsum("ij,ij->i", unit[left[i : i + 8192]], unit[right[i : i + 8192]])
-            for i in range(0, len(left), 8192)
-        ]
-    )
-    _, digest = np.unique(np.asarray(sha256), return_inverse=True)
+    n = len(directions)
+    left, right = _pairs(neighbours)
+
+    def cosines_of(part: slice) -> NDArray[np.float32]:
+        one, other = (directions[ends[part]].astype(np.float32) for ends in (left, right))
+        return np.minimum(np.einsum("ij,ij->i", one, other) / np.float32(ONE**2), np.float32(1))
+
+    parts = [slice(i, i + PAIRS_A_PART) for i in range(0, len(left), PAIRS_A_PART)]
+    with ThreadPoolExecutor(available_cores()) as pool:
+        cosines = np.concatenate([np.zeros(0, np.float32), *pool.map(cosines_of, parts)])
+    digest = pa.array(sha256, pa.string()).dictionary_encode().indices.to_numpy()
     close = (cosines >= NEAR_COSINE) & (digest[left] != digest[right])
     left, right, cosines = left[close], right[close], cosines[close]
     if not len(left):
@@ -86,4 +136,13 @@ def near_duplicates(
     best = order[np.sort(first)]
     pairs = np.sort(np.stack([left[best], right[best]], axis=1), axis=1)
     n_images = len(np.union1d(left, right))
-    return NearDuplicates(pairs, cosines[best].astype(np.float32), n_images, len(first))
+    return NearDuplicates(pairs, cosines[best], n_images, len(first))
+
+
+def _pairs(neighbours: Neighbours) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each point with its NEAR_K nearest, each pair once."""
+    near = neighbours.indices[:, :NEAR_K]
+    n, k = near.shape
+    one, other = np.repeat(np.arange(n), k), near.ravel()
+    keys = np.unique(np.minimum(one, other) * n + np.maximum(one, other))
+    return keys // n, keys % n

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from orchard.machine import release_memory
 from orchard.records import vectors_of
-from orchard.store.rows import RowIndex
+from orchard.report.neighbours import directions
+from orchard.store import contents
 from orchard.store.tables import Tables
 
 MAX_POINTS = 25_000  # on the map: what a phone draws fluently and 15 MB hold with thumbnails
@@ -87,17 +91,35 @@ def stratified(
     return np.sort(np.concatenate(chosen))[:n_max]
 
 
-def components_of(tables: Tables, paths: list[str]) -> NDArray[np.float32]:
-    """(n, k) components of the given paths, in their order."""
-    return _vectors(tables, "components", "components", paths)
+def components_of(tables: Tables, paths: list[str], n_leading: int) -> NDArray[np.float32]:
+    """(n, k) the leading components of the given paths, in their order."""
+    return _gathered(tables, "components", paths, lambda vectors: vectors[:, :n_leading])
 
 
-def features_of(tables: Tables, paths: list[str]) -> NDArray[np.float32]:
-    """(n, d) features of the given paths, in their order."""
-    return _vectors(tables, "features", "features", paths)
+def directions_of(tables: Tables, paths: list[str]) -> NDArray[np.int16]:
+    """(n, d) the directions of the given paths' features, in their order."""
+    return _gathered(tables, "features", paths, directions)
 
 
-def _vectors(tables: Tables, table: str, column: str, paths: list[str]) -> NDArray[np.float32]:
-    index = RowIndex(tables, table)
-    positions = pc.index_in(pa.array(paths, pa.string()), value_set=index.paths).to_numpy()
-    return vectors_of(index.take(positions.astype(np.int64), (column,))[column])
+V = TypeVar("V", np.int16, np.float32)
+
+
+def _gathered(
+    tables: Tables,
+    table: str,
+    paths: list[str],
+    part_of: Callable[[NDArray[np.float32]], NDArray[V]],
+) -> NDArray[V]:
+    """Filled batch by batch: memory holds little beside the values asked for."""
+    asked, found = pa.array(paths, pa.string()), part_of(np.zeros((0, 0), np.float32))
+    for rows in contents.batches_of(tables[table], ["path", table]):
+        places = pc.index_in(rows["path"].combine_chunks(), value_set=asked)
+        wanted = places.is_valid().to_numpy(zero_copy_only=False)
+        if not wanted.any():
+            continue
+        values = part_of(vectors_of(rows[table])[wanted])
+        if not len(found):
+            found = np.zeros((len(paths), values.shape[1]), values.dtype)
+        found[places.drop_null().to_numpy()] = values
+    release_memory()
+    return found

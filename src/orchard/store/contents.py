@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from orchard.errors import DamagedError
 from orchard.records import QUALITY, widened, with_kept
 from orchard.store import parquet
 from orchard.store.damage import damaged, noticing
@@ -16,6 +18,7 @@ from orchard.store.output import Output
 from orchard.store.snapshot import SCHEMAS, Table, TableFile
 
 _REQUESTS_AT_ONCE = 16
+AHEAD_BYTES = 32 * 1024 * 1024
 _GONE_BEFORE = ["path", "run_id"]  # the columns of 0.1.0
 
 
@@ -43,9 +46,45 @@ def read_named(output: Output, file: TableFile, columns: list[str]) -> pa.Table:
     """Some columns of a file that the log names, as many rows as it says. Raises DamagedError."""
     rows = read_file(output, file.path, columns)
     if rows.num_rows != file.n_rows:
-        why = f"it holds {rows.num_rows} rows, of which the table's log says {file.n_rows}"
-        raise damaged(output.root, file.path, why)
+        raise _other_length(output, file, rows.num_rows)
     return rows
+
+
+def batches_of(table: Table, columns: list[str], size: int = 2048) -> Iterator[pa.Table]:
+    """A table's rows, `size` at a time, file by file: for vectors, which take several times their
+    room while they are decoded. Raises as `read_named`."""
+    output = table.output
+    for file, opened in _parts_of(table) if output.is_local else _fetched(table):
+        n_rows = 0
+        with noticing(output.root, file.path):
+            for batch in opened.iter_batches(size, columns=columns, use_threads=False):
+                n_rows += batch.num_rows
+                rows = pa.Table.from_batches([batch]).select(columns)
+                yield parquet.check_rows(rows, _schema_of(opened, file.path), file.path)
+                pa.default_memory_pool().release_unused()  # which Arrow would keep, and more each
+        if n_rows != file.n_rows:
+            raise _other_length(output, file, n_rows)
+
+
+def _parts_of(table: Table) -> Iterator[tuple[TableFile, pq.ParquetFile]]:
+    for file in table.files:
+        with table.output.open(file.path) as opened, noticing(table.output.root, file.path):
+            yield file, parquet.open_part(opened, file.path)
+
+
+def _fetched(table: Table) -> Iterator[tuple[TableFile, pq.ParquetFile]]:
+    """Each file in one request, and the next ones meanwhile, as many as AHEAD_BYTES hold."""
+    left, coming, held = deque(table.files), deque[tuple[TableFile, Future[memoryview]]](), 0
+    with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
+        while left or coming:
+            while left and (not coming or held + left[0].n_bytes <= AHEAD_BYTES):
+                file = left.popleft()
+                held += file.n_bytes
+                coming.append((file, pool.submit(table.output.get, file.path)))
+            file, data = coming.popleft()
+            with noticing(table.output.root, file.path):
+                yield file, parquet.open_whole(data.result(), file.path)
+            held -= file.n_bytes
 
 
 def read_file(output: Output, path: str, columns: list[str] | None = None) -> pa.Table:
@@ -103,3 +142,8 @@ def _held(file: pq.ParquetFile, path: str, columns: list[str]) -> list[str]:
 def _schema_of(file: pq.ParquetFile, path: str) -> pa.Schema:
     """Of a file of a table, staged or not."""
     return with_kept(SCHEMAS[path.split("/")[-2]], file.schema_arrow.names)
+
+
+def _other_length(output: Output, file: TableFile, n_rows: int) -> DamagedError:
+    why = f"it holds {n_rows} rows, of which the table's log says {file.n_rows}"
+    return damaged(output.root, file.path, why)
