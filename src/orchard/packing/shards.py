@@ -118,7 +118,7 @@ def _replace(folder: Path, name: str, entries: Iterable[Entry]) -> int:
 def _put(url: str, entries: Iterable[Entry], storage: Storage) -> int:
     base, key = split(url)
     with tempfile.TemporaryFile() as file:
-        size = _write_into(file, entries)  # type: ignore[arg-type]
+        size = _write_into(file, entries)
         if size:
             file.seek(0)
             try:

@@ -44,6 +44,15 @@ def files_of(images: pa.Table) -> list[str]:
     return sorted(set(paths.to_pylist()))
 
 
+def n_requests(images: pa.Table, range_bytes: int) -> int:
+    """How many requests read a listing's images: one a plain file, one a range of members."""
+    if not has_places(images):
+        return images.num_rows
+    inside = images.filter(pc.is_valid(images["archive"]))
+    spans = inside.group_by("archive").aggregate([("span", "sum")])["span_sum"].to_pylist()
+    return images.num_rows - inside.num_rows + sum(-(-span // range_bytes) for span in spans)
+
+
 def in_reading_order(images: pa.Table) -> pa.Table:
     """Members as they lie in their containers, so that neighbours are read together."""
     if not has_places(images) or not pc.any(pc.is_valid(images["archive"])).as_py():
