@@ -30,6 +30,7 @@ from orchard.images.containers import listing as inside
 from orchard.images.containers import names, reading
 from orchard.images.containers.places import merged
 from orchard.images.containers.reading import Job, Place
+from orchard.images.containers.remembered import Memory
 from orchard.images.results import Results
 from orchard.records import LISTING, Failure, Found, Reason
 from orchard.storage import DEFAULT, Storage, is_remote
@@ -137,11 +138,13 @@ def list_images(
     sources: tuple[str, ...],
     selection: Selection | None = None,
     storage: Storage | None = None,
+    memory: Memory | None = None,
 ) -> Listing:
     """List the images in folders, files, glob patterns and buckets, each path once.
 
     The result depends on the names, never on the storage's order or the order of the sources. Links
-    are followed, a link back to a folder it lies in is not. Raises SourceError where a source does
+    are followed, a link back to a folder it lies in is not. memory: what archives held when they
+    were last listed, and still do. Raises SourceError where a source does
     not exist or cannot be listed, or nothing is left to read, ConfigError where names are not read
     as UTF-8.
     """
@@ -167,7 +170,7 @@ def list_images(
     results.refuse(sources)
     outside = (c for path, c in sorted(containers.items()) if not results.holds(path))
     members = []
-    for held in inside.hold(outside, selection.inside(), storage or DEFAULT):
+    for held in inside.hold(outside, selection.inside(), storage or DEFAULT, memory):
         members.append(held.images)
         failures |= held.failures
     images = merged(images, members)

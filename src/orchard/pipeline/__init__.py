@@ -13,6 +13,7 @@ from orchard.pipeline import drawing, fitting, places, steps
 from orchard.pipeline.state import Run
 from orchard.progress import Reporter
 from orchard.result import Result
+from orchard.store import listings
 
 
 def run(config: RunConfig, reporter: Reporter | None = None) -> Result:
@@ -25,7 +26,8 @@ def run(config: RunConfig, reporter: Reporter | None = None) -> Result:
     run = Run.of(config, reporter)
     places.check(config, run.output)
     with run.log.timed("list"):
-        listing = list_images(config.sources, Selection.of(config), config.storage)
+        memory = listings.memory(run.output)
+        listing = list_images(config.sources, Selection.of(config), config.storage, memory)
         places.say(listing, run.reporter)
     with run.log.timed("load model"):
         model = load_model(config.weights, config.size, config.precision, config.view)
@@ -45,6 +47,7 @@ def run(config: RunConfig, reporter: Reporter | None = None) -> Result:
                 reports = steps.embed(run, hands, plan, model, identity)
             with run.log.timed("commit"):
                 committed = steps.commit(run, tables, plan, reports, identity)
+                listings.keep(run.output, memory)
             chosen = fitting.choose(run, committed.tables, fitted, hands, identity, model)
             with run.log.timed("project"):
                 tables = fitting.project(run, committed, chosen, hands)

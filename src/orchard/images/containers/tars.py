@@ -43,7 +43,7 @@ Body = Callable[[tarfile.TarFile, tarfile.TarInfo], "tuple[str | None, bytes | N
 def read_tar(file: BinaryIO, size: int) -> Contents:
     """What a tar without compression holds. Raises Unreadable where it is none."""
     if own := shard_index.read(file, size):
-        return Contents(own)
+        return Contents(own, is_indexed=True)
     file.seek(0)
     with _open(file, "r:") as tar:
         found = _collected(tar, _where_it_lies)

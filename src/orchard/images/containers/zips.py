@@ -50,7 +50,7 @@ def read_zip(file: BinaryIO, size: int) -> Contents:
             data = unpacked(file.read(member.span), member.detail, member.size)
             member = replace(member, data=data if isinstance(data, bytes) else None)
         members.append(member)
-    return Contents(members)
+    return Contents(members, is_indexed=True)
 
 
 def unpacked(data: bytes, detail: int, size: int) -> bytes | Failure:
