@@ -185,6 +185,17 @@ def test_a_plain_binary_column_is_one_of_images(tmp_path, column):
     assert listed(path).images["path"].to_pylist()[0] == f"{path}!/0000000"
 
 
+def test_a_path_that_cannot_name_a_member_is_no_reason_to_lose_the_image(tmp_path):
+    """DuckDB's read_blob writes absolute paths, crawlers addresses."""
+    paths = ["/data/apple/1.jpg", "https://example.org/2.jpg", "../3.jpg", None]
+    images = pa.array([{"bytes": bytes([n]), "path": path} for n, path in enumerate(paths)])
+    path = packed.parquet(tmp_path / "a.parquet", pa.table({"image": images}))
+    found = {p.split("!/")[1]: data for p, data in read(listed(path)).items()}
+    assert found == {
+        "data/apple/1.jpg": b"\0", "0000001": b"\1", "0000002": b"\2", "0000003": b"\3"
+    }  # fmt: skip
+
+
 def test_rows_of_one_path_are_different_images(tmp_path):
     images = pa.array([{"bytes": bytes([n]), "path": "image.jpg"} for n in range(3)])
     path = packed.parquet(tmp_path / "a.parquet", pa.table({"image": images}))

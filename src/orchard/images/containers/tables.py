@@ -16,8 +16,9 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from orchard.errors import ConfigError
+from orchard.images.containers import names
 from orchard.images.containers.files import TAIL, Unreadable
-from orchard.images.containers.members import Contents, Member, refused
+from orchard.images.containers.members import Contents, Member
 from orchard.records import Failure, Reason
 
 __all__ = ["TAIL", "read_rows", "read_table"]
@@ -53,9 +54,8 @@ def read_table(file: BinaryIO, where: str, column: str | None) -> tuple[Contents
         for group, (sizes, rows) in enumerate(table.rows(chosen)):
             for name, label, size in zip(*rows, sizes, strict=True):
                 row = len(labels)
-                text = name if name else f"{row:07d}"
-                clean, failure = refused(text)
-                contents.members.append(Member(clean, size, 0, None, row, size, group, failure))
+                member = Member(_name(name, row), size, 0, None, row, size, group)
+                contents.members.append(member)
                 labels.append(_label(label, chosen.labels))
     except (pa.ArrowException, OSError, EOFError) as error:
         raise Unreadable(_why_none(error)) from None
@@ -237,8 +237,8 @@ def _features(schema: pa.Schema) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _first(schema: pa.Schema, names: tuple[str, ...], *kinds: Any) -> str | None:
-    known = (name for name in names if name in schema.names)
+def _first(schema: pa.Schema, wanted: tuple[str, ...], *kinds: Any) -> str | None:
+    known = (name for name in wanted if name in schema.names)
     return next((n for n in known if any(is_a(schema.field(n).type) for is_a in kinds)), None)
 
 
@@ -266,6 +266,12 @@ def _lengths(values: pa.Array) -> list[int | None]:
     import pyarrow.compute as pc
 
     return pc.binary_length(values).to_pylist()
+
+
+def _name(text: Any, row: int) -> str:
+    """What a row is called: by its path, unless that cannot be a member's name, as a URL cannot."""
+    clean = names.cleaned(str(text).lstrip("/")) if text else None
+    return clean if isinstance(clean, str) else f"{row:07d}"
 
 
 def _label(value: Any, labels: tuple[str, ...]) -> str | None:

@@ -177,7 +177,7 @@ def _linked(info: tarfile.TarInfo, link: Member, known: dict[str, Member]) -> Me
 
 
 def _within(member: Member, size: int) -> Member:
-    """What is cut is told apart, so that its neighbours can be read."""
+    """What is cut is marked, so that its neighbours can be read."""
     is_cut = member.offset + member.span > size
     return replace(member, failure=member.failure or _ENDS_HERE) if is_cut else member
 
