@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from conftest import silent
 from images import packed
 from s3.proxy import Answer, Lost
 
+import orchard
 from orchard.images import source
 from orchard.images.containers import files, reading
 from orchard.images.containers.places import in_reading_order
@@ -110,3 +112,42 @@ def test_bytes_in_flight_are_bounded_for_ranges_too(bucket, proxy, tmp_path, mon
     assert len(proxy.count("GET", under="shards/")) <= 1
     assert sum(proxy.count("GET", under="shards/").values()) <= 5
     assert len(list(contents)) == 199
+
+
+def test_packing_into_a_bucket_sends_what_is_new(bucket, proxy, tmp_path, monkeypatch):
+    monkeypatch.setattr("orchard.packing.writing.MEGABYTE", 20_000)
+    members = packed.pictures(20)
+    for name, data in members.items():
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(data)
+
+    def pack():
+        proxy.log.clear()
+        config = orchard.PackConfig(
+            sources=(str(tmp_path / "in"),),
+            output=bucket.url("shards"),
+            shard_size=1,
+            endpoint_url=proxy.endpoint,
+            region="us-east-1",
+        )
+        return orchard.pack(config, silent())
+
+    first = pack()
+    assert first.n_images == 40
+    assert sum(proxy.count("PUT").values()) == first.n_shards > 1
+    listing = bucket.list("shards")
+    assert {path.split("!/in/")[1] for path in listing.images["path"].to_pylist()} == set(members)
+    assert list(source.fetch(listing.images, bucket.storage)) == list(members.values())
+    again = pack()
+    assert (again.written, sum(proxy.count("PUT").values())) == ((), 0)
+    assert sum(proxy.count("GET", under="shards/").values()) == first.n_shards, "an index each"
+    assert not proxy.count("HEAD")
+    (tmp_path / "in" / "apple" / "new.jpg").write_bytes(packed.jpeg(70))
+    assert pack().written == (first.n_shards,)
+
+    proxy.log.clear()
+    from_bucket = orchard.PackConfig(
+        sources=(bucket.url("shards"),), output=str(tmp_path / "again"),
+        endpoint_url=proxy.endpoint, region="us-east-1",
+    )  # fmt: skip
+    assert orchard.pack(from_bucket, silent()).n_images == 41

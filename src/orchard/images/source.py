@@ -116,7 +116,7 @@ class Selection:
         whole = {absolute(source).rstrip("/") for source in sources}
         return expected
 
-    def inside(self) -> inside.Rule:
+    def rule(self) -> inside.Rule:
         """The same of members of containers."""
         column = _label_column(self.label)
         says = column is not None or self.label == "parent"
@@ -170,7 +170,7 @@ def list_images(
     results.refuse(sources)
     outside = (c for path, c in sorted(containers.items()) if not results.holds(path))
     members = []
-    for held in inside.hold(outside, selection.inside(), storage or DEFAULT, memory):
+    for held in inside.hold(outside, selection.rule(), storage or DEFAULT, memory):
         members.append(held.images)
         failures |= held.failures
     images = merged(images, members)

@@ -32,7 +32,7 @@ def differing(listing: Listing, rows: pa.Table, config: RunConfig) -> pa.Table:
 def _of_unlisted(rows: pa.Table, config: RunConfig) -> pa.Table:
     selection = Selection.of(config)
     expected = selection.expects(config.sources)
-    says_labels = selection.inside().says_labels
+    says_labels = selection.rule().says_labels
     found = {}
     for path, label in zip(rows["path"].to_pylist(), rows["label"].to_pylist(), strict=True):
         if says_labels and names.is_member(path):
