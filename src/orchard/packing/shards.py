@@ -58,7 +58,8 @@ def present(root: str, storage: Storage) -> list[Shard]:
     """The shards that are there. Raises SourceError for a file of such a name that is none."""
     found = {}
     for container in _listed(root, storage):
-        if matched := _NAME.fullmatch(container.path.rpartition("/")[2]):
+        folder, _, name = container.path.rpartition("/")
+        if folder == root and (matched := _NAME.fullmatch(name)):
             found[int(matched[1])] = container
     return [Shard(number, _members(box, storage)) for number, box in sorted(found.items())]
 
