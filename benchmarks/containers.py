@@ -45,7 +45,7 @@ def write(folder: Path, n: int) -> None:
 def measured(source: str, storage: Storage) -> tuple[int, int, float, float]:
     """Images, bytes read, seconds to list and to read them in the tasks of SLOTS slots."""
     started = time.perf_counter()
-    images = list_images((source,), storage=storage).images
+    images = list_images((source,), storage=storage).placed
     listed = time.perf_counter()
     tasks = cut(in_reading_order(images), SLOTS)
 

@@ -350,7 +350,7 @@ def test_archives_are_uploaded_whole_and_read_by_ranges(tmp_path: Any) -> None:
         for number in range(100):
             archive.addfile(tarfile.TarInfo(f"{number}.jpg"))
     assert local.measure_folders((str(tmp_path),), "eu-west-3") == (100, 0, 1)
-    images = list_images((str(tmp_path),)).images
+    images = list_images((str(tmp_path),)).placed
     assert n_requests(images, RANGE_BYTES) == 1
 
 
@@ -366,7 +366,8 @@ def test_images_that_lie_in_a_bucket_are_estimated_without_an_upload(
     for source, (n_local, n_distant) in kinds.items():
         paths = [f"{photos}/{i}.png" for i in range(n_local)]
         paths += [f"s3://photos/a/{i}.png" for i in range(n_distant)]
-        images = SimpleNamespace(images=pa.table({"path": paths, "size": [1000] * 3}))
+        table = pa.table({"path": paths, "size": [1000] * 3})
+        images = SimpleNamespace(images=table, placed=table)
         monkeypatch.setattr(local, "list_images", lambda *_, **__: images)  # noqa: B023
         monkeypatch.setattr(regions, "check_bucket", lambda *_: "eu-west-3")
         assert local.measure_folders((source,), "eu-west-3") == (3, 3000, n_local)

@@ -29,7 +29,7 @@ def listed(path, **selection):
 
 def read(listing):
     """What `fetch` gives of each image of a listing, by path."""
-    images = in_reading_order(listing.images)
+    images = in_reading_order(listing.placed)
     return dict(zip(images["path"].to_pylist(), source.fetch(images), strict=True))
 
 
@@ -74,6 +74,13 @@ def test_a_member_is_read_by_its_path_alone(tmp_path, name):
     ]
     assert source.read(f"{path}!/plum/02.jpg") == files["plum/02.jpg"]
     assert source.read(f"{path}!/plum/nothing.jpg").reason is Reason.VANISHED
+
+
+def test_a_path_alone_is_of_the_archive_as_it_is_now(tmp_path):
+    path = packed.write(tmp_path / "a.tar", {"a.jpg": b"one"})
+    assert source.read(f"{path}!/a.jpg") == b"one"
+    packed.write(path, {"before.jpg": b"x" * 5000, "a.jpg": b"two"})
+    assert source.read(f"{path}!/a.jpg") == b"two"
 
 
 def test_files_and_members_are_listed_side_by_side(tmp_path):
@@ -413,7 +420,7 @@ def test_neighbours_share_a_range_and_strangers_do_not(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "RANGE_BYTES", 200_000)
     files = {f"{n:03d}.jpg": bytes([n]) * 10_000 for n in range(100)}
     path = packed.tar(tmp_path / "a.tar", files)
-    images = in_reading_order(listed(path).images)
+    images = in_reading_order(listed(path).placed)
     rows = reading.places(images, source.DEFAULT)
     n_whole = len(list(reading.jobs(rows, source.DEFAULT, 10**9)))
     assert n_whole == -(-100 // (200_000 // 10_752))
@@ -428,7 +435,7 @@ def test_a_stream_is_not_read_far_ahead_of_who_takes_it(tmp_path, monkeypatch):
     path = packed.tar(tmp_path / "a.tar.gz", files, "w:gz")
     content = reading.tars._content
     monkeypatch.setattr(reading.tars, "_content", lambda *a: taken.append(1) or content(*a))
-    contents = source.fetch(listed(path).images)
+    contents = source.fetch(listed(path).placed)
     first = [next(contents) for _ in range(10)]
     assert all(isinstance(one, bytes) for one in first)
     assert len(taken) <= 10 + 7

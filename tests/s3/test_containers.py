@@ -31,7 +31,7 @@ def test_every_member_in_a_bucket_has_its_bytes(bucket, tmp_path, name):
     upload(bucket, packed.write(tmp_path / name, members))
     listing = bucket.list("shards")
     assert not listing.failures
-    assert fetched(bucket, listing.images) == members
+    assert fetched(bucket, listing.placed) == members
     assert fetched(bucket, listing.images.select(["path", "size"])) == members
     alone = bucket.list(f"shards/{name}").images
     assert alone["path"].to_pylist() == listing.images["path"].to_pylist()
@@ -54,14 +54,14 @@ def test_many_images_take_few_requests(bucket, proxy, tmp_path, name, at_most):
     upload(bucket, path)
     proxy.log.clear()
     listing = bucket.list("shards")
-    assert fetched(bucket, listing.images) == members
+    assert fetched(bucket, listing.placed) == members
     assert len(proxy.log) <= at_most, [str(request) for request in proxy.log]
 
 
 def test_a_shard_that_changes_in_between_gives_no_wrong_bytes(bucket, tmp_path):
     for name in ("a.tar", "a.zip", "a.tar.gz", "a.parquet"):
         upload(bucket, packed.write(tmp_path / name, packed.pictures()))
-    images = bucket.list("shards").images
+    images = bucket.list("shards").placed
     for name in ("a.tar", "a.zip", "a.tar.gz", "a.parquet"):
         upload(bucket, packed.write(tmp_path / name, {"other/1.jpg": packed.jpeg(77)}))
     found = list(source.fetch(in_reading_order(images), bucket.storage))
@@ -71,7 +71,7 @@ def test_a_shard_that_changes_in_between_gives_no_wrong_bytes(bucket, tmp_path):
 def test_a_lost_range_is_asked_for_again(bucket, proxy, tmp_path, quick):
     members = packed.pictures()
     upload(bucket, packed.write(tmp_path / "a.tar", members))
-    images = bucket.list("shards").images
+    images = bucket.list("shards").placed
     lost = []
 
     def once(request):
@@ -104,7 +104,7 @@ def test_bytes_in_flight_are_bounded_for_ranges_too(bucket, proxy, tmp_path, mon
     monkeypatch.setattr(files, "TAIL", 0)
     members = {f"{n:03d}.jpg": bytes([n]) * 9_000 for n in range(200)}
     upload(bucket, packed.write(tmp_path / "a.tar", members))
-    images = bucket.list("shards").images
+    images = bucket.list("shards").placed
     proxy.log.clear()
     contents = source.fetch(in_reading_order(images), bucket.storage)
     first = next(contents)

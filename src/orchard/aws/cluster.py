@@ -147,7 +147,7 @@ class Cluster:
             listing = list_images((source,), Selection.of(run))
             for path, failure in listing.failures:
                 self.reporter.warn(f"{path}: not uploaded: {failure.detail}")
-            found = sync.local_files(source, files_of(listing.images), prefix)
+            found = sync.local_files(source, files_of(listing.placed), prefix)
             upload = sync.plan(self.account, self.bucket, found, prefix, Path(source))
             if upload.n_others:
                 self.reporter.warn(
@@ -180,7 +180,7 @@ class Cluster:
         if remote:
             images = list_images(remote, Selection.of(run), Storage(region=self.account.region))
             n, size = n + images.n_listed, size + sum(images.images["size"].to_pylist())
-            gets += n_requests(images.images, RANGE_BYTES)
+            gets += n_requests(images.placed, RANGE_BYTES)
         missing = sum(len(upload.missing) for upload, _ in uploads)
         work = Workload(n, size, uploads=missing, gets=gets)
         if rate is not None:

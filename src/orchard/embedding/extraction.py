@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from orchard.images.apart import decoder_of_thread
-from orchard.images.containers.places import with_sizes
+from orchard.images.containers.places import as_read
 from orchard.images.decode import Pixels
 from orchard.images.source import fetch
 from orchard.model import Embedder, Model
@@ -83,7 +83,7 @@ def extract(
                 mean = embedder.mean(np.stack([one.views for one in pixels]))
                 vectors[stop - len(pixels) : stop] = mean
         start += len(batch)
-    images = with_sizes(images, sizes)
+    images = as_read(images, sizes)
     features = _feature_rows(images, good, vectors[: len(good.indices)], fingerprint, run_id)
     return Extraction(features, _error_rows(images, bad, run_id), seconds)
 

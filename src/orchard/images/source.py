@@ -28,7 +28,7 @@ from orchard.errors import SourceError
 from orchard.images import local, objects
 from orchard.images.containers import listing as inside
 from orchard.images.containers import names, reading
-from orchard.images.containers.places import merged
+from orchard.images.containers.places import merged, placed
 from orchard.images.containers.reading import Job, Place
 from orchard.images.containers.remembered import Memory
 from orchard.images.results import Results
@@ -46,15 +46,21 @@ MAX_PATH_BYTES = 2**31 - 1  # what offsets of Arrow's strings can tell apart
 class Listing:
     """images: LISTING rows in the order of their paths' bytes. failures: (path, Failure) of what
     could not be listed: a folder without permission, a name that is not UTF-8. left_out: results
-    of Orchard that lie among the images."""
+    of Orchard that lie among the images. places: where members of archives lie (PLACES)."""
 
     images: pa.Table
     failures: tuple[tuple[str, Failure], ...]
     left_out: tuple[str, ...] = ()
+    places: pa.Table | None = None
 
     @property
     def n_listed(self) -> int:
         return self.images.num_rows + len(self.failures)
+
+    @property
+    def placed(self) -> pa.Table:
+        """The images with the places of those in archives, for `fetch` to read them together."""
+        return placed(self.images, self.places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +179,7 @@ def list_images(
     for held in inside.hold(outside, selection.rule(), storage or DEFAULT, memory):
         members.append(held.images)
         failures |= held.failures
-    images = merged(images, members)
+    images, places = merged(images, members)
     failures = {path: found for path, found in failures.items() if not results.holds(path)}
     if not images.num_rows and not failures:
         raise SourceError(f"no image in {', '.join(sources)}{_why_none(selection)}")
@@ -181,7 +187,7 @@ def list_images(
     if selection.limit is not None:
         images = images.slice(0, selection.limit)
         kept = kept[: selection.limit - images.num_rows]
-    return Listing(images, kept, tuple(sorted(results.found)))
+    return Listing(images, kept, tuple(sorted(results.found)), places=places)
 
 
 def absolute(source: str) -> str:

@@ -188,7 +188,7 @@ def _entries(
 def _fetched(
     config: PackConfig, listing: Listing, images: list[Image]
 ) -> Iterator[tuple[Image, bytes | Failure]]:
-    rows = listing.images.take(pa.array([image.row for image in images], pa.int64()))
+    rows = listing.placed.take(pa.array([image.row for image in images], pa.int64()))
     yield from zip(images, fetch(rows, config.storage), strict=True)
 
 

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,6 @@ import pyarrow as pa
 from orchard.embedding.extraction import listing_errors
 from orchard.embedding.fingerprint import EmbeddingIdentity
 from orchard.errors import CountsError, DamagedError, OrchardError, TooManyErrors
-from orchard.images.containers.places import in_reading_order
 from orchard.images.source import Listing
 from orchard.machine import available_cores, own_peak_memory, peak_memory
 from orchard.model import Model
@@ -156,7 +155,7 @@ def embed(
         hands,
         source,
         run.output,
-        cut(in_reading_order(plan.images), hands.slots),
+        cut(plan.in_reading_order, hands.slots),
         fingerprint=identity.fingerprint,
         run_id=run.log.run_id,
         scaled=run.config.is_scaled,
@@ -225,9 +224,10 @@ def _without_erased(run: Run, listing: Listing) -> tuple[Listing, int]:
     if not suppression.hashes:
         return listing, 0
     failing = [path for path, _ in listing.failures]
-    left = Listing(
-        listing.images.filter(suppression.allowed(listing.images["path"].to_pylist())),
-        tuple(compress(listing.failures, suppression.allowed(failing).to_pylist())),
+    left = replace(
+        listing,
+        images=listing.images.filter(suppression.allowed(listing.images["path"].to_pylist())),
+        failures=tuple(compress(listing.failures, suppression.allowed(failing).to_pylist())),
     )
     return left, listing.n_listed - left.n_listed
 

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from orchard.images.containers import names, sidecars, tables, tars, zips
-from orchard.images.containers.files import TAIL, Container, Unreadable, of_path, opened
+from orchard.images.containers.files import TAIL, Container, Unreadable, opened
 from orchard.images.containers.members import DUPLICATE, Contents, Known, Member
 from orchard.images.containers.places import PLACED
 from orchard.images.containers.remembered import Memory
@@ -121,13 +121,10 @@ def _recalled(
     return known
 
 
-def placed(path: str, storage: Storage) -> dict[str, tuple[Container, Member]]:
-    """The members of the container at a path as it is now, by their paths. Raises Unreadable."""
-    kind = names.kind_of(path)
-    assert kind is not None
-    container = of_path(path, kind, storage)
+def members_of(container: Container, storage: Storage) -> dict[str, Member]:
+    """The images of a container, by their paths. Raises Unreadable."""
     return {
-        f"{path}{names.SEPARATOR}{name}": (container, member)
+        f"{container.path}{names.SEPARATOR}{name}": member
         for name, _, member in read(container, storage).rows
         if member.failure is None and name == member.name
     }
