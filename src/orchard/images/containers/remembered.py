@@ -92,8 +92,10 @@ def unpacked(data: bytes | None) -> Known | None:
         said = table.schema.metadata or {}
         table = table.cast(_ROWS)
         rows = [
-            (row, label, Member(*member, _failure(reason, why)))
-            for row, label, *member, reason, why in zip(*table.to_pydict().values(), strict=True)
+            (row, label, Member(name, size, modified, key, at, span, detail, _failure(reason, why)))
+            for row, label, name, size, modified, key, at, span, detail, reason, why in zip(
+                *table.to_pydict().values(), strict=True
+            )
         ]
         failure = _failure(said[b"reason"].decode(), said[b"why"].decode()) if said else None
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError):
