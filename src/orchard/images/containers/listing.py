@@ -9,12 +9,13 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
+from orchard.errors import OrchardError
 from orchard.images.containers import names, sidecars, tables, tars, zips
 from orchard.images.containers.files import TAIL, Container, Unreadable, opened
 from orchard.images.containers.members import DUPLICATE, Contents, Known, Member
 from orchard.images.containers.places import PLACED
 from orchard.images.containers.remembered import Memory
-from orchard.records import Failure, Found
+from orchard.records import Failure, Found, Reason
 from orchard.storage import Storage
 
 AT_ONCE = 8  # containers
@@ -94,7 +95,17 @@ def held(
 
 
 def read(container: Container, storage: Storage, column: str | None = None) -> Known:
-    """Raises Unreadable."""
+    """Raises Unreadable, and ConfigError for a label column that a table has not."""
+    try:
+        return _read(container, storage, column)
+    except (Unreadable, OrchardError):
+        raise
+    except Exception as error:  # what parsers raise on damaged files has no bounds
+        why = str(error).partition("\n")[0] or type(error).__name__
+        raise Unreadable(Failure(Reason.CORRUPT, f"the archive is damaged: {why}")) from None
+
+
+def _read(container: Container, storage: Storage, column: str | None) -> Known:
     with opened(container, storage, _tail(container.kind)) as file:
         if container.kind == names.TABLE:
             found, labels = tables.read_table(file, container.path, column)

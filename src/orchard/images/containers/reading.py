@@ -219,7 +219,7 @@ def _of_container(
             done += 1
     except Unreadable as error:
         failure = error.failure
-    except (*tars.BROKEN, pa.ArrowException) as error:
+    except Exception as error:  # what parsers raise on damaged files has no bounds
         failure = Failure(Reason.CORRUPT, str(error).partition("\n")[0])
     yield from [failure] * (len(rows) - done)
 

@@ -147,9 +147,10 @@ class _Arrow(_Table):
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         if self._file is None:
-            yield from self._stream
+            yield from map(_whole, self._stream)
         else:
-            yield from map(self._file.get_batch, range(self._file.num_record_batches))
+            numbers = range(self._file.num_record_batches)
+            yield from map(_whole, map(self._file.get_batch, numbers))
 
     def first(self, group: int) -> int:
         while len(self._starts) <= group:
@@ -174,11 +175,18 @@ class _Arrow(_Table):
     def _batch(self, group: int) -> pa.RecordBatch:
         """Of a stream, only what lies ahead, or was read last."""
         if self._file is not None:
-            return self._file.get_batch(group)
+            return _whole(self._file.get_batch(group))
         while self._ahead <= group:
-            self._last = self._stream.read_next_batch()
+            self._last = _whole(self._stream.read_next_batch())
             self._ahead += 1
         return self._last
+
+
+def _whole(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """A batch whose offsets lie in its buffers: Arrow takes them as they come, and a damaged one
+    would end the process. Raises ArrowInvalid."""
+    batch.validate(full=True)
+    return batch
 
 
 def _columns(schema: pa.Schema, label: str | None, where: str) -> Columns:
