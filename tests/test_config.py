@@ -56,9 +56,10 @@ def config(**settings: Any) -> RunConfig:
         ({"label": "(["}, "--label ([: not a regular expression: "),
         (
             {"label": r"\d+"},
-            r"--label \d+: expected parent, none, or a regular expression with a group, such as "
-            r"'/([^/]+)_\d+\.jpg$'",
+            r"--label \d+: expected parent, none, column:NAME, or a regular expression with a "
+            r"group, such as '/([^/]+)_\d+\.jpg$'",
         ),
+        ({"label": "column:"}, "--label column:: expected the name of a column"),
         (
             {"max_errors": "few"},
             "--max-errors few: expected a number of images such as 10, or a share such as 5%",
