@@ -59,6 +59,7 @@ def config(**settings: Any) -> RunConfig:
             r"--label \d+: expected parent, none, column:NAME, or a regular expression with a "
             r"group, such as '/([^/]+)_\d+\.jpg$'",
         ),
+        ({"label": "column:"}, "--label column:: expected the name of a column"),
         (
             {"max_errors": "few"},
             "--max-errors few: expected a number of images such as 10, or a share such as 5%",

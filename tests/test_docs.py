@@ -21,6 +21,7 @@ from tests.test_readme import BLOCK, here
 PAGES = (
     "tutorial.md",
     "how-to/own-folder.md",
+    "how-to/archives.md",
     "how-to/notebook.md",
     "how-to/other-networks.md",
     "how-to/pyspark-ml.md",

@@ -47,10 +47,13 @@ def loaded_by(code: str, names: tuple[str, ...]) -> set[str]:
 def test_the_public_names_are_these() -> None:
     assert orchard.__all__ == [
         "OrchardError",
+        "PackConfig",
+        "Packed",
         "Result",
         "RunConfig",
         "__version__",
         "open",
+        "pack",
         "run",
         "start_spark",
     ]

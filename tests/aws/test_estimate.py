@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
@@ -21,11 +22,21 @@ from orchard.aws.account import Account
 from orchard.aws.price_list import refresh
 from orchard.aws.words import estimate_tables
 from orchard.cloud import regions
-from orchard.cloud.estimate import Workload, estimate, guard, hourly, slots
+from orchard.cloud.estimate import (
+    RANGE_BYTES,
+    Workload,
+    cheaper,
+    estimate,
+    guard,
+    hourly,
+    slots,
+)
 from orchard.cloud.prices import Prices, stale
 from orchard.cloud.regions import OUTSIDE, REGIONS, check_bucket, check_region
 from orchard.cloud.settings import ClusterConfig
 from orchard.errors import ConfigError
+from orchard.images.containers.places import n_requests
+from orchard.images.source import list_images
 from orchard.model.weights import cache_dir
 
 FRUITS = Workload(23_619, 100_000_000)
@@ -306,6 +317,43 @@ def test_where_puts_are_most_of_the_price_it_is_said_with_what_helps_today() -> 
     assert not any("PUT" in item.name for item in in_a_bucket.items)
 
 
+def test_both_ways_of_uploading_are_shown_and_the_cheaper_one_is_taken(tmp_path: Any) -> None:
+    prices = Prices.of("eu-west-3")
+    million = Workload(1_000_000, 5_000_000_000, uploads=1_000_000)
+    packed = cheaper(million, prices)
+    assert packed.packs
+    assert packed.uploads == 58
+    assert packed.n_gets < 1_000
+    found = estimate(config(), packed, prices)
+    assert [(way.name, way.puts, way.is_taken) for way in found.ways] == [
+        ("as single files", 1_000_000, False), ("packed into shards", 58, True)
+    ]  # fmt: skip
+    single, shards = (way.usd[0] for way in found.ways)
+    assert single == pytest.approx(5.3 + 0.42, abs=0.1)
+    assert shards < 0.002
+    assert not found.puts_dominate
+    few = Workload(5_000, 25_000_000, uploads=5_000)
+    assert cheaper(few, prices) is few, "nobody wants to wait for less than five cents"
+    shown = estimate(config(), few, prices)
+    assert [way.is_taken for way in shown.ways] == [True, False]
+    for number in range(3):
+        (tmp_path / f"{number}.jpg").write_bytes(b"x")
+    text = " ".join(
+        orchard("cluster", "estimate", tmp_path, "--region", "eu-west-3").stdout.split()
+    )
+    assert "as single files (this estimate)" in text
+    assert "packed into shards" in text
+
+
+def test_archives_are_uploaded_whole_and_read_by_ranges(tmp_path: Any) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for number in range(100):
+            archive.addfile(tarfile.TarInfo(f"{number}.jpg"))
+    assert local.measure_folders((str(tmp_path),), "eu-west-3") == (100, 0, 1)
+    images = list_images((str(tmp_path),)).placed
+    assert n_requests(images, RANGE_BYTES) == 1
+
+
 def test_what_costs_something_is_never_shown_as_nothing() -> None:
     assert words._euros(0.0, 0.00002, 0.004, 1.5) == ["0.00", "< 0.0001", "0.0040", "1.50"]
 
@@ -318,7 +366,8 @@ def test_images_that_lie_in_a_bucket_are_estimated_without_an_upload(
     for source, (n_local, n_distant) in kinds.items():
         paths = [f"{photos}/{i}.png" for i in range(n_local)]
         paths += [f"s3://photos/a/{i}.png" for i in range(n_distant)]
-        images = SimpleNamespace(images=pa.table({"path": paths, "size": [1000] * 3}))
+        table = pa.table({"path": paths, "size": [1000] * 3})
+        images = SimpleNamespace(images=table, placed=table)
         monkeypatch.setattr(local, "list_images", lambda *_, **__: images)  # noqa: B023
         monkeypatch.setattr(regions, "check_bucket", lambda *_: "eu-west-3")
         assert local.measure_folders((source,), "eu-west-3") == (3, 3000, n_local)

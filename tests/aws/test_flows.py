@@ -301,6 +301,26 @@ def test_an_interrupted_upload_is_gone_on_with(
     assert 0 < len(upload.missing) < 40
 
 
+def test_archives_are_uploaded_as_they_are(cluster: Cluster, photos: Path, tmp_path: Path) -> None:
+    shutil.make_archive(str(tmp_path / "whole"), "zip", photos)
+    source = shutil.copytree(photos / "plum", tmp_path / "mixed" / "plum").parent
+    shutil.copy(tmp_path / "whole.zip", source / "inner.zip")
+    cluster.deploy()
+    alone = run_of(tmp_path / "whole.zip")
+    ((upload, key),) = cluster.plan_upload(alone)
+    assert (key, upload.n_files, upload.n_listed) == ("images/whole.zip", 1, 40)
+    cluster.upload_images([(upload, key)])
+    assert cluster.distant(alone).sources == (f"s3://{BUCKET}/images/whole.zip",)
+    uploads = cluster.plan_upload(run_of(source))
+    assert cluster.workload(run_of(source), uploads, None).n_images == 50
+    cluster.upload_images(uploads)
+    stored = [name for name in keys(BUCKET) if name.startswith("images/")]
+    assert sorted(stored) == sorted(
+        ["images/whole.zip", "images/mixed/inner.zip"]
+        + [f"images/mixed/plum/{n}.png" for n in range(10)]
+    )
+
+
 def test_two_files_of_one_key_are_refused(account: Account, tmp_path: Path) -> None:
     file = sync.File(tmp_path, "images/a", 1)
     with pytest.raises(SourceError, match="two files would be s3://b/images/"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,10 @@ from orchard.aws.cluster import Cluster
 from orchard.aws.job import JobReporter
 from orchard.aws.launch import Launch, State
 from orchard.aws.serverless import Serverless
+from orchard.cloud import estimate
+from orchard.storage import Storage
 from orchard.store.output import Output
+from orchard.store.tables import Tables
 
 
 @pytest.fixture
@@ -104,6 +108,41 @@ def test_run_tells_the_whole_story(
     status = orchard("cluster", "status", "--region", REGION)
     assert "SUCCESS" in status.output
     assert "40 of 40 images, 0 errors" in status.output
+
+
+def test_a_folder_is_packed_where_that_is_cheaper(
+    server: None,
+    executed: list[int],
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(estimate, "PACKING_SAVES", 0.0)
+    output = tmp_path / "result"
+    shown = orchard("cluster", "run", photos, output, "--region", REGION, "--yes", *SMALL)
+    assert shown.exit_code == 0, shown.output
+    story = " ".join(shown.output.split())
+    assert "packed into shards (this estimate)" in story
+    assert (
+        f"packed into shards of about 100 MB in s3://{BUCKET}/images/{photos.name}.shards" in story
+    )
+    assert "embedding: 40/40 images" in story
+    uploaded = [key for key in keys(BUCKET) if key.startswith("images/")]
+    assert uploaded == [f"images/{photos.name}.shards/shard-000000.tar"]
+    features = Output.at(f"s3://{BUCKET}/results/result", Storage(region=REGION))
+    rows = Tables(features).read("features", ["path", "label"]).to_pylist()
+    assert {row["label"] for row in rows} == {"apple", "lemon", "plum", "sweet pepper"}
+    assert all("/shard-000000.tar!/" in row["path"] for row in rows)
+
+    (photos_more := tmp_path / photos.name).mkdir()
+    shutil.copytree(photos, photos_more, dirs_exist_ok=True)
+    shutil.copy(photos / "apple" / "0.png", photos_more / "apple" / "new.png")
+    monkeypatch.setattr(estimate, "PACKING_SAVES", 9e9)
+    executed.clear()
+    again = orchard("cluster", "run", photos_more, output, "--region", REGION, "--yes", *SMALL)
+    assert again.exit_code == 0, again.output
+    assert "41 in 2 shards, 1 sent now" in again.output, "shards that are there are continued"
+    assert "embedding: 1/1 images" in again.output
 
 
 def test_a_run_that_fails_is_one_line_with_the_reason(

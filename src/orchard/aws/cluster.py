@@ -27,14 +27,14 @@ from orchard.aws.job import DESCRIPTION, MAIN, WEIGHTS, describe
 from orchard.aws.launch import Launch
 from orchard.aws.named_images import Named
 from orchard.aws.run_job_flow import SCRIPTS, script_key
-from orchard.cloud.estimate import CloudEstimate, Workload, estimate, guard
+from orchard.cloud.estimate import RANGE_BYTES, CloudEstimate, Workload, estimate, guard
 from orchard.cloud.prices import Prices
 from orchard.cloud.regions import bucket_of
 from orchard.cloud.settings import ClusterConfig
 from orchard.config import RunConfig
 from orchard.errors import ConfigError
 from orchard.images.containers import names
-from orchard.images.containers.places import files_of
+from orchard.images.containers.places import files_of, n_requests
 from orchard.images.source import Selection, list_images
 from orchard.progress import Reporter
 from orchard.storage import Storage, is_remote
@@ -140,14 +140,15 @@ class Cluster:
             if is_remote(source):
                 continue
             if Path(source).is_file() and names.kind_of(source):
-                plans.append(self._archive_upload(Path(source)))
+                plans.append(self._archive_upload(Path(source), run))
                 continue
             if not Path(source).is_dir():
                 raise ConfigError(
                     f"SOURCE {source}: on a cluster expected a folder, an archive or s3://…"
                 )
             prefix = f"{IMAGES}{Path(source).resolve().name}/"
-            found = sync.local_files(source, self._paths_below(source, run), prefix)
+            paths, n_images = self._paths_below(source, run)
+            found = sync.local_files(source, paths, prefix)
             upload = sync.plan(self.account, self.bucket, found, prefix, Path(source))
             if upload.n_others:
                 self.reporter.warn(
@@ -155,25 +156,30 @@ class Cluster:
                     "does not: they will be part of the run; delete them there, or rename the "
                     "folder"
                 )
+            upload = replace(upload, n_images=n_images)
             client, prices = self.account.client("s3"), Prices.of(self.config.region)
             plans.append(packed.chosen(client, run, (upload, prefix), prices))
         if len({prefix for _, prefix in plans}) < len(plans):
             raise ConfigError("two SOURCE folders have the same name; rename one of them")
         return plans
 
-    def _archive_upload(self, path: Path) -> tuple[sync.Upload, str]:
+    def _archive_upload(self, path: Path, run: RunConfig) -> tuple[sync.Upload, str]:
         key = f"{IMAGES}{path.resolve().name}"
+        n_images = list_images((str(path),), Selection.of(run)).n_listed
         file = sync.File(path, key, path.stat().st_size)
-        return sync.plan(self.account, self.bucket, [file], key, path.parent), key
+        upload = sync.plan(self.account, self.bucket, [file], key, path.parent)
+        return replace(upload, n_images=n_images), key
 
-    def _paths_below(self, source: str, run: RunConfig) -> list[str]:
-        """The images of a local SOURCE, those alone that a manifest names, if there is one."""
+    def _paths_below(self, source: str, run: RunConfig) -> tuple[list[str], int]:
+        """The files of a local SOURCE, those alone that a manifest names, if there is one, and how
+        many images are in them."""
         if run.manifest:
-            return self._named(run).present_here()
+            paths = self._named(run).present_here()
+            return paths, len(paths)
         listing = list_images((source,), Selection.of(run))
         for path, failure in listing.failures:
             self.reporter.warn(f"{path}: not uploaded: {failure.detail}")
-        return files_of(listing.images)
+        return files_of(listing.placed), listing.images.num_rows
 
     def _named(self, run: RunConfig) -> Named:
         storage = Storage(region=self.account.region)
@@ -183,8 +189,9 @@ class Cluster:
         self, run: RunConfig, uploads: list[tuple[sync.Upload, str]], rate: float | None
     ) -> Workload:
         """How much there is to embed. rate: images/s of one slot, where it was measured."""
-        n = sum(upload.n_files for upload, _ in uploads)
+        n = sum(upload.n_listed for upload, _ in uploads)
         size = sum(upload.n_bytes for upload, _ in uploads)
+        gets = n
         remote = tuple(url for url in run.sources if is_remote(url))
         if run.manifest:
             more = self._named(run).measured(Storage(region=self.account.region))
@@ -192,8 +199,9 @@ class Cluster:
         elif remote:
             images = list_images(remote, Selection.of(run), Storage(region=self.account.region))
             n, size = n + images.n_listed, size + sum(images.images["size"].to_pylist())
+            gets += n_requests(images.placed, RANGE_BYTES)
         missing = sum(len(upload.missing) for upload, _ in uploads)
-        work = Workload(n, size, uploads=missing)
+        work = Workload(n, size, uploads=missing, gets=gets)
         if rate is not None:
             work = replace(work, images_per_second=rate, is_measured=True)
         return work.packed() if any(upload.packs for upload, _ in uploads) else work

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchard.config import RunConfig
-from orchard.images.containers.places import files_of, has_places
+from orchard.images.containers.places import files_of
 from orchard.images.source import list_images
 from orchard.model import load_model
 from orchard.pipeline.timing import Estimate
@@ -22,11 +22,9 @@ def measure_folders(sources: tuple[str, ...], region: str) -> tuple[int, int, in
         s3 = Account(region).client("s3")
         for source in filter(is_remote, sources):
             check_bucket(s3, source)
-    images = list_images(sources, storage=Storage(region=region)).images
-    if has_places(images):  # archives are uploaded whole
-        local = [path for path in files_of(images) if not is_remote(path)]
-        return images.num_rows, sum(images["size"].to_pylist()), len(local)
-    n_local = sum(not is_remote(path) for path in images["path"].to_pylist())
+    listing = list_images(sources, storage=Storage(region=region))
+    images = listing.images
+    n_local = sum(not is_remote(path) for path in files_of(listing.placed))  # archives are whole
     return images.num_rows, sum(images["size"].to_pylist()), n_local
 
 

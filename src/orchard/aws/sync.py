@@ -29,7 +29,7 @@ class Upload:
     """The files that are not in the bucket as they are here, and how many there are in all.
 
     n_others: objects below the same prefix that are no files here. folder: that the files lie in.
-    packs: whether they are to be packed into shards.
+    packs: whether they are to be packed into shards. n_images: in them, which may be archives.
     """
 
     bucket: str
@@ -39,6 +39,11 @@ class Upload:
     n_others: int = 0
     folder: Path | None = None
     packs: bool = False
+    n_images: int | None = None
+
+    @property
+    def n_listed(self) -> int:
+        return self.n_files if self.n_images is None else self.n_images
 
 
 def plan(account: Account, bucket: str, files: list[File], prefix: str, folder: Path) -> Upload:

@@ -104,7 +104,7 @@ def _contents(
     if listing is not None:
         yield from listing.failures
         paths = listing.images["path"].to_pylist()
-        yield from zip(paths, fetch(listing.images, storage), strict=True)
+        yield from zip(paths, fetch(listing.placed, storage), strict=True)
 
 
 def _read(stdin: BinaryIO) -> bytes | Failure:

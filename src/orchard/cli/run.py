@@ -177,6 +177,9 @@ def run_command(paths: tuple[str, ...], quiet: bool, **options: Any) -> None:
       report/      index.html, to be opened in a browser
       runs/        a record of each run;  explained_variance.csv
 
+    An archive (.tar, .tar.gz, .zip) or a table with a column of images (.parquet, .arrow) is read
+    like a folder, as SOURCE or inside one.
+
     \b
     Examples:
       orchard run photos result

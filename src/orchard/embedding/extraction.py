@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from orchard.embedding.pictures import Pictures, plain_of, views_of
 from orchard.images import kept_columns
 from orchard.images.apart import decoder_of_thread
-from orchard.images.containers.places import with_sizes
+from orchard.images.containers.places import as_read
 from orchard.images.decode import Pixels
 from orchard.images.reading import Reading
 from orchard.images.source import fetch
@@ -107,7 +107,7 @@ def extract(
                 stop = len(good.indices)
                 vectors[stop - len(views) : stop] = embedder.mean(np.stack(views))
         start += len(batch)
-    images = as_answered(with_sizes(images, sizes), answers)
+    images = as_answered(as_read(images, sizes), answers)
     features = _feature_rows(images, good, vectors[: len(good.indices)], fingerprint, run_id)
     errors = _error_rows(images, bad, run_id)
     return Extraction(features, errors, pictures.rows(run_id), seconds)

@@ -28,8 +28,9 @@ from orchard.errors import SourceError
 from orchard.images import local, objects, web
 from orchard.images.containers import listing as inside
 from orchard.images.containers import names, reading
-from orchard.images.containers.places import merged
+from orchard.images.containers.places import merged, placed
 from orchard.images.containers.reading import Job, Place
+from orchard.images.containers.remembered import Memory
 from orchard.images.junk import PassedOver
 from orchard.images.not_sources import check_source
 from orchard.images.results import Results
@@ -49,17 +50,23 @@ MAX_PATH_BYTES = 2**31 - 1  # what offsets of Arrow's strings can tell apart
 class Listing:
     """images: LISTING rows in the order of their paths' bytes. failures: (path, Failure) of what
     could not be listed: a folder without permission, a name that is not UTF-8. left_out: results
-    of Orchard that lie among the images. passed_over: how many of what systems leave in folders, by
-    name."""
+    of Orchard that lie among the images. places: where members of archives lie (PLACES).
+    passed_over: how many of what systems leave in folders, by name."""
 
     images: pa.Table
     failures: tuple[tuple[str, Failure], ...]
     left_out: tuple[str, ...] = ()
+    places: pa.Table | None = None
     passed_over: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def n_listed(self) -> int:
         return self.images.num_rows + len(self.failures)
+
+    @property
+    def placed(self) -> pa.Table:
+        """The images with the places of those in archives, for `fetch` to read them together."""
+        return placed(self.images, self.places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +128,7 @@ class Selection:
         whole = {absolute(source).rstrip("/") for source in sources}
         return expected
 
-    def inside(self) -> inside.Rule:
+    def rule(self) -> inside.Rule:
         """The same of members of containers."""
         column = _label_column(self.label)
         says = column is not None or self.label == "parent"
@@ -143,11 +150,13 @@ def list_images(
     sources: tuple[str, ...],
     selection: Selection | None = None,
     storage: Storage | None = None,
+    memory: Memory | None = None,
 ) -> Listing:
     """List the images in folders, files, glob patterns and buckets, each path once.
 
     The result depends on the names, never on the storage's order or the order of the sources. Links
-    are followed, a link back to a folder it lies in is not. Raises SourceError where a source does
+    are followed, a link back to a folder it lies in is not. memory: what archives held when they
+    were last listed, and still do. Raises SourceError where a source does
     not exist or cannot be listed, or nothing is left to read, ConfigError where names are not read
     as UTF-8.
     """
@@ -174,10 +183,10 @@ def list_images(
     results.refuse(sources)
     outside = (c for path, c in sorted(containers.items()) if not results.holds(path))
     members = []
-    for held in inside.hold(outside, selection.inside(), storage or DEFAULT):
+    for held in inside.hold(outside, selection.rule(), storage or DEFAULT, memory):
         members.append(held.images)
         failures |= held.failures
-    images = merged(images, members)
+    images, places = merged(images, members)
     failures = {path: found for path, found in failures.items() if not results.holds(path)}
     if not images.num_rows and not failures:
         raise SourceError(f"no image in {', '.join(sources)}{_why_none(selection)}")
@@ -188,7 +197,7 @@ def list_images(
     if selection.limit is not None:
         images = images.slice(0, selection.limit)
         kept = kept[: selection.limit - images.num_rows]
-    return Listing(images, kept, tuple(sorted(results.found)), junk.counts)
+    return Listing(images, kept, tuple(sorted(results.found)), places, junk.counts)
 
 
 def absolute(source: str) -> str:

@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from orchard.storage import Storage, is_remote, list_objects, split
 
 BLOCK = shard_index.BLOCK
 _NAME = re.compile(r"shard-(\d{6,})\.tar")
+AT_ONCE = 256_000_000  # bytes that are put by one request
 _BESIDE = ".orchard-packing-"  # before the name of a shard that is not whole yet
 
 
@@ -55,9 +56,12 @@ def room(size: int) -> int:
 
 def present(root: str, storage: Storage) -> list[Shard]:
     """The shards that are there. Raises SourceError for a file of such a name that is none."""
-    names_there = map(_NAME.fullmatch, _listed(root, storage))
-    numbers = sorted(int(found[1]) for found in names_there if found)
-    return [Shard(n, _members(f"{root}/{name_of(n)}", storage)) for n in numbers]
+    found = {}
+    for container in _listed(root, storage):
+        folder, _, name = container.path.rpartition("/")
+        if folder == root and (matched := _NAME.fullmatch(name)):
+            found[int(matched[1])] = container
+    return [Shard(number, _members(box, storage)) for number, box in sorted(found.items())]
 
 
 def write(root: str, number: int, entries: Iterable[Entry], storage: Storage) -> int:
@@ -118,28 +122,33 @@ def _replace(folder: Path, name: str, entries: Iterable[Entry]) -> int:
 def _put(url: str, entries: Iterable[Entry], storage: Storage) -> int:
     base, key = split(url)
     with tempfile.TemporaryFile() as file:
-        size = _write_into(file, entries)  # type: ignore[arg-type]
+        size = _write_into(file, entries)
         if size:
             file.seek(0)
             try:
-                obstore.put(storage.store(base), key, file.read(), use_multipart=False)
+                if size > AT_ONCE:
+                    obstore.put(storage.store(base), key, file)
+                else:
+                    obstore.put(storage.store(base), key, file.read(), use_multipart=False)
             except Exception as error:  # obstore's and the network's
                 raise TableError(f"cannot write {url}: {first_line(error)}") from error
     return size
 
 
-def _listed(root: str, storage: Storage) -> list[str]:
+def _listed(root: str, storage: Storage) -> Iterator[Container]:
     if is_remote(root):
-        below = len(split(root)[1]) + 1
-        return [found.key[below:] for found in list_objects(root, storage)]
+        base = split(root)[0]
+        for one in list_objects(root, storage):
+            yield Container(f"{base}/{one.key}", names.TAR, one.size, one.modified, one.etag)
+        return
     with suppress(FileNotFoundError):
-        return [entry.name for entry in Path(root).iterdir()]
-    return []
+        for path in Path(root).glob("shard-*.tar"):
+            yield of_path(str(path), names.TAR, storage)
 
 
-def _members(path: str, storage: Storage) -> dict[str, tuple[Member, str | None]]:
+def _members(container: Container, storage: Storage) -> dict[str, tuple[Member, str | None]]:
+    path = container.path
     try:
-        container: Container = of_path(path, names.TAR, storage)
         with opened(container, storage, TAIL) as file:
             members = shard_index.read(file, container.size)
             versions = shard_index.versions(file, container.size)

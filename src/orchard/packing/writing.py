@@ -2,7 +2,7 @@
 
 A shard whose images are all as they were is left alone, so another run after an interruption goes
 on where that one ended, and images that come later lie in shards of their own: a path in a shard
-stays, and with it the features. A shard of which an image changed or went is written anew.
+stays, and with it the features. A shard of which an image changed or went is written again.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ def _entries(
 def _fetched(
     config: PackConfig, listing: Listing, images: list[Image]
 ) -> Iterator[tuple[Image, bytes | Failure]]:
-    rows = listing.images.take(pa.array([image.row for image in images], pa.int64()))
+    rows = listing.placed.take(pa.array([image.row for image in images], pa.int64()))
     yield from zip(images, fetch(rows, config.storage), strict=True)
 
 

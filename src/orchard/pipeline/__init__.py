@@ -16,6 +16,7 @@ from orchard.pipeline.listing import listed
 from orchard.pipeline.state import Run
 from orchard.progress import Reporter
 from orchard.result import Result
+from orchard.store import listings
 
 
 def run(
@@ -36,7 +37,8 @@ def run(
     run = Run.of(config, reporter)
     places.check(config, run.output)
     with run.log.timed("list"):
-        listing = listed(run)
+        memory = listings.memory(run.output)
+        listing = listed(run, memory)
         places.say(listing.listing, run.reporter)
     with run.log.timed("load model"):
         model = networks.load(run, listing.listing)
@@ -56,6 +58,7 @@ def run(
                 reports = steps.embed(run, hands, plan, model, identity)
             with run.log.timed("commit"):
                 committed = steps.commit(run, tables, plan, reports, identity)
+                listings.keep(run.output, memory)
             chosen = fitting.choose(run, committed.tables, fitted, hands, identity, model)
             with run.log.timed("project"):
                 tables = fitting.project(run, committed, chosen, hands)

@@ -16,15 +16,16 @@ import pyarrow.compute as pc
 
 from orchard.config import RunConfig
 from orchard.errors import SourceError, TableError
-from orchard.images import kept_columns, listing_checks, manifest, web
-from orchard.images.containers import names
+from orchard.images import kept_columns, listing_checks, manifest
+from orchard.images.containers.names import is_member
+from orchard.images.containers.remembered import Memory
 from orchard.images.labels_file import LabelsFile
 from orchard.images.manifest import Entry, Manifest
 from orchard.images.source import Listing, Selection, list_images
 from orchard.images.table_file import TableFile, read_table
 from orchard.pipeline.planning import KEY
 from orchard.pipeline.state import Run
-from orchard.records import Failure, Found
+from orchard.records import Failure, Found, Reason
 from orchard.storage.web_access import is_web
 from orchard.store import contents, recorded_sources, runs, staging
 from orchard.store.tables import Tables
@@ -46,12 +47,10 @@ class Rules:
         """Where no table says anything."""
         selection = Selection.of(config)
         expects = selection.expects(config.sources)
-        may_say = selection.inside().says_labels  # an archive another label than the path does
-
-        def labels(path: str) -> bool:
-            return not (may_say and names.is_member(path)) and expects(path)
-
-        return cls(selection.label_of, labels, expects)
+        if not selection.rule().says_labels:
+            return cls(selection.label_of, expects, expects)
+        # An archive may say another label of its member than the path does.
+        return cls(selection.label_of, lambda p: not is_member(p) and expects(p), expects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class Listed:
         return rules
 
 
-def listed(run: Run) -> Listed:
+def listed(run: Run, memory: Memory | None = None) -> Listed:
     """List what the run's settings name; warnings go to its reporter.
 
     Raises SourceError and ConfigError as `list_images` does, and where a table is not as expected.
@@ -95,7 +94,9 @@ def listed(run: Run) -> Listed:
     if named:
         listing = _of_manifest(run, named)
     else:
-        listing = _without(list_images(config.sources, Selection.of(config), storage), files)
+        listing = _without(
+            list_images(config.sources, Selection.of(config), storage, memory), files
+        )
     if labels is not None:
         listing = _labelled(run, listing, labels)
     for name, file in kept.items():
@@ -140,15 +141,29 @@ def _of_manifest(run: Run, named: Manifest) -> Listing:
             failures.append((entry.path, one))
         else:
             there.append((entry, one))
+    if named.entries and not there:
+        _refuse_if_all_vanished(named, failures)
     run.log.record[RECORDED] = named.file.place
     roots = manifest.roots(entry.path for entry in named.entries)
     run.log.record[recorded_sources.FIELD] = roots
     return Listing(manifest.listing_rows(there, label_of), tuple(sorted(failures)))
 
 
+def _refuse_if_all_vanished(named: Manifest, failures: list[tuple[str, Failure]]) -> None:
+    """Raises SourceError: a disk is missing, or the paths are relative to another folder."""
+    if all(failure.reason is Reason.VANISHED for _, failure in failures):
+        raise SourceError(
+            f"none of the {len(named.entries):,} images that {named.file.place} names is there; "
+            f"the first: {named.entries[0].path}. Relative paths are taken from {named.root}; "
+            "give another folder as SOURCE"
+        )
+
+
 def _on_web(run: Run, urls: list[str]) -> list[Found | Failure | None]:
     """What servers say of images that OUTPUT has features of; of others nothing is asked before
     they are fetched: one request an image."""
+    from orchard.images import web
+
     access = run.config.storage.web
     assert access is not None, "there is a manifest"
     known = _known_on_web(run) if urls else set()

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchard.images.containers import names
+from orchard.images.containers.places import in_reading_order, placed
 from orchard.images.source import Listing
 from orchard.records import GONE, LABELS, Failure, Reason
 
@@ -49,7 +50,7 @@ class Plan:
     gone: features that move to the gone table, which then holds n_gone. twice: paths whose row in
     the gone table is stale, their features being in the features table. back: other paths that
     leave the gone table. labels: LABELS of rows whose label is another one now; n_relabelled of
-    them stay as they are otherwise.
+    them stay as they are otherwise. places: where images in archives lie (PLACES).
     """
 
     n_listed: int
@@ -72,6 +73,7 @@ class Plan:
     n_gone: int = 0
     labels: pa.Table = field(default_factory=_no_labels)
     n_relabelled: int = 0
+    places: pa.Table | None = None
 
     @property
     def changes_nothing(self) -> bool:
@@ -82,6 +84,11 @@ class Plan:
         """Whether every row stays where it is, and none comes."""
         moved = (self.recovered, self.gone, self.returned, self.twice, self.back)
         return not (self.images.num_rows or self.unlistable or self.adopted or any(map(len, moved)))
+
+    @property
+    def in_reading_order(self) -> pa.Table:
+        """The images to embed, with their places, neighbours in an archive one after the other."""
+        return in_reading_order(placed(self.images, self.places))
 
     def counts(self) -> dict[str, int]:
         return {
@@ -151,6 +158,7 @@ def make_plan(
             ]
         ).unique(),
         returned=array(images["path"].filter(returned)),
+        places=listing.places,
     )
 
 

@@ -15,7 +15,6 @@ import pyarrow as pa
 from orchard.embedding.extraction import listing_errors
 from orchard.embedding.fingerprint import EmbeddingIdentity
 from orchard.errors import CountsError, DamagedError, OrchardError, TooManyErrors
-from orchard.images.containers.places import in_reading_order
 from orchard.images.reading import Reading
 from orchard.images.source import Listing
 from orchard.images.thumbnail import share
@@ -154,7 +153,7 @@ def embed(
         hands,
         source,
         run.output,
-        cut(in_reading_order(plan.images), hands.slots),
+        cut(plan.in_reading_order, hands.slots),
         fingerprint=identity.fingerprint,
         run_id=run.log.run_id,
         reading=Reading.of(run.config),

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from orchard.errors import first_line
 from orchard.images.containers import names
-from orchard.store import galleries, models, staging, traces
+from orchard.store import galleries, listings, models, staging, traces
 from orchard.store.known import UNREADABLE, Found, Unknown, forms, look_up
 from orchard.store.output import Output
 from orchard.store.runs import new_run_id
@@ -114,6 +114,7 @@ def readmit(output: Output, paths: Iterable[str]) -> tuple[str, ...]:
             others += [] if known else [path]
         if kept_out:
             suppression.without(kept_out).save(output)
+            output.delete_folder(listings.FOLDER)  # which leave them out
     return tuple(others)
 
 

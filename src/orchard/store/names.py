@@ -12,7 +12,7 @@ from orchard.storage.results import MARKER
 TABLES = ("features", "errors", "components", "gone", "thumbnails")
 FOLDERS = (
     *TABLES, "models", "runs", "report", "export", "erasure", "privacy", "contributions",
-    "findings", "_staging",
+    "findings", "listings", "_staging",
 )  # fmt: skip
 VARIANCE_CSV, LOCK, VERSIONS = "explained_variance.csv", "_lock", "_versions.json"
 
@@ -38,6 +38,7 @@ _MADE = (
     rf"{MARKER}|{LOCK}|{VERSIONS}|{VARIANCE_CSV}",
     rf"{_TABLE}/{_LOG}",
     rf"models/pca/{_ID}/(?:model\.safetensors|(?:card|erased|projected)\.json)",
+    rf"listings/{_ID}\.arrow",
     r"models/moments\.safetensors|models/classifier/current\.json",
     rf"models/classifier/{_ID}/(?:classifier\.safetensors|network\.onnx|README\.md"
     r"|(?:card|gallery|metrics)\.json|(?:gallery|confusion)\.parquet)",

@@ -9,11 +9,13 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
+from orchard.errors import OrchardError
 from orchard.images.containers import names, sidecars, tables, tars, zips
-from orchard.images.containers.files import TAIL, Container, Unreadable, of_path, opened
-from orchard.images.containers.members import DUPLICATE, Contents, Member
+from orchard.images.containers.files import TAIL, Container, Unreadable, opened
+from orchard.images.containers.members import DUPLICATE, Contents, Known, Member
 from orchard.images.containers.places import PLACED
-from orchard.records import Failure, Found
+from orchard.images.containers.remembered import Memory
+from orchard.records import Failure, Found, Reason
 from orchard.storage import Storage
 
 AT_ONCE = 8  # containers
@@ -23,8 +25,6 @@ _READERS: dict[str, Callable[[BinaryIO, int], Contents]] = {
     names.STREAM: tars.read_stream,
     names.ZIP: zips.read_zip,
 }
-
-Row = tuple[str, str | None, Member]  # name, label where the container says one, member
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +47,41 @@ class Rule:
 
 
 def hold(
-    containers: Iterable[tuple[str, str, Found]], rule: Rule, storage: Storage
+    containers: Iterable[tuple[str, str, Found]],
+    rule: Rule,
+    storage: Storage,
+    memory: Memory | None = None,
 ) -> Iterator[Held]:
-    """The members of each container (path, path below the source, what was found), many at once."""
+    """The members of each container (path, path below the source, what was found), many at once.
+
+    memory: of containers that were listed before.
+    """
 
     def one(given: tuple[str, str, Found]) -> Held:
         path, relative, found = given
         kind = names.kind_of(path)
         assert kind is not None
-        return held(Container.of(path, kind, found), relative, rule, storage)
+        return held(Container.of(path, kind, found), relative, rule, storage, memory)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         yield from pool.map(one, containers)
 
 
-def held(container: Container, relative: str, rule: Rule, storage: Storage) -> Held:
+def held(
+    container: Container,
+    relative: str,
+    rule: Rule,
+    storage: Storage,
+    memory: Memory | None = None,
+) -> Held:
     """Never raises for what is in it."""
     try:
-        rows, failure = read(container, storage, rule.column)
+        known = _recalled(container, storage, rule.column, memory)
     except Unreadable as error:
         return Held(PLACED.empty_table(), ((container.path, error.failure),))
-    failures = [] if failure is None else [(container.path, failure)]
+    failures = [] if known.failure is None else [(container.path, known.failure)]
     kept = []
-    for name, label, member in rows:
+    for name, label, member in known.rows:
         if not rule.admits(relative, name):
             continue
         path = f"{container.path}{names.SEPARATOR}{name}"
@@ -82,33 +94,50 @@ def held(container: Container, relative: str, rule: Rule, storage: Storage) -> H
     return Held(_table(container, kept), tuple(failures))
 
 
-def read(
-    container: Container, storage: Storage, column: str | None = None
-) -> tuple[list[Row], Failure | None]:
-    """What a container holds, and what is wrong with it. Raises Unreadable."""
+def read(container: Container, storage: Storage, column: str | None = None) -> Known:
+    """Raises Unreadable, and ConfigError for a label column that a table has not."""
+    try:
+        return _read(container, storage, column)
+    except (Unreadable, OrchardError):
+        raise
+    except Exception as error:  # what parsers raise on damaged files has no bounds
+        why = str(error).partition("\n")[0] or type(error).__name__
+        raise Unreadable(Failure(Reason.CORRUPT, f"the archive is damaged: {why}")) from None
+
+
+def _read(container: Container, storage: Storage, column: str | None) -> Known:
     with opened(container, storage, _tail(container.kind)) as file:
         if container.kind == names.TABLE:
             found, labels = tables.read_table(file, container.path, column)
             rows = list(zip(found.members, labels, strict=True))
-            return [(m.name, label, m) for m, label in rows], found.failure
+            return Known([(m.name, label, m) for m, label in rows], found.failure, is_cheap=True)
         contents = _READERS[container.kind](file, container.size)
     said = sidecars.take_out(contents, column)
-    return [
+    labelled = [
         (name, said.get(sidecars.parts_of(member.name)[0]), member)
         for name, member in contents.rows()
-    ], contents.failure
+    ]
+    return Known(labelled, contents.failure, contents.is_indexed)
 
 
-def placed(path: str, storage: Storage) -> dict[str, tuple[Container, Member]]:
-    """The members of the container at a path as it is now, by their paths. Raises Unreadable."""
-    kind = names.kind_of(path)
-    assert kind is not None
-    container = of_path(path, kind, storage)
-    rows, _ = read(container, storage)
+def _recalled(
+    container: Container, storage: Storage, column: str | None, memory: Memory | None
+) -> Known:
+    if memory is None:
+        return read(container, storage, column)
+    if (known := memory.recall(container, column)) is not None:
+        return known
+    known = read(container, storage, column)
+    memory.note(container, column, known)
+    return known
+
+
+def members_of(container: Container, storage: Storage) -> dict[str, Member]:
+    """The images of a container, by their paths. Raises Unreadable."""
     return {
-        f"{path}{names.SEPARATOR}{name}": (container, member)
-        for name, _, member in rows
-        if member.failure is None and name in (member.name,)
+        f"{container.path}{names.SEPARATOR}{name}": member
+        for name, _, member in read(container, storage).rows
+        if member.failure is None and name == member.name
     }
 
 

@@ -41,12 +41,27 @@ class Member:
     data: bytes | None = None
 
 
+Row = tuple[str, str | None, Member]  # name, label where the container says one, member
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a container holds, and what is wrong with it. is_cheap: it was not read for this from
+    end to end."""
+
+    rows: list[Row]
+    failure: Failure | None
+    is_cheap: bool = False
+
+
 @dataclass(slots=True)
 class Contents:
-    """members: of a container, in its order. failure: of the container, or of a part of it."""
+    """members: of a container, in its order. failure: of the container, or of a part of it.
+    is_indexed: one place of the container tells all."""
 
     members: list[Member] = field(default_factory=list)
     failure: Failure | None = None
+    is_indexed: bool = False
 
     def rows(self) -> Iterator[tuple[str, Member]]:
         """Those that count, each under a name that no other has."""

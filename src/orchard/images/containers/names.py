@@ -25,6 +25,7 @@ _SUFFIXES = {
 }
 # Beside these, what no archive is looked into for: one inside another is refused by its name.
 _NESTED = (*_SUFFIXES, ".tar.zst", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
+_ANY = tuple(_SUFFIXES)
 _ENDS = "|".join(re.escape(suffix) for suffix in sorted(_SUFFIXES, key=len, reverse=True))
 _NAME = re.compile(rf"(?:^|/)[^/]+({_ENDS})$", re.IGNORECASE)
 _MEMBER = re.compile(rf"[^/](?:{_ENDS})!/", re.IGNORECASE)
@@ -34,6 +35,8 @@ UNSAFE = "the name of this member is absolute, or has an empty, . or .. part: pa
 
 def kind_of(path: str) -> str | None:
     """How the members of a file are reached; None where its name is not a container's."""
+    if not path[-8:].lower().endswith(_ANY):  # of a million files, nearly all end here
+        return None
     found = _NAME.search(path)
     return _SUFFIXES[found[1].lower()] if found else None
 

@@ -24,27 +24,52 @@ PLACE = pa.schema(
     ]
 )
 PLACED = pa.schema([*LISTING, *PLACE])
+PLACES = pa.schema([LISTING.field("path"), *PLACE])
 
 
 def has_places(images: pa.Table) -> bool:
     return PLACE.names[0] in images.column_names
 
 
-def merged(images: pa.Table, members: list[pa.Table]) -> pa.Table:
-    """A listing with the members of containers (PLACED), by path; as it is where there are none."""
+def merged(images: pa.Table, members: list[pa.Table]) -> tuple[pa.Table, pa.Table | None]:
+    """A listing with the members of archives (PLACED), by path, and their places (PLACES)."""
     if not members:
+        return images, None
+    found = pa.concat_tables(members)
+    rows = pa.concat_tables([images, found.select(LISTING.names)])
+    return rows.sort_by("path").combine_chunks(), found.select(PLACES.names).combine_chunks()
+
+
+def placed(images: pa.Table, places: pa.Table | None) -> pa.Table:
+    """Rows of a listing with the places of those that are members, null in others."""
+    if places is None or not places.num_rows:
         return images
-    plain = [pa.nulls(images.num_rows, field.type) for field in PLACE]
-    files = pa.table([*images.columns, *plain], schema=PLACED)
-    return pa.concat_tables([files, *members]).sort_by("path").combine_chunks()
+    at = pc.index_in(images["path"], value_set=places["path"])
+    for field in PLACE:
+        images = images.append_column(field, places[field.name].take(at))
+    return images
+
+
+def without_places(images: pa.Table) -> pa.Table:
+    return images.drop_columns(PLACE.names) if has_places(images) else images
 
 
 def files_of(images: pa.Table) -> list[str]:
-    """The files that a listing's rows lie in: archives once, and plain files."""
+    """The files that placed rows lie in: archives once, and plain files."""
     paths = images["path"]
     if has_places(images):
         paths = pc.coalesce(images["place/archive"], paths)
     return sorted(set(paths.to_pylist()))
+
+
+def n_requests(images: pa.Table, range_bytes: int) -> int:
+    """How many requests read a listing's images: one a plain file, one a range of members."""
+    if not has_places(images):
+        return images.num_rows
+    inside = images.filter(pc.is_valid(images["place/archive"]))
+    sums = inside.group_by("place/archive").aggregate([("place/span", "sum")])
+    spans = sums["place/span_sum"].to_pylist()
+    return images.num_rows - inside.num_rows + sum(-(-span // range_bytes) for span in spans)
 
 
 def in_reading_order(images: pa.Table) -> pa.Table:
@@ -58,12 +83,13 @@ def in_reading_order(images: pa.Table) -> pa.Table:
     return images.take(order)
 
 
-def with_sizes(images: pa.Table, read: list[int | None]) -> pa.Table:
-    """Rows of tables with the sizes that were read, where a listing can only guess."""
+def as_read(images: pa.Table, read: list[int | None]) -> pa.Table:
+    """Placed rows as they come into tables: without their places, and, of tables of images, with
+    the sizes that were read, which a listing can only guess."""
     if not has_places(images):
         return images
     is_guessed = pc.fill_null(pc.equal(images["place/kind"], TABLE), False)
-    size = pc.if_else(
-        is_guessed, pc.coalesce(pa.array(read, pa.int64()), images["size"]), images["size"]
-    )
-    return images.set_column(images.column_names.index("size"), LISTING.field("size"), size)
+    known = pc.coalesce(pa.array(read, pa.int64()), images["size"])
+    size = pc.if_else(is_guessed, known, images["size"])
+    at = images.column_names.index("size")
+    return without_places(images).set_column(at, LISTING.field("size"), size)

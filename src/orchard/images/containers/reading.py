@@ -18,8 +18,15 @@ from itertools import groupby
 import pyarrow as pa
 
 from orchard.images.containers import names, tables, tars, zips
-from orchard.images.containers.files import CHANGED, Container, Unreadable, opened, read_range
-from orchard.images.containers.listing import placed
+from orchard.images.containers.files import (
+    CHANGED,
+    Container,
+    Unreadable,
+    of_path,
+    opened,
+    read_range,
+)
+from orchard.images.containers.listing import members_of
 from orchard.images.containers.members import Member
 from orchard.images.containers.places import PLACE, has_places
 from orchard.records import Failure, Reason
@@ -66,23 +73,15 @@ def places(images: pa.Table, storage: Storage) -> list[Place]:
     paths = images["path"].to_pylist()
     sizes = [size or 0 for size in images["size"].to_pylist()]
     if not has_places(images):
-        return [place_of(path, size, storage) for path, size in zip(paths, sizes, strict=True)]
+        now = lru_cache(partial(_as_it_is_now, storage=storage))  # one look at each for all rows
+        return [_looked_up(p, size, storage, now) for p, size in zip(paths, sizes, strict=True)]
     told = zip(*(images[name].to_pylist() for name in PLACE.names), strict=True)
     return [_place(path, size, *row) for path, size, row in zip(paths, sizes, told, strict=True)]
 
 
 def place_of(path: str, size: int, storage: Storage) -> Place:
     """A plain file's, or a member's as its container is now."""
-    parts = names.split(path)
-    if parts is None or (not is_remote(path) and os.path.lexists(path)):
-        return Place(path, size)
-    try:
-        container, member = _known(parts[0], storage)[path]
-    except Unreadable as error:
-        return Place(path, size, failure=error.failure)
-    except KeyError:
-        return Place(path, size, failure=_NO_MEMBER)
-    return Place(path, member.size, container, member.offset, member.span, member.detail)
+    return _looked_up(path, size, storage, partial(_as_it_is_now, storage=storage))
 
 
 def jobs(rows: list[Place], storage: Storage, max_bytes: int) -> Iterator[Job]:
@@ -115,9 +114,34 @@ def read_one(place: Place, storage: Storage, max_bytes: int) -> Content:
     return _read([place], storage, max_bytes)[0]
 
 
+def _looked_up(
+    path: str, size: int, storage: Storage, now: Callable[[str], Container | Failure]
+) -> Place:
+    parts = names.split(path)
+    if parts is None or (not is_remote(path) and os.path.lexists(path)):
+        return Place(path, size)
+    container = now(parts[0])
+    try:
+        if isinstance(container, Failure):
+            raise Unreadable(container)
+        member = _known(container, storage)[path]
+    except Unreadable as error:
+        return Place(path, size, failure=error.failure)
+    except KeyError:
+        return Place(path, size, failure=_NO_MEMBER)
+    return Place(path, member.size, container, member.offset, member.span, member.detail)
+
+
+def _as_it_is_now(path: str, storage: Storage) -> Container | Failure:
+    try:
+        return of_path(path, names.kind_of(path) or names.TAR, storage)
+    except Unreadable as error:
+        return error.failure
+
+
 @lru_cache(KNOWN_CONTAINERS)
-def _known(container: str, storage: Storage) -> dict[str, tuple[Container, Member]]:
-    return placed(container, storage)
+def _known(container: Container, storage: Storage) -> dict[str, Member]:
+    return members_of(container, storage)
 
 
 def _place(
@@ -195,7 +219,7 @@ def _of_container(
             done += 1
     except Unreadable as error:
         failure = error.failure
-    except (*tars.BROKEN, pa.ArrowException) as error:
+    except Exception as error:  # what parsers raise on damaged files has no bounds
         failure = Failure(Reason.CORRUPT, str(error).partition("\n")[0])
     yield from [failure] * (len(rows) - done)
 

@@ -16,8 +16,9 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from orchard.errors import ConfigError
+from orchard.images.containers import names
 from orchard.images.containers.files import TAIL, Unreadable
-from orchard.images.containers.members import Contents, Member, refused
+from orchard.images.containers.members import Contents, Member
 from orchard.records import Failure, Reason
 
 __all__ = ["TAIL", "read_rows", "read_table"]
@@ -53,9 +54,8 @@ def read_table(file: BinaryIO, where: str, column: str | None) -> tuple[Contents
         for group, (sizes, rows) in enumerate(table.rows(chosen)):
             for name, label, size in zip(*rows, sizes, strict=True):
                 row = len(labels)
-                text = name if name else f"{row:07d}"
-                clean, failure = refused(text)
-                contents.members.append(Member(clean, size, 0, None, row, size, group, failure))
+                member = Member(_name(name, row), size, 0, None, row, size, group)
+                contents.members.append(member)
                 labels.append(_label(label, chosen.labels))
     except (pa.ArrowException, OSError, EOFError) as error:
         raise Unreadable(_why_none(error)) from None
@@ -147,9 +147,10 @@ class _Arrow(_Table):
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         if self._file is None:
-            yield from self._stream
+            yield from map(_whole, self._stream)
         else:
-            yield from map(self._file.get_batch, range(self._file.num_record_batches))
+            numbers = range(self._file.num_record_batches)
+            yield from map(_whole, map(self._file.get_batch, numbers))
 
     def first(self, group: int) -> int:
         while len(self._starts) <= group:
@@ -174,11 +175,18 @@ class _Arrow(_Table):
     def _batch(self, group: int) -> pa.RecordBatch:
         """Of a stream, only what lies ahead, or was read last."""
         if self._file is not None:
-            return self._file.get_batch(group)
+            return _whole(self._file.get_batch(group))
         while self._ahead <= group:
-            self._last = self._stream.read_next_batch()
+            self._last = _whole(self._stream.read_next_batch())
             self._ahead += 1
         return self._last
+
+
+def _whole(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """A batch whose offsets lie in its buffers: Arrow takes them as they come, and a damaged one
+    would end the process. Raises ArrowInvalid."""
+    batch.validate(full=True)
+    return batch
 
 
 def _columns(schema: pa.Schema, label: str | None, where: str) -> Columns:
@@ -238,8 +246,8 @@ def _features(schema: pa.Schema) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _first(schema: pa.Schema, names: tuple[str, ...], *kinds: Any) -> str | None:
-    known = (name for name in names if name in schema.names)
+def _first(schema: pa.Schema, wanted: tuple[str, ...], *kinds: Any) -> str | None:
+    known = (name for name in wanted if name in schema.names)
     return next((n for n in known if any(is_a(schema.field(n).type) for is_a in kinds)), None)
 
 
@@ -267,6 +275,12 @@ def _lengths(values: pa.Array) -> list[int | None]:
     import pyarrow.compute as pc
 
     return pc.binary_length(values).to_pylist()
+
+
+def _name(text: Any, row: int) -> str:
+    """What a row is called: by its path, unless that cannot be a member's name, as a URL cannot."""
+    clean = names.cleaned(str(text).lstrip("/")) if text else None
+    return clean if isinstance(clean, str) else f"{row:07d}"
 
 
 def _label(value: Any, labels: tuple[str, ...]) -> str | None:

@@ -43,7 +43,7 @@ Body = Callable[[tarfile.TarFile, tarfile.TarInfo], "tuple[str | None, bytes | N
 def read_tar(file: BinaryIO, size: int) -> Contents:
     """What a tar without compression holds. Raises Unreadable where it is none."""
     if own := shard_index.read(file, size):
-        return Contents(own)
+        return Contents(own, is_indexed=True)
     file.seek(0)
     with _open(file, "r:") as tar:
         found = _collected(tar, _where_it_lies)
@@ -177,7 +177,7 @@ def _linked(info: tarfile.TarInfo, link: Member, known: dict[str, Member]) -> Me
 
 
 def _within(member: Member, size: int) -> Member:
-    """What is cut is told apart, so that its neighbours can be read."""
+    """What is cut is marked, so that its neighbours can be read."""
     is_cut = member.offset + member.span > size
     return replace(member, failure=member.failure or _ENDS_HERE) if is_cut else member
 

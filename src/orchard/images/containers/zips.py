@@ -50,7 +50,7 @@ def read_zip(file: BinaryIO, size: int) -> Contents:
             data = unpacked(file.read(member.span), member.detail, member.size)
             member = replace(member, data=data if isinstance(data, bytes) else None)
         members.append(member)
-    return Contents(members)
+    return Contents(members, is_indexed=True)
 
 
 def unpacked(data: bytes, detail: int, size: int) -> bytes | Failure:
@@ -82,13 +82,21 @@ def _member(info: zipfile.ZipInfo, span: int) -> Member:
     return Member(
         name=name,
         size=info.file_size,
-        modified=timegm((*info.date_time, 0, 0, 0)) * 1_000_000,
+        modified=_microseconds(info.date_time),
         key=f"{info.CRC:08x}-{info.file_size}",
         offset=info.header_offset,
         span=span,
         detail=info.CRC << 8 | info.compress_type & 0xFF,
         failure=failure or _failure(info, span),
     )
+
+
+def _microseconds(when: tuple[int, ...]) -> int:
+    """0 for what is no date."""
+    try:
+        return timegm((*when, 0, 0, 0)) * 1_000_000
+    except (ValueError, OverflowError):
+        return 0
 
 
 def _failure(info: zipfile.ZipInfo, span: int) -> Failure | None:
