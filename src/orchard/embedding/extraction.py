@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from orchard.images.apart import decoder_of_thread
 from orchard.images.decode import Pixels
+from orchard.images.fetched import Fetched, as_answered
 from orchard.images.source import fetch
-from orchard.images.web import Fetched, as_answered
 from orchard.model import Embedder, Model
 from orchard.records import ERRORS, FEATURES, LISTING, Failure, Found, list_column, with_kept
 

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from orchard import surroundings
 from orchard.config import RunConfig
 from orchard.errors import SourceError
-from orchard.images import local, objects, web
+from orchard.images import local, objects
 from orchard.images.junk import PassedOver
 from orchard.images.not_sources import check_source
 from orchard.images.results import Results
@@ -159,6 +159,8 @@ def read(
     """The bytes of a listed image, or why not; never raises."""
     if is_remote(path):
         if storage and storage.web and is_web(path):
+            from orchard.images import web
+
             return web.get(path, storage.web, max_bytes)
         return objects.read(path, storage or DEFAULT, max_bytes=max_bytes)
     return local.read(path, max_bytes=max_bytes)

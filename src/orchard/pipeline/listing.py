@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from orchard.config import RunConfig
 from orchard.errors import SourceError, TableError
-from orchard.images import kept_columns, listing_checks, manifest, web
+from orchard.images import kept_columns, listing_checks, manifest
 from orchard.images.labels_file import LabelsFile
 from orchard.images.manifest import Entry, Manifest
 from orchard.images.source import Listing, Selection, list_images
@@ -143,6 +143,8 @@ def _of_manifest(run: Run, named: Manifest) -> Listing:
 def _on_web(run: Run, urls: list[str]) -> list[Found | Failure | None]:
     """What servers say of images that OUTPUT has features of; of others nothing is asked before
     they are fetched: one request an image."""
+    from orchard.images import web
+
     access = run.config.storage.web
     assert access is not None, "there is a manifest"
     known = _known_on_web(run) if urls else set()
