@@ -94,8 +94,8 @@ def _staged(
 def _missing(
     listing: Listing, config: RunConfig, expected: Callable[[str], bool]
 ) -> Callable[[pa.Array], list[str]]:
-    vanished = Reason.VANISHED  # of what a manifest names: that it is not there
-    unseen = {path for path, failure in listing.failures if failure.reason is not vanished}
+    gone = Reason.VANISHED if config.manifest else None  # of a folder's file: that its link is dead
+    unseen = {path for path, failure in listing.failures if failure.reason is not gone}
     below_unseen = tuple(f"{path}/" for path in unseen)
 
     def missing(unlisted: pa.Array) -> list[str]:

@@ -23,7 +23,7 @@ from orchard.images.source import Listing, Selection, list_images
 from orchard.images.table_file import TableFile, read_table
 from orchard.pipeline.planning import KEY
 from orchard.pipeline.state import Run
-from orchard.records import Failure, Found
+from orchard.records import Failure, Found, Reason
 from orchard.storage.web_access import is_web
 from orchard.store import contents, recorded_sources, runs, staging
 from orchard.store.tables import Tables
@@ -134,10 +134,22 @@ def _of_manifest(run: Run, named: Manifest) -> Listing:
             failures.append((entry.path, one))
         else:
             there.append((entry, one))
+    if named.entries and not there:
+        _refuse_if_all_vanished(named, failures)
     run.log.record[RECORDED] = named.file.place
     roots = manifest.roots(entry.path for entry in named.entries)
     run.log.record[recorded_sources.FIELD] = roots
     return Listing(manifest.listing_rows(there, label_of), tuple(sorted(failures)))
+
+
+def _refuse_if_all_vanished(named: Manifest, failures: list[tuple[str, Failure]]) -> None:
+    """Raises SourceError: a disk is missing, or the paths are relative to another folder."""
+    if all(failure.reason is Reason.VANISHED for _, failure in failures):
+        raise SourceError(
+            f"none of the {len(named.entries):,} images that {named.file.place} names is there; "
+            f"the first: {named.entries[0].path}. Relative paths are taken from {named.root}; "
+            "give another folder as SOURCE"
+        )
 
 
 def _on_web(run: Run, urls: list[str]) -> list[Found | Failure | None]:
