@@ -78,8 +78,8 @@ class RunConfig:
     - manifest: a CSV or Parquet file, here or in a bucket, that names the images, by paths or URLs;
       sources may then give the one folder that its paths are relative to. labels: such a file that
       gives labels, by path, name or stem. keep_columns: of these files, into the tables.
-    - web_rate: requests per second to one web server that a manifest names. web_private: ask
-      servers too that are not on the public Internet.
+    - web_rate: requests per second to a web server that a manifest names. web_private: ask servers
+      too that are not on the public Internet.
     - include, exclude: globs, on the file name, or on the path below the source where they hold a
       "/". limit: the first N images by path.
     - master: Spark's master URL, or that of a Spark Connect server; "submitted" under

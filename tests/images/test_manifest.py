@@ -193,3 +193,13 @@ def test_accents_are_the_same_however_a_system_writes_them(tmp_path: Path) -> No
     assert composed != apart
     for one, other in ((composed, apart), (apart, composed)):
         assert labels_of(tmp_path, f"name,label\n{one},x\n").label_of(f"/in/{other}") == "x"
+
+
+def test_a_path_is_found_as_windows_and_other_systems_write_it(tmp_path: Path) -> None:
+    composed, apart = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    for name in (composed, "x"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.jpg").write_bytes(b"picture")
+    file = csv(tmp_path, f"path\n{apart}/1.jpg\nx\\1.jpg\n{apart}\\1.jpg\nx\\none.jpg\n")
+    there = [f"{tmp_path}/{composed}/1.jpg", f"{tmp_path}/x/1.jpg", f"{tmp_path}/x\\none.jpg"]
+    assert paths(manifest.read_manifest(file, None)) == sorted(there)

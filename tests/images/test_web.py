@@ -9,11 +9,18 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from PIL import Image
 
 from orchard.images import web
+from orchard.images.fetched import Fetched
 from orchard.images.web_address import PrivateAddress, addresses_of, is_public
 from orchard.records import Failure, Found, Reason
 from orchard.storage.web_access import WebAccess
@@ -53,7 +60,7 @@ def test_an_image_comes_with_what_tells_it_again(server: WebServer) -> None:
         picture(), ETag='"abc"', Last_Modified="Wed, 21 Oct 2015 07:28:00 GMT"
     )
     found = got(server, "/a.png")
-    assert isinstance(found, web.Fetched)
+    assert isinstance(found, Fetched)
     assert found == picture()
     assert found.found == Found(len(picture()), 1_445_412_480_000_000, "abc")
     assert server.asked == [("GET", "/a.png")]
@@ -65,7 +72,7 @@ def test_head_says_the_same_as_get_and_sends_no_image(server: WebServer) -> None
     server.answers["/plain.png"] = content(picture())
     for path in ("/a.png", "/plain.png"):
         fetched = got(server, path)
-        assert isinstance(fetched, web.Fetched)
+        assert isinstance(fetched, Fetched)
         assert web.head(f"{server.url}{path}", ACCESS) == fetched.found
     server.answers["/no-head.png"] = status(405)
     assert web.head(f"{server.url}/no-head.png", ACCESS) is None
@@ -241,3 +248,42 @@ def test_processes_share_the_turns_of_a_host(server: WebServer) -> None:
     times = sorted(server.times)
     assert len(times) == 10
     assert times[-1] - times[0] >= 9 / 20 * 0.9
+
+
+def test_a_certificate_is_held_against_the_name_though_the_address_is_connected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = certificate_of("localhost", tmp_path)
+    with serving() as plain, serving(certificate, key) as server:
+        server.answers["/x"] = content(picture())
+        plain.answers["/x"] = status(302, Location=f"{server.url}/x")
+        by_name = server.url.replace("127.0.0.1", "localhost")
+        assert "certificate" in failure(web.get(f"{by_name}/x", ACCESS, 10**6)).detail.lower()
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        web._pool.cache_clear()
+        assert web.get(f"{by_name}/x", ACCESS, 10**6) == picture()
+        assert isinstance(web.get(f"{server.url}/x", ACCESS, 10**6), Failure), "another name"
+        assert isinstance(web.get(f"{plain.url}/x", ACCESS, 10**6), Failure)
+
+
+def certificate_of(name: str, folder: Path) -> tuple[Path, Path]:
+    """A certificate that signs itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    named = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(timezone.utc)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(named)
+        .issuer_name(named)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    certificate, secret = folder / "certificate.pem", folder / "key.pem"
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    kind = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, *kind))
+    return certificate, secret

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 Answer = Callable[["Handler"], None]
 
@@ -62,6 +64,11 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+class QuietServer(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """A client that hangs up is part of the tests."""
+
+
 def status(code: int, **headers: str) -> Answer:
     return lambda handler: handler.reply(code, **headers)
 
@@ -71,12 +78,18 @@ def content(body: bytes, **headers: str) -> Answer:
 
 
 @contextmanager
-def serving() -> Iterator[WebServer]:
+def serving(certificate: Path | None = None, key: Path | None = None) -> Iterator[WebServer]:
+    """On a port of its own; with a certificate, by TLS."""
     web = WebServer("", {})
     handler = type("Told", (Handler,), {"web": web})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = QuietServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
-    web.url = f"http://127.0.0.1:{server.server_port}"
+    scheme = "http"
+    if certificate:
+        scheme, context = "https", ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    web.url = f"{scheme}://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 import orchard
 from orchard.config import RunConfig
-from orchard.errors import ConfigError
+from orchard.errors import ConfigError, SourceError
 from orchard.images import web
 from orchard.progress import Reporter
 from orchard.result import Result
@@ -151,6 +151,17 @@ def test_run_takes_the_fields_of_a_config_and_a_dry_run_writes_nothing(spark, fo
     assert not (tmp_path / "~").exists()
     with pytest.raises(ConfigError, match="expected one of the two"):
         orchard.run()
+
+
+def test_a_manifest_of_which_nothing_is_there_is_refused_before_spark(
+    run: Run, folder, tmp_path, no_spark
+):
+    no_spark()
+    place = write(tmp_path, *rows(folder))
+    with pytest.raises(SourceError, match=r"none of the 8 images .* names is there; the first: "):
+        run((), tmp_path / "out", manifest=place)
+    assert not (tmp_path / "out").exists()
+    assert run(folder, tmp_path / "out", manifest=place, dry_run=True).record["counts"]["new"] == 8
 
 
 def test_keep_columns_need_a_table_and_a_manifest_takes_one_source() -> None:

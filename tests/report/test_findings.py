@@ -261,7 +261,12 @@ def test_of_too_few_images_or_of_a_cluster_no_cost_is_told(
 
 def test_the_command_is_the_one_that_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
     config = RunConfig(
-        sources=("photos", "more photos"),
+        sources=("more photos",),
+        manifest="a list.csv",
+        labels="labels.csv",
+        keep_columns=("sku", "price"),
+        web_rate=5.0,
+        web_private=True,
         output="out",
         weights="net.onnx",
         size=64,

@@ -38,7 +38,7 @@ def manifest_options(command: Any) -> Any:
                 default=20.0,
                 show_default=True,
                 metavar="N",
-                help="Requests a second to one web server that a manifest names, 8 at once.",
+                help="Requests per second to one web server that a manifest names, 8 at once.",
             ),
             click.option(
                 "--web-private",

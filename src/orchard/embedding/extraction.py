@@ -18,9 +18,9 @@ from orchard.images import kept_columns
 from orchard.images.apart import decoder_of_thread
 from orchard.images.containers.places import as_read
 from orchard.images.decode import Pixels
+from orchard.images.fetched import Fetched, as_answered
 from orchard.images.reading import Reading
 from orchard.images.source import fetch
-from orchard.images.web import Fetched, as_answered
 from orchard.model import Embedder, Model
 from orchard.records import (
     ERRORS,

@@ -8,19 +8,18 @@ and not there becomes a failure, so a row of the errors table.
 from __future__ import annotations
 
 import os
+import posixpath
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-import obstore
 import pyarrow as pa
-from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError
 
 from orchard.config import COLUMN
-from orchard.errors import ConfigError, SourceError, first_line
-from orchard.images import local, objects
+from orchard.errors import ConfigError, SourceError
+from orchard.images import local, objects_named
 from orchard.images.table_file import TableFile
 from orchard.records import LISTING, Failure, Found, Reason
 from orchard.storage import Storage, is_remote, split
@@ -88,9 +87,7 @@ def find(
     remote = [path for path in paths if is_remote(path)]
     on_web = [path for path in remote if is_web(path)]
     found.update(zip(on_web, web(on_web), strict=True))
-    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
-        others = [path for path in remote if path not in found]
-        found.update(zip(others, pool.map(lambda one: _head(one, storage), others), strict=True))
+    found.update(objects_named.find([path for path in remote if path not in found], storage))
     return [found[path] if path in found else local.found_at(path) for path in paths]
 
 
@@ -161,26 +158,21 @@ def _resolved(text: str, root: str) -> str:
     if is_remote(text):
         return text
     if is_remote(root) and not text.startswith(("/", "~", "file:")):
-        return f"{root}/{text.removeprefix('./')}"
+        place, key = split(root)
+        return f"{place}{posixpath.normpath(f'/{key}/{text}')}"
     if text.startswith(("/", "~", "file:")):
-        return local.absolute(text)
-    return os.path.normpath(f"{root}/{text}")
+        return _spelled(local.absolute(text))
+    return _spelled(os.path.normpath(f"{root}/{text}"))
 
 
-def _head(url: str, storage: Storage) -> Found | Failure:
-    root, key = split(url)
-    if not objects.is_readable(key):
-        return Failure(Reason.BAD_NAME, objects.BAD_KEY)
-    try:
-        meta = obstore.head(storage.store(root), key)
-    except (NotFoundError, FileNotFoundError):
-        return Failure(Reason.VANISHED, "the manifest names it, and there is no such object")
-    except (PermissionDeniedError, PermissionError) as error:
-        return Failure(Reason.FORBIDDEN, first_line(error))
-    except (BaseError, OSError) as error:
-        return Failure(Reason.IO_ERROR, first_line(error))
-    modified = int(meta["last_modified"].timestamp() * 1_000_000)
-    return Found(meta["size"], modified, (meta["e_tag"] or "").strip('"') or None)
+def _spelled(path: str) -> str:
+    """A path as the disk has it, where the manifest spells it otherwise: with Windows' "\\", or an
+    accent in Unicode's other form."""
+    if (path.isascii() and "\\" not in path) or os.path.lexists(path):
+        return path
+    slashed = path.replace("\\", "/")
+    forms = [slashed, *(unicodedata.normalize(form, slashed) for form in ("NFC", "NFD"))]
+    return next(filter(os.path.lexists, forms), path)
 
 
 def _doubled(file: TableFile, first: dict[str, int], again: list[tuple[str, int]]) -> str | None:

@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 from orchard import surroundings
 from orchard.config import COLUMN, RunConfig
 from orchard.errors import SourceError
-from orchard.images import local, objects, web
+from orchard.images import local, objects
 from orchard.images.containers import listing as inside
 from orchard.images.containers import names, reading
 from orchard.images.containers.places import merged, placed
@@ -215,6 +215,8 @@ def read(
             return reading.read_one(place, storage or DEFAULT, max_bytes)
     if is_remote(path):
         if storage and storage.web and is_web(path):
+            from orchard.images import web
+
             return web.get(path, storage.web, max_bytes)
         return objects.read(path, storage or DEFAULT, max_bytes=max_bytes)
     return local.read(path, max_bytes=max_bytes)

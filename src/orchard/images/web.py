@@ -11,16 +11,16 @@ from functools import lru_cache
 from typing import TypeVar
 from urllib.parse import urljoin
 
-import pyarrow as pa
 import urllib3
 from urllib3.exceptions import HTTPError, LocationParseError, SSLError, TimeoutError
 from urllib3.util import Timeout, Url, parse_url
 
 from orchard._version import __version__
 from orchard.errors import first_line
+from orchard.images.fetched import Fetched
 from orchard.images.web_address import PrivateAddress, addresses_of
 from orchard.images.web_turns import hold_back, turn
-from orchard.records import LISTING, Failure, Found, Reason
+from orchard.records import Failure, Found, Reason
 from orchard.storage.web_access import WebAccess
 
 AGENT = f"Orchard/{__version__} (image features; the Python package orchard-images)"
@@ -31,31 +31,6 @@ CHUNK = 64 * 1024
 FIRST_PAUSE = 0.5  # seconds, doubled at each attempt
 
 T = TypeVar("T")
-
-
-class Fetched(bytes):
-    """An image's bytes, and what the answer said of it, to know it again by."""
-
-    found: Found
-
-    @classmethod
-    def of(cls, data: bytes, found: Found) -> Fetched:
-        made = cls(data)
-        made.found = found
-        return made
-
-
-def as_answered(images: pa.Table, answers: dict[int, Found]) -> pa.Table:
-    """LISTING rows with size, time and ETag as the answers to GET said, by row."""
-    if not answers:
-        return images
-    for name in ("size", "modified", "etag"):
-        values = images[name].cast(pa.int64() if name == "modified" else images[name].type)
-        said = [getattr(answers[n], name) if n in answers else value
-                for n, value in enumerate(values.to_pylist())]  # fmt: skip
-        place, field = images.column_names.index(name), LISTING.field(name)
-        images = images.set_column(place, field, pa.array(said, values.type).cast(field.type))
-    return images
 
 
 class _Passing(Exception):

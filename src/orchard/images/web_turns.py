@@ -1,4 +1,4 @@
-"""Turns at a web server: so many requests at once and so many a second to one host, counted over
+"""Turns at a web server: so many requests at once and so many per second to one host, counted over
 all processes of a user on this machine.
 
 Files that are locked (flock) are what the workers of a machine share without a server of their own;
@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from orchard.storage.web_access import WebAccess
@@ -90,8 +91,15 @@ def _write(descriptor: int, moment: float) -> None:
 
 
 def _file(host: str, what: str) -> Path:
+    """Of 4,096 hosts at most: others share the turns of one of these, or a manifest of a million
+    hosts would leave as many files."""
+    return _folder() / f"{hashlib.sha256(host.encode()).hexdigest()[:3]}-{what}"
+
+
+@lru_cache(maxsize=1)
+def _folder() -> Path:
     folder = Path(tempfile.gettempdir(), f"orchard-web-{os.getuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():  # another's, put in our way
-        folder = Path(tempfile.mkdtemp(prefix="orchard-web-"))
-    return folder / f"{hashlib.sha256(host.encode()).hexdigest()[:16]}-{what}"
+        return Path(tempfile.mkdtemp(prefix="orchard-web-"))
+    return folder

@@ -51,6 +51,8 @@ def find_gone(
     known_to_be = unlisted.filter(pc.is_in(unlisted, value_set=strings(marked)))
     going = pa.array(sorted({*missing(unlisted), *known_to_be.to_pylist()}), pa.string())
     failed = strings(errors["path"].filter(_not_in(errors["path"], listed)))
+    failing = {path for path, _ in listing.failures}
+    left = [path for path in missing(failed) if path not in failing]
     back = array(pc.is_in(gone["path"], value_set=listed))
     kept = array(pc.is_in(gone["path"], value_set=features["path"]))
     stale = pc.or_(kept, array(pc.is_null(gone["fingerprint"])))
@@ -62,7 +64,7 @@ def find_gone(
         n_gone=len(going) + (pc.sum(staying).as_py() or 0),
         twice=strings(gone["path"].filter(stale)),
         back=strings(gone["path"].filter(pc.and_not(back, stale))),
-        recovered=pa.concat_arrays([plan.recovered, pa.array(missing(failed), pa.string())]),
+        recovered=pa.concat_arrays([plan.recovered, pa.array(left, pa.string())]),
     )
 
 
@@ -93,8 +95,8 @@ def _staged(
 def _missing(
     listing: Listing, config: RunConfig, expected: Callable[[str], bool]
 ) -> Callable[[pa.Array], list[str]]:
-    vanished = Reason.VANISHED  # of what a manifest names: that it is not there
-    unseen = {path for path, failure in listing.failures if failure.reason is not vanished}
+    gone = Reason.VANISHED if config.manifest else None  # of a folder's file: that its link is dead
+    unseen = {path for path, failure in listing.failures if failure.reason is not gone}
     below_unseen = tuple(f"{path}{end}" for path in unseen for end in ("/", names.SEPARATOR))
 
     def missing(unlisted: pa.Array) -> list[str]:

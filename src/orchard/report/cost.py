@@ -39,7 +39,8 @@ def costs(record: dict[str, Any], images: Images) -> Costs | None:
     if n_timed < LEAST or not busy or not config.get("master", "").startswith("local"):
         return None
     per_core = n_timed / busy * _slots_a_core(config["master"], embedding.get("driver_cores"))
-    n_local = 0 if all(map(is_remote, config["sources"])) else len(images)
+    sources = record.get("sources") or config["sources"]  # a manifest's run has the first alone
+    n_local = 0 if all(map(is_remote, sources)) else len(images)
     n_bytes = int(pc.sum(images.rows["size"]).as_py() or 0)
     work = Workload(len(images), n_bytes, per_core, is_measured=True, uploads=n_local)
     region = config.get("region") if config.get("region") in REGIONS else REGION

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class WebAccess:
     """Limits that a web server's owner can live with; a plain value that travels to workers.
 
-    - rate: requests a second, and per_host: requests at once, to one host, of all processes of a
+    - rate: requests per second, and per_host: requests at once, to one host, of all processes of a
       user on a machine together.
     - private: whether addresses that are not of the public Internet may be asked.
     - max_bytes of an image; seconds: for one, in all; attempts, of what can pass.

@@ -21,6 +21,8 @@ _REPEATING_COLUMNS = ["label", "fingerprint", "run_id", "reason", "pca_id"]
 
 def stage(output: Output, run_id: str, table: str, task: str, rows: pa.Table) -> TableFile:
     """Write one task's rows where only `commit` finds them; called by workers."""
+    if lacking := set(SCHEMAS[table].names) - set(rows.column_names):
+        raise ValueError(f"rows of another schema: they lack {', '.join(sorted(lacking))}")
     schema = with_kept(SCHEMAS[table], rows.column_names)
     kept = tuple(schema.names[len(SCHEMAS[table]) :])
     repeating = [name for name in _REPEATING_COLUMNS if name in rows.column_names]
