@@ -26,7 +26,17 @@ from orchard.images.reading import Reading
 from orchard.model import Embedder, Model, load_model
 
 PROBE_TOLERANCE = 1e-3  # absolute, of features in [0, 6]; other CPUs differ by some 1e-5
-_LIBRARIES = ("numpy", "onnxruntime", "pi-heif", "pillow", "simplejpeg", "pyarrow", "deltalake", "obstore", "pyspark")
+_LIBRARIES = (
+    "numpy",
+    "onnxruntime",
+    "pi-heif",
+    "pillow",
+    "simplejpeg",
+    "pyarrow",
+    "deltalake",
+    "obstore",
+    "pyspark",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -237,6 +237,7 @@ def _open(kind: str, data: bytes, max_pixels: int) -> ImageFile.ImageFile:
         _check_count(headers.jpeg_segments(data), MOST_SEGMENTS, "segments")
     if kind == "tiff":
         _check_count(directories.n_values(data), MOST_VALUES, "strips, tiles and other values")
+        data = tiff.openable(data)
     if kind == "webp":
         _check_size(headers.webp_size(data), max_pixels)
     if kind == "png":

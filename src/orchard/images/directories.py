@@ -82,7 +82,9 @@ def is_cut(data: bytes) -> bool:
         entries, _ = directory(data, start(data))
     except EOFError:
         return True
-    tags = {tag: numbers(data, entries[tag]) for pair in _DATA_TAGS for tag in pair if tag in entries}
+    tags = {
+        tag: numbers(data, entries[tag]) for pair in _DATA_TAGS for tag in pair if tag in entries
+    }
     return any(
         offset + n_bytes > len(data)
         for offsets, byte_counts in _DATA_TAGS

@@ -66,9 +66,7 @@ def load(image: JpegImageFile, data: bytes, *, keep_damaged: bool) -> Image.Imag
     return found
 
 
-def _read(
-    data: bytes, space: str, size: tuple[int, int]
-) -> tuple[NDArray[Any] | None, str | None]:
+def _read(data: bytes, space: str, size: tuple[int, int]) -> tuple[NDArray[Any] | None, str | None]:
     """The pixels, or None where simplejpeg cannot read them; libjpeg's first warning, or None."""
     import simplejpeg
 

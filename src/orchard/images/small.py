@@ -20,7 +20,9 @@ def as_jpeg(
 
     `decode` reads nothing of EXIF but the orientation, and applies it.
     """
-    pixels = decode_apart(data, side, max_pixels=max_pixels, scaled=True, damaged="keep", seconds=seconds)
+    pixels = decode_apart(
+        data, side, max_pixels=max_pixels, scaled=True, damaged="keep", seconds=seconds
+    )
     if isinstance(pixels, Failure):
         return pixels
     longer = max(pixels.width, pixels.height)
