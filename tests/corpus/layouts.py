@@ -17,7 +17,7 @@ def directories(*pages: tuple[Tags, bytes], sub: bool = False) -> bytes:
     for tags, strip in pages:
         place = len(data)
         data += strip + bytes(len(strip) % 2)
-        at.append(({273: (place,), 279: (len(strip),)} | tags))
+        at.append({273: (place,), 279: (len(strip),)} | tags)
     starts: list[int] = []
     for number in reversed(range(len(at))):
         tags = dict(at[number])

@@ -39,6 +39,7 @@ from orchard.images.colour import UndefinedColourError
 from orchard.images.headers import sniff
 from orchard.images.heic import open_heic
 from orchard.images.pillow_settings import PillowSettings
+from orchard.images.profiles import to_srgb
 from orchard.images.rejected import RejectedError
 from orchard.images.views import VIEWS, ZOOM
 from orchard.records import Failure, Reason
@@ -196,13 +197,18 @@ def _decode_as(kind: str, data: bytes, asked: _Asked) -> Pixels:
     nearest = round(asked.size / ZOOM) if "zoom" in asked.views else asked.size
     drafted = asked.scaled and isinstance(image, JpegImageFile) and _draft(image, nearest)
     profile = _profile(kind, data, image) if asked.converts else None
-    rgb = colours.to_rgb(_loaded(image, data, asked), profile)
+    loaded = _loaded(image, data, asked)
+    # A PNG may hold linear light, which resizing would weigh otherwise; the others' curves are
+    # near to sRGB's, and a photo of 12 megapixels takes a quarter of a second to convert.
+    late = profile if kind != "png" and loaded.mode == "RGB" else None
+    rgb = colours.to_rgb(loaded, None if late else profile)
     if (transposition := _TRANSPOSITIONS.get(orientation)) is not None:
         rgb = rgb.transpose(transposition)
     width, height = rgb.size
     if drafted:
         width, height = whole[::-1] if orientation in _TURNED else whole
-    first, *others = (np.asarray(VIEWS[view](rgb, asked.size)) for view in asked.views)
+    shown = (to_srgb(VIEWS[view](rgb, asked.size), late) for view in asked.views)
+    first, *others = map(np.asarray, shown)
     return Pixels(first, width, height, tuple(others))
 
 
