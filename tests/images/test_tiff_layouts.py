@@ -147,3 +147,14 @@ def test_separate_planes_are_read_as_those_together(dtype: str, alpha: str) -> N
         one = decode(together.write(), SIDE)
         if isinstance(one, Pixels):
             np.testing.assert_allclose(found.array, one.array, atol=1)
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_a_large_tiff_is_read_or_refused(order: str) -> None:
+    out = BytesIO()
+    tifffile.imwrite(out, RGB, photometric="rgb", bigtiff=True, byteorder=order)
+    found = decode(out.getvalue(), SIDE)
+    if isinstance(found, Failure):
+        assert (order, found.reason) == (">", Reason.UNSUPPORTED)
+    else:
+        np.testing.assert_array_equal(found.array, RGB)

@@ -312,6 +312,8 @@ def _reason(error: Exception, kind: str, data: bytes) -> Reason:
         return Reason.TOO_MANY_PIXELS
     if kind == "jpeg" and jpeg.rare_coding(data):
         return Reason.UNSUPPORTED
+    if kind == "tiff" and data.startswith(b"MM\0+"):  # Pillow reads BigTIFF in one order only
+        return Reason.UNSUPPORTED
     if headers.is_cut(data, kind):
         return Reason.TRUNCATED
     if kind != "png" and (

@@ -44,7 +44,7 @@ def rare_coding(data: bytes) -> str | None:
 
 
 def unread(coding: str) -> str:
-    return f"a JPEG of {coding}; expected a baseline or progressive one; save it as such"
+    return f"{coding}; expected a baseline or progressive JPEG: save it as one"
 
 
 def load(image: JpegImageFile, data: bytes, *, keep_damaged: bool) -> Image.Image:

@@ -34,9 +34,9 @@ def embedded(data: bytes) -> Embedded:
     sensor = max((page.size for page in pages if page.is_raw), key=_area, default=None)
     found = max(_jpegs(data), key=lambda one: _area(one[0]), default=None)
     if found is None or not _is_enough(found[0], sensor):
-        there = f"its largest JPEG has {found[0][0]} x {found[0][1]}" if found else "no JPEG inside"
+        there = f"a JPEG of only {found[0][0]} x {found[0][1]} pixels" if found else "no JPEG"
         raise RejectedError(
-            Reason.UNSUPPORTED, f"camera raw, and {there} pixels; develop it to JPEG or TIFF first"
+            Reason.UNSUPPORTED, f"camera raw with {there} inside; develop it to JPEG or TIFF first"
         )
     orientation = pages[0].orientation if pages else 1
     return Embedded(data[found[1] : found[2]], orientation)

@@ -24,6 +24,7 @@ from orchard.records import Reason
 SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 ORIENTATION, SAMPLES, PLANAR, SUB_IFDS, EXTRA, SAMPLE_FORMAT = 274, 277, 284, 330, 338, 339
 _DNG_VERSION = 50706
+_PHASE_ONE = (b"IIII", b"MMMM")
 _SENSOR = (32803, 34892)  # colour filter array, linear raw
 _RAW_COMPRESSIONS = (34713, 32767, 32769, 32770, 65535)  # Nikon, Sony, Epson, Samsung, Pentax
 _PLACES = (273, 279, 324, 325)  # where strips and tiles are, and their byte counts
@@ -88,8 +89,8 @@ def pages(data: bytes) -> list[Page]:
 
 
 def is_raw(data: bytes) -> bool:
-    """Whether it is a camera's raw file (DNG, NEF, CR2, ARW, PEF, SRW, …)."""
-    if data[8:10] == b"CR" and data[:4] == b"II*\0":
+    """Whether it is a camera's raw file (DNG, NEF, CR2, ARW, PEF, SRW, IIQ, …)."""
+    if data[8:10] == b"CR" or data[8:12] in _PHASE_ONE:
         return True
     found = pages(data)
     return bool(found) and (_DNG_VERSION in found[0].entries or any(page.is_raw for page in found))
