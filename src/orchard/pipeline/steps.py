@@ -26,7 +26,7 @@ from orchard.pipeline.known import known_rows
 from orchard.pipeline.planning import KEY, Plan, adopt, cut, make_plan, set_labels
 from orchard.pipeline.state import Committed, Run
 from orchard.pipeline.timing import Estimate
-from orchard.records import LABELS
+from orchard.records import LABELS, Reason
 from orchard.result import Result
 from orchard.store import contents, models, staging
 from orchard.store.suppression import Suppression
@@ -47,7 +47,12 @@ def plan(
     listing, n_suppressed = _without_erased(run, listing)
     config = run.config
     made = make_plan(
-        listing, known.features, known.errors, known.gone, retry_errors=config.retry_errors
+        listing,
+        known.features,
+        known.errors,
+        known.gone,
+        retry_errors=config.retry_errors,
+        admitted=(Reason.DAMAGED,) if config.damaged == "keep" else (),
     )
     made = find_gone(made, listing, known.features, known.errors, known.gone, config)
     staged = list(_staged_keys(run, identity))
