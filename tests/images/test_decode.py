@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import threading
 import warnings
 from io import BytesIO
@@ -317,3 +318,14 @@ def test_a_scaled_decode_refuses_what_a_full_one_refuses(name: str) -> None:
     data = whole_files()[name]
     whole, scaled = decode(data, 32), decode(data, 32, scaled=True)
     assert type(whole) is type(scaled)
+
+
+def test_a_heic_photo_without_its_library_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    result = decode(GOOD["rgb.heic"][0], 8)
+    assert isinstance(result, Failure)
+    assert result.reason is Reason.UNSUPPORTED
+    assert result.detail.startswith("a HEIC photo, and pi-heif cannot be loaded")
+    assert result.detail.endswith("pip install pi-heif")

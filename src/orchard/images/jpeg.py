@@ -11,6 +11,7 @@ import re
 from contextlib import suppress
 from typing import Any
 
+import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
@@ -68,8 +69,6 @@ def load(image: JpegImageFile, data: bytes, *, keep_damaged: bool) -> Image.Imag
 
 def _read(data: bytes, space: str, size: tuple[int, int]) -> tuple[NDArray[Any] | None, str | None]:
     """The pixels, or None where simplejpeg cannot read them; libjpeg's first warning, or None."""
-    import simplejpeg
-
     width, height = size
     wanted = {"colorspace": space, "min_height": height, "min_width": width}
     pixels, warning = None, None

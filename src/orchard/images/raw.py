@@ -6,15 +6,14 @@ found by its own bytes, so no maker's directory has to be known.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from orchard.images import headers, tiff
 from orchard.images.rejected import RejectedError
 from orchard.records import Reason
 
-_BEGINNING = re.compile(rb"\xff\xd8\xff")
-_MOST_TRIED = 1000
+_BEGINNING = b"\xff\xd8\xff"
+_MOST_TRIED = 200
 _SHARE = 0.9  # of each side of the sensor: cameras crop a little
 ENOUGH = 1_000_000  # pixels that are enough whatever the sensor has: no network here sees more
 
@@ -55,13 +54,15 @@ def _area(size: tuple[int, int]) -> int:
 
 
 def _jpegs(data: bytes) -> list[tuple[tuple[int, int], int, int]]:
-    """Size, start and end of each whole JPEG of 8 bits; thumbnails inside another's EXIF too."""
-    found = []
-    for n, start in enumerate(_BEGINNING.finditer(data)):
-        if n == _MOST_TRIED:
-            break
-        if whole := headers.jpeg_at(data, start.start()):
+    """Size, start and end of each whole JPEG of 8 bits that lies in no other."""
+    found, n_tried, at = [], 0, 0
+    while n_tried < _MOST_TRIED and (start := data.find(_BEGINNING, at)) >= 0:
+        n_tried += 1
+        whole = headers.jpeg_at(data, start)
+        at = start + len(_BEGINNING)
+        if whole:
             found.append(whole)
+            at = whole[2]
     return found
 
 
