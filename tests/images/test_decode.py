@@ -20,10 +20,12 @@ from corpus.encode import (
 )
 from corpus.good import broken_exif_blocks, good_files, jpeg
 from PIL import Image, ImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 from orchard.config import RunConfig
 from orchard.images import decode as module
-from orchard.images.decode import MAX_SIDE, Pixels, decode, policy, sniff
+from orchard.images.decode import Pixels, decode, policy, sniff
+from orchard.images.opening import MAX_SIDE, READERS
 from orchard.images.reading import Reading
 from orchard.records import Failure, Reason
 
@@ -163,7 +165,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(name: str, monkeypatch: pytest.M
         raise AssertionError("decoding began")
 
     for kind in ("jpeg", "png", "webp", "bmp", "gif", "tiff", "avif"):
-        monkeypatch.setattr(module._READERS[kind], "load", load)
+        monkeypatch.setattr(READERS[kind], "load", load)
     monkeypatch.setattr(module.jpeg, "load", load)
     assert reason(BAD[name][0]) is Reason.TOO_MANY_PIXELS
 
@@ -196,15 +198,15 @@ def test_the_settings_hold_until_the_last_of_several_decodes_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen = set()
-    load = module.PngImageFile.load
+    load = PngImageFile.load
 
-    def load_while_another_decode_comes_and_goes(self: module.PngImageFile) -> object:
+    def load_while_another_decode_comes_and_goes(self: PngImageFile) -> object:
         assert pixels(GOOD["baseline.jpg"][0])
         seen.add((ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS))
         return load(self)
 
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
-    monkeypatch.setattr(module.PngImageFile, "load", load_while_another_decode_comes_and_goes)
+    monkeypatch.setattr(PngImageFile, "load", load_while_another_decode_comes_and_goes)
     assert pixels(GOOD["rgb.png"][0], max_pixels=1000)
     assert seen == {(False, module.DEFAULT_MAX_PIXELS // 2)}  # the larger cap of the two
     assert ImageFile.LOAD_TRUNCATED_IMAGES is True
@@ -239,7 +241,7 @@ def test_running_out_of_memory_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> N
     def load(self: ImageFile.ImageFile) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(module.PngImageFile, "load", load)
+    monkeypatch.setattr(PngImageFile, "load", load)
     assert reason(pillow(noisy(), "PNG")) is Reason.TOO_COSTLY
 
 
