@@ -228,6 +228,7 @@ def _unsupported() -> dict[str, bytes]:
         "unknown-compression.tif": tiff(8, 8, bytes(64), t259=12345),
         "jpeg-inside.bmp": patched(bmp, 30, struct.pack("<I", 4)),
         "depth-13.bmp": patched(bmp, 28, struct.pack("<H", 13)),
+        "webp-inside.tif": tiff(64, 48, pillow(noisy(), "WEBP"), t259=50001),
         "signed-8-bit.tif": tiff(64, 48, noisy()[..., 0].tobytes(), t339=2),
         "signed-16-bit.tif": tiff(64, 48, bytes(6144), bits=16, t339=2),
         "only-thumbnails.tif": directories(page(noisy(), t254=1), page(noisy(), t254=1)),

@@ -2,14 +2,15 @@
 
 The bytes are untrusted. Each format goes straight to Pillow's reader for it, chosen by the first
 bytes and never by a name, so that no other of Pillow's readers can be reached and no error is lost
-on the way. Size is checked from the header before a pixel is decoded, and only the first frame or
-page is. `decode` returns a `Failure` for whatever Pillow may raise.
+on the way (a JPEG's pixels come from libjpeg by another way, see `orchard.images.jpeg`). Size is checked from the header before a pixel is decoded, and only the first frame or
+page is. `decode` returns a `Failure` for whatever a reader may raise.
 
 What "truncated" means: pixels are missing. At every cut of every format Pillow either complains or
 returns the same pixels, with one exception: of a JPEG that was cut and then filled up, with zeros
 say, it reads the filling. So a JPEG must have its end mark; what follows the mark, as phones append
-videos, is ignored. A PNG or GIF that has lost only its end mark is whole, and is read. What no
-reader can see is damage inside the data of a format without checksums (JPEG, WebP, GIF, BMP).
+videos, is ignored. A PNG or GIF that has lost only its end mark is whole, and is read. "Damaged" is a JPEG
+of which libjpeg warns that pixels are lost in between. What no reader can see is damage inside the
+data of other formats without checksums (WebP, HEIC, AVIF, GIF, BMP).
 """
 
 from __future__ import annotations
@@ -223,7 +224,8 @@ def _reason(error: Exception, kind: str, data: bytes) -> Reason:
         return Reason.TOO_MANY_PIXELS
     if kind == "jpeg" and jpeg.rare_coding(data):
         return Reason.UNSUPPORTED
-    if kind == "tiff" and data.startswith(b"MM\0+"):  # Pillow reads BigTIFF in one order only
+    # Pillow reads BigTIFF in one byte order only.
+    if kind == "tiff" and (data.startswith(b"MM\0+") or tiff.needs_webp(data)):
         return Reason.UNSUPPORTED
     if headers.is_cut(data, kind):
         return Reason.TRUNCATED

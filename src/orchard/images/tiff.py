@@ -26,6 +26,7 @@ ORIENTATION, SAMPLES, PLANAR, SUB_IFDS, EXTRA, SAMPLE_FORMAT = 274, 277, 284, 33
 _DNG_VERSION = 50706
 _PHASE_ONE = (b"IIII", b"MMMM")
 _SENSOR = (32803, 34892)  # colour filter array, linear raw
+_WEBP = 50001
 _RAW_COMPRESSIONS = (34713, 32767, 32769, 32770, 65535)  # Nikon, Sony, Epson, Samsung, Pentax
 _PLACES = (273, 279, 324, 325)  # where strips and tiles are, and their byte counts
 # What a plane has in common with the whole.
@@ -96,6 +97,12 @@ def is_raw(data: bytes) -> bool:
     return bool(found) and (_DNG_VERSION in found[0].entries or any(page.is_raw for page in found))
 
 
+def needs_webp(data: bytes) -> bool:
+    """Whether its first page is compressed as WebP, which the libtiff in Pillow's wheels lacks."""
+    page = _first(data)
+    return page is not None and page.value(COMPRESSION) == _WEBP
+
+
 def full_page(data: bytes) -> bytes:
     """The file, beginning with its largest whole page where the first says that it is a thumbnail.
 
@@ -160,7 +167,7 @@ def _mode(page: Page) -> str | None:
         mode = "CMYK"
     is_whole = set(page.values(SAMPLE_FORMAT)) <= {1}  # numbers, not floats
     if mode is None or not is_whole or set(page.values(BITS)) not in ({8}, {16}):
-        detail = f"separate planes of {page.value(BITS)} bits, of colours of kind {kind}"
+        detail = f"separate planes of {page.value(BITS, 1)} bits, of colours of kind {kind}"
         raise RejectedError(Reason.UNSUPPORTED, detail)
     return mode
 
