@@ -2,15 +2,16 @@
 
 The bytes are untrusted. Each format goes straight to Pillow's reader for it, chosen by the first
 bytes and never by a name, so that no other of Pillow's readers can be reached and no error is lost
-on the way (a JPEG's pixels come from libjpeg by another way, see `orchard.images.jpeg`). Size is checked from the header before a pixel is decoded, and only the first frame or
-page is. `decode` returns a `Failure` for whatever a reader may raise.
+on the way. (A JPEG's pixels come from libjpeg by another way: see `orchard.images.jpeg`.) Size is
+checked from the header before a pixel is decoded, and only the first frame or page is. `decode`
+returns a `Failure` for whatever a reader may raise.
 
 What "truncated" means: pixels are missing. At every cut of every format Pillow either complains or
 returns the same pixels, with one exception: of a JPEG that was cut and then filled up, with zeros
 say, it reads the filling. So a JPEG must have its end mark; what follows the mark, as phones append
-videos, is ignored. A PNG or GIF that has lost only its end mark is whole, and is read. "Damaged" is a JPEG
-of which libjpeg warns that pixels are lost in between. What no reader can see is damage inside the
-data of other formats without checksums (WebP, HEIC, AVIF, GIF, BMP).
+videos, is ignored. A PNG or GIF that has lost only its end mark is whole, and is read. "Damaged" is
+a JPEG of which libjpeg warns that pixels are lost in between. What no reader can see is damage
+inside the data of other formats without checksums (WebP, HEIC, AVIF, GIF, BMP).
 """
 
 from __future__ import annotations
@@ -138,6 +139,8 @@ def decode(
     except UndefinedColourError as error:
         return Failure(Reason.UNSUPPORTED, str(error))
     except Exception as error:  # Pillow's readers raise over a dozen types on damaged files
+        if told := _known_to_fail(kind, data):
+            return Failure(Reason.UNSUPPORTED, told)
         return Failure(_reason(error, kind, data), f"{type(error).__name__}: {error}"[:200])
 
 
@@ -216,17 +219,19 @@ def _orientation(exif_block: bytes | None, otherwise: int = 1) -> int:
     return value if isinstance(value, int) else otherwise
 
 
+def _known_to_fail(kind: str, data: bytes) -> str | None:
+    """What the libraries of some installations do not read, in words."""
+    if kind == "jpeg":
+        return jpeg.rare_coding(data)
+    return tiff.rare_kind(data) if kind == "tiff" else None
+
+
 def _reason(error: Exception, kind: str, data: bytes) -> Reason:
     cause = error.__cause__ or error  # ImageFile.__init__ wraps what `_open` raised
     if isinstance(error, MemoryError):
         return Reason.TOO_COSTLY
     if isinstance(error, Image.DecompressionBombError):
         return Reason.TOO_MANY_PIXELS
-    if kind == "jpeg" and jpeg.rare_coding(data):
-        return Reason.UNSUPPORTED
-    # Pillow reads BigTIFF in one byte order only.
-    if kind == "tiff" and (data.startswith(b"MM\0+") or tiff.needs_webp(data)):
-        return Reason.UNSUPPORTED
     if headers.is_cut(data, kind):
         return Reason.TRUNCATED
     if kind != "png" and (

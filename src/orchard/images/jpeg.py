@@ -40,8 +40,9 @@ def check_coding(data: bytes) -> None:
 
 
 def rare_coding(data: bytes) -> str | None:
-    """The name of a coding that only some builds of libjpeg read."""
-    return _MAYBE.get(headers.jpeg_frame(data))
+    """Of a coding that only some builds of libjpeg read: what to say where this one does not."""
+    name = _MAYBE.get(headers.jpeg_frame(data))
+    return unread(name) if name else None
 
 
 def unread(coding: str) -> str:

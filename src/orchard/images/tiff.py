@@ -97,10 +97,14 @@ def is_raw(data: bytes) -> bool:
     return bool(found) and (_DNG_VERSION in found[0].entries or any(page.is_raw for page in found))
 
 
-def needs_webp(data: bytes) -> bool:
-    """Whether its first page is compressed as WebP, which the libtiff in Pillow's wheels lacks."""
+def rare_kind(data: bytes) -> str | None:
+    """Of a TIFF that only some builds of Pillow read: what to say where this one does not."""
     page = _first(data)
-    return page is not None and page.value(COMPRESSION) == _WEBP
+    if page is not None and page.value(COMPRESSION) == _WEBP:
+        return "a TIFF with WebP inside; save it with another compression"
+    if data.startswith(b"MM\0+"):
+        return "a BigTIFF in big-endian order; save it in the other"
+    return None
 
 
 def full_page(data: bytes) -> bytes:
