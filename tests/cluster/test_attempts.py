@@ -19,6 +19,7 @@ from cluster.results import (
 )
 from orchard.config import RunConfig
 from orchard.embedding.fingerprint import EmbeddingIdentity
+from orchard.images.reading import Reading
 from orchard.images.source import Selection, list_images
 from orchard.model import load_model
 from orchard.spark import passes
@@ -43,7 +44,7 @@ def attempts(photos: Path, tmp_path: Path) -> list[EmbedReport]:
             output=Output.at(config.output),
             fingerprint=embedding.fingerprint,
             run_id=RUN,
-            scaled=False,
+            reading=Reading(),
         )
         for _ in range(2)
     ]

@@ -17,10 +17,13 @@ from corpus.encode import (
     jpeg_size_patched,
     patched,
     pillow,
+    png_with,
     tiff,
 )
 from corpus.expected import Expected, File
 from corpus.good import COMPRESSIONS, jpeg
+from corpus.layouts import directories, page, raw
+from corpus.stored import UNREAD, stored
 from orchard.records import Reason
 
 
@@ -30,6 +33,7 @@ def bad_files() -> dict[str, File]:
         Reason.NOT_AN_IMAGE: _not_images(),
         Reason.TRUNCATED: _truncated(),
         Reason.CORRUPT: _corrupt(),
+        Reason.DAMAGED: damaged_jpegs(),
         Reason.TOO_MANY_PIXELS: _bombs(),
         Reason.UNSUPPORTED: _unsupported(),
     }
@@ -59,6 +63,8 @@ def whole_files() -> dict[str, bytes]:
         "rgb.bmp": pillow(image, "BMP"),
         "rle.bmp": rle_bmp(),
         "rgb.gif": pillow(image, "GIF"),
+        "rgb.avif": pillow(image, "AVIF"),
+        "rgb.heic": stored("rgb.heic"),
         "jpeg.tif": pillow(image, "TIFF", compression="jpeg"),
         "fax.tif": pillow(image.convert("1"), "TIFF", compression="group4"),
     }
@@ -91,7 +97,7 @@ def _not_images() -> dict[str, bytes]:
         "svg.png": b'<svg xmlns="http://www.w3.org/2000/svg"><circle r="9"/></svg>',
         "html.png": b"<!doctype html><title>404 Not Found</title>",
         "json.jpg": b'{"error": "AccessDenied"}',
-        "heic.jpg": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64),
+        "video.heic": b"\0\0\0\x18ftypisom\0\0\0\0mp42isom" + bytes(64),
         "postscript.tif": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n",
         "portable-pixmap.png": b"P6 1 1 255\n\0\0\0",
         "wave.webp": b"RIFF\x24\0\0\0WAVEfmt " + bytes(28),
@@ -120,6 +126,7 @@ def _truncated() -> dict[str, bytes]:
     files["magic-only.gif"] = b"GIF89a"
     files["magic-only.webp"] = b"RIFF\x24\0\0\0WEBP"
     files["magic-only.tif"] = b"II*\0"
+    files["magic-only.heic"] = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
     files["magic-only.bmp"] = b"BM\x36\x24\0\0\0\0\0\0"
     return files
 
@@ -133,6 +140,8 @@ def _corrupt() -> dict[str, bytes]:
     return {
         "pixels-flipped.png": patched(png, 1000, bytes([png[1000] ^ 1])),
         "header-checksum.png": patched(png, 29, b"\0\0\0\0"),
+        "bytes-flipped.heic": patched(stored("rgb.heic"), 60, b"\xff" * 40),
+        "transparency-checksum.png": png_with(png, chunk(b"tRNS", bytes(6))[:-4] + bytes(4)),
         "half-the-pixels.png": png[:33] + chunk(b"IDAT", png[41:3000]) + IEND,
         "no-pixels.png": PNG_MAGIC + png[8:33] + IEND,
         "depth-5.png": patched(png, 24, b"\x05")[:29]
@@ -143,6 +152,30 @@ def _corrupt() -> dict[str, bytes]:
         "code-size.gif": patched(gif, gif.index(b",", 13 + colours) + 10, b"\x20"),
         "frame-header.webp": patched(webp, 23, b"\0\0\0"),
         "no-size.tif": tiff(0, 0, b""),
+    }
+
+
+def damaged_jpegs() -> dict[str, bytes]:
+    """Whole from end to end, as bytes, and part of the picture lost: what copies and downloads do.
+
+    libjpeg decodes all of them.
+    """
+    smooth = Image.fromarray(noisy()).resize((256, 192), Image.Resampling.BICUBIC)
+    whole = jpeg(smooth)
+    scan, n = whole.index(b"\xff\xda") + 14, len(whole)
+    half = scan + (n - scan) // 2
+    progressive = jpeg(smooth, progressive=True)
+    rows = jpeg(smooth, restart_marker_rows=1)
+    third = rows.index(b"\xff\xd2")
+    return {
+        "half-of-the-scan.jpg": whole[:half] + whole[-2:],
+        "gap-of-zeros.jpg": whole[:half] + bytes(400) + whole[half + 400 :],
+        "line-ends-converted.jpg": whole.replace(b"\n", b"\r\n"),
+        "line-ends-stripped.jpg": whole.replace(b"\r\n", b"\n").replace(b"\r", b"\n"),
+        "block-of-another.jpg": whole[:half] + progressive[500:900] + whole[half + 400 :],
+        "bytes-dropped.jpg": whole[:half] + whole[half + 512 :],
+        "half-of-the-scans.jpg": progressive[: len(progressive) // 2] + progressive[-2:],
+        "rows-dropped.jpg": rows[:third] + rows[rows.index(b"\xff\xd4") :],
     }
 
 
@@ -195,5 +228,13 @@ def _unsupported() -> dict[str, bytes]:
         "unknown-compression.tif": tiff(8, 8, bytes(64), t259=12345),
         "jpeg-inside.bmp": patched(bmp, 30, struct.pack("<I", 4)),
         "depth-13.bmp": patched(bmp, 28, struct.pack("<H", 13)),
+        "webp-inside.tif": tiff(64, 48, pillow(noisy(), "WEBP"), t259=50001),
+        "signed-8-bit.tif": tiff(64, 48, noisy()[..., 0].tobytes(), t339=2),
+        "signed-16-bit.tif": tiff(64, 48, bytes(6144), bits=16, t339=2),
+        "only-thumbnails.tif": directories(page(noisy(), t254=1), page(noisy(), t254=1)),
+        "only-a-preview.nef": raw(None, (640, 480), noisy()),
+        "small-jpeg-only.nef": raw(jpeg(noisy()), (640, 480), noisy()),
+        "no-jpeg.raf": b"FUJIFILMCCD-RAW 0201" + bytes(500),
+        **{name: stored(name) for name in UNREAD},
         "depth-12.jpg": patched(photo, photo.index(b"\xff\xc0") + 4, b"\x0c"),
     }

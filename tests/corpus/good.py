@@ -24,6 +24,8 @@ from corpus.encode import (
     tiff_directory,
 )
 from corpus.expected import CORNERS, HEIGHT, WHITE, WIDTH, Expected, File, picture
+from corpus.layouts import directories, page, raw
+from corpus.stored import read_files
 
 JPEG_TOLERANCE = 12  # quantisation at quality 95, full-resolution colour
 GREY_CORNERS = tuple((round(0.299 * r + 0.587 * g + 0.114 * b),) * 3 for r, g, b in CORNERS)
@@ -41,6 +43,10 @@ def good_files() -> dict[str, File]:
         **_broken_exif(),
         **_shapes(),
         **_containers(),
+        **_avif(),
+        **_pages(),
+        **_raw(),
+        **read_files(),
     }
     if int(PIL.__version__.split(".")[0]) < 13:
         for name in UNREAD_BEFORE_PILLOW_13:
@@ -197,6 +203,77 @@ def _deep() -> dict[str, File]:
     }
 
 
+def _avif() -> dict[str, File]:
+    image = Image.fromarray(picture())
+    near = Expected(tolerance=JPEG_TOLERANCE)
+    exact = {"quality": 100, "subsampling": "4:4:4"}
+    rgba = np.dstack([picture(), np.full((HEIGHT, WIDTH), 255, np.uint8)])
+    rgba[HEIGHT // 2 :, WIDTH // 2 :, 3] = 0
+    files = {
+        "rgb.avif": (pillow(image, "AVIF", **exact), near),
+        "grey.avif": (
+            pillow(image.convert("L"), "AVIF", **exact),
+            replace(near, corners=GREY_CORNERS),
+        ),
+        "rgba.avif": (
+            pillow(rgba, "AVIF", **exact),
+            replace(near, corners=(*CORNERS[:3], WHITE)),
+        ),
+        "avif-named.jpg": (pillow(image, "AVIF", **exact), near),
+    }
+    for value in ORIENTATION_SIDES:
+        stored = stored_for(picture(), value)
+        data = pillow(stored, "AVIF", exif=exif(value), **exact)
+        files[f"orientation-{value}.avif"] = (data, near)
+    return files
+
+
+def _pages() -> dict[str, File]:
+    """Which page of a TIFF is the picture."""
+    small = picture()[::4, ::4].copy()
+    black = np.zeros_like(picture())
+    return {
+        "thumbnail-first.tif": (directories(page(small, t254=1), page(picture())), Expected()),
+        "thumbnail-first-in-sub.tif": (
+            directories(page(small, t254=1), page(picture()), sub=True),
+            Expected(),
+        ),
+        "mask-between.tif": (
+            directories(page(small, t254=1), page(black, t254=4), page(picture())),
+            Expected(),
+        ),
+        "picture-first.tif": (directories(page(picture()), page(small, t254=1)), Expected()),
+        "pyramid.tif": (directories(page(picture()), page(small, t254=1), sub=True), Expected()),
+    }
+
+
+def _raw() -> dict[str, File]:
+    """Camera raw: the JPEG inside, turned as the raw file says, or as it says itself."""
+    small, near = picture()[::4, ::4].copy(), Expected(tolerance=JPEG_TOLERANCE)
+    turned = jpeg(stored_for(picture(), 6))
+    says = jpeg(stored_for(picture(), 6), exif=b"Exif\0\0" + exif(6))
+    nef = raw(jpeg(), (WIDTH + 1, HEIGHT), small)
+    large = Expected(width=1200, height=900, tolerance=JPEG_TOLERANCE)
+    cr3 = b"\0\0\0\x18ftypcrx \0\0\0\1crx isom\0\0\0\x2eCMT1" + exif(6)
+    return {
+        "sensor-and-jpeg.nef": (nef, near),
+        "camera.raf": (b"FUJIFILMCCD-RAW 0201" + bytes(80) + jpeg(picture(1200, 900)), large),
+        "camera.rw2": (b"IIU\0\x08\0\0\0" + bytes(64) + jpeg(picture(1200, 900)), large),
+        "camera.cr3": (cr3 + jpeg(stored_for(picture(1200, 900), 6)), large),
+        "camera-says-itself.raf": (
+            b"FUJIFILMCCD-RAW 0201"
+            + bytes(80)
+            + jpeg(stored_for(picture(1200, 900), 6), exif=b"Exif\0\0" + exif(6)),
+            large,
+        ),
+        "turned-by-raw.nef": (
+            raw(turned, (HEIGHT, WIDTH), small, orientation=6),
+            near,
+        ),
+        "turned-by-jpeg.nef": (raw(says, (HEIGHT, WIDTH), small), near),
+    }
+
+
 def _oriented() -> dict[str, File]:
     files = {}
     for value in ORIENTATION_SIDES:
@@ -309,6 +386,13 @@ def _containers() -> dict[str, File]:
         "no-end-mark.png": (plain[:-12], Expected()),
         "no-end-mark.gif": (pillow(palette, "GIF")[:-1], Expected()),
         "text-bombs.png": (png_with(plain, *texts), Expected()),
+        **{
+            f"{name.decode()}-bad-checksum.png": (
+                png_with(plain, chunk(name, content)[:-4] + b"\0\0\0\0"),
+                Expected(),
+            )
+            for name, content in ((b"pHYs", bytes(9)), (b"tIME", bytes(7)), (b"gAMA", bytes(4)))
+        },
         "invalid-animation.png": (png_with(plain, chunk(b"acTL", bytes(8))), Expected()),
         "png-named.jpg": (plain, Expected()),
         "jpeg-named.png": (jpeg(), lossy),

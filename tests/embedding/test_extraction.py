@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from corpus.bad import damaged_jpegs
 from PIL import Image
 
 from orchard.embedding.extraction import BATCH_SIZE, extract, listing_errors
+from orchard.images.cicp import PRIMARIES, matrix_profile
 from orchard.images.decode import decode
+from orchard.images.reading import Reading
 from orchard.images.source import list_images
 from orchard.model import Embedder, load_model
 from orchard.records import (
@@ -144,3 +148,26 @@ def test_a_column_shares_the_arrays_memory() -> None:
     column = list_column(vectors, COMPONENTS.field("components").type)
     vectors[1, 2] = 7
     assert vectors_of(column)[1, 2] == 7
+
+
+def test_images_are_read_as_the_settings_say(tmp_path: Path, embedder: Embedder) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "damaged.jpg").write_bytes(damaged_jpegs()["half-of-the-scan.jpg"])
+    wide = matrix_profile(PRIMARIES[12], lambda v: v**2.2)
+    coarse = np.random.default_rng(3).integers(0, 256, (4, 4, 3), np.uint8)
+    Image.fromarray(coarse).resize((64, 64)).save(folder / "p3.png", icc_profile=wide)
+    images = list_images((str(folder),)).images
+
+    def found(**settings: Any) -> tuple[pa.Table, list[str]]:
+        reading = Reading(**settings)
+        made = extract(images, embedder, fingerprint="f", run_id="r", reading=reading)
+        return made.features, made.errors["reason"].to_pylist()
+
+    features, reasons = found()
+    assert reasons == ["damaged"]
+    kept, none = found(damaged="keep", colour="ignore")
+    assert (kept.num_rows, none) == (2, [])
+    converted, ignored = vectors_of(features["features"])[0], vectors_of(kept["features"])[1]
+    assert np.abs(converted - ignored).max() > 0.01
+    assert found(max_pixels=1000)[1] == ["too_many_pixels"] * 2

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import threading
 import warnings
 from io import BytesIO
@@ -19,10 +20,12 @@ from corpus.encode import (
 )
 from corpus.good import broken_exif_blocks, good_files, jpeg
 from PIL import Image, ImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 from orchard.config import RunConfig
 from orchard.images import decode as module
-from orchard.images.decode import MAX_SIDE, Pixels, decode, policy, sniff
+from orchard.images.decode import Pixels, decode, policy, sniff
+from orchard.images.opening import MAX_SIDE, READERS
 from orchard.images.reading import Reading
 from orchard.records import Failure, Reason
 
@@ -161,8 +164,9 @@ def test_a_bomb_is_refused_before_it_is_decoded(name: str, monkeypatch: pytest.M
     def load(self: ImageFile.ImageFile) -> None:
         raise AssertionError("decoding began")
 
-    for reader in module._READERS.values():
-        monkeypatch.setattr(reader, "load", load)
+    for kind in ("jpeg", "png", "webp", "bmp", "gif", "tiff", "avif"):
+        monkeypatch.setattr(READERS[kind], "load", load)
+    monkeypatch.setattr(module.jpeg, "load", load)
     assert reason(BAD[name][0]) is Reason.TOO_MANY_PIXELS
 
 
@@ -194,15 +198,15 @@ def test_the_settings_hold_until_the_last_of_several_decodes_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen = set()
-    load = module.PngImageFile.load
+    load = PngImageFile.load
 
-    def load_while_another_decode_comes_and_goes(self: module.PngImageFile) -> object:
+    def load_while_another_decode_comes_and_goes(self: PngImageFile) -> object:
         assert pixels(GOOD["baseline.jpg"][0])
         seen.add((ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS))
         return load(self)
 
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
-    monkeypatch.setattr(module.PngImageFile, "load", load_while_another_decode_comes_and_goes)
+    monkeypatch.setattr(PngImageFile, "load", load_while_another_decode_comes_and_goes)
     assert pixels(GOOD["rgb.png"][0], max_pixels=1000)
     assert seen == {(False, module.DEFAULT_MAX_PIXELS // 2)}  # the larger cap of the two
     assert ImageFile.LOAD_TRUNCATED_IMAGES is True
@@ -237,7 +241,7 @@ def test_running_out_of_memory_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> N
     def load(self: ImageFile.ImageFile) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(module.PngImageFile, "load", load)
+    monkeypatch.setattr(PngImageFile, "load", load)
     assert reason(pillow(noisy(), "PNG")) is Reason.TOO_COSTLY
 
 
@@ -316,3 +320,14 @@ def test_a_scaled_decode_refuses_what_a_full_one_refuses(name: str) -> None:
     data = whole_files()[name]
     whole, scaled = decode(data, 32), decode(data, 32, scaled=True)
     assert type(whole) is type(scaled)
+
+
+def test_a_heic_photo_without_its_library_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    result = decode(GOOD["rgb.heic"][0], 8)
+    assert isinstance(result, Failure)
+    assert result.reason is Reason.UNSUPPORTED
+    assert result.detail.startswith("a HEIC photo, and pi-heif cannot be loaded")
+    assert result.detail.endswith("pip install pi-heif")

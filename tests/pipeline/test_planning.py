@@ -130,6 +130,12 @@ def test_retry_errors_tries_every_one_again() -> None:
     assert nonzero(plan) == {"listed": len(Reason), "retried": len(Reason)}
 
 
+def test_what_the_settings_admit_by_now_is_tried_again() -> None:
+    stored = errors(failed("a", Reason.DAMAGED), failed("b", Reason.CORRUPT))
+    plan = make_plan(listing(row("a"), row("b")), features(), stored, admitted=(Reason.DAMAGED,))
+    assert plan.images["path"].to_pylist() == ["a"]
+
+
 def test_a_failed_image_that_changed_is_changed_not_retried() -> None:
     stored = errors(failed("a", Reason.TRUNCATED), failed("b", Reason.IO_ERROR))
     plan = make_plan(listing(row("a", size=11), row("b", size=11)), features(), stored)

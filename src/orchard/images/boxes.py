@@ -36,13 +36,13 @@ def sniff(data: bytes) -> str | None:
 
 
 def are_cut(data: bytes) -> bool:
-    """Whether a box of the file ends after the file does."""
-    at = 0
-    for _, start, end in _boxes(data, 0, len(data)):
-        if end > len(data):
-            return True
-        at = end if end > start else len(data)
-    return at < len(data) and len(data) - at < 8
+    """Whether a box of the file ends after the file does, or the one of the pixels is missing.
+
+    Asked about files that will not decode.
+    """
+    found = list(_boxes(data, 0, len(data)))
+    ends = found[-1][2] if found else 0
+    return ends != len(data) or not any(name == b"mdat" for name, _, _ in found)
 
 
 def cicp(data: bytes) -> Cicp | None:

@@ -2,43 +2,39 @@
 
 The bytes are untrusted. Each format goes straight to Pillow's reader for it, chosen by the first
 bytes and never by a name, so that no other of Pillow's readers can be reached and no error is lost
-on the way. Size is checked from the header before a pixel is decoded, and only the first frame or
-page is. `decode` returns a `Failure` for whatever Pillow may raise.
+on the way. (A JPEG's pixels come from libjpeg by another way: see `orchard.images.jpeg`.) Size is
+checked from the header before a pixel is decoded, and only the first frame or page is. `decode`
+returns a `Failure` for whatever a reader may raise.
 
 What "truncated" means: pixels are missing. At every cut of every format Pillow either complains or
 returns the same pixels, with one exception: of a JPEG that was cut and then filled up, with zeros
 say, it reads the filling. So a JPEG must have its end mark; what follows the mark, as phones append
-videos, is ignored. A PNG or GIF that has lost only its end mark is whole, and is read. What no
-reader can see is damage inside the data of a format without checksums (JPEG, WebP, GIF, BMP).
+videos, is ignored. A PNG or GIF that has lost only its end mark is whole, and is read. "Damaged" is
+a JPEG of which libjpeg warns that pixels are lost in between. What no reader can see is damage
+inside the data of other formats without checksums (WebP, HEIC, AVIF, GIF, BMP).
 """
 
 from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
 from math import ceil
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
-from PIL.AvifImagePlugin import AvifImageFile
-from PIL.BmpImagePlugin import BmpImageFile
-from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 
-from orchard.images import boxes, directories, headers, jpeg, png, raw, tiff
+from orchard.images import boxes, headers, jpeg, png, raw, tiff
 from orchard.images import colour as colours
 from orchard.images.colour import UndefinedColourError
 from orchard.images.headers import sniff
-from orchard.images.heic import open_heic
+from orchard.images.opening import READERS, open_image
 from orchard.images.pillow_settings import PillowSettings
+from orchard.images.profiles import to_srgb
 from orchard.images.rejected import RejectedError
 from orchard.images.views import VIEWS, ZOOM
 from orchard.records import Failure, Reason
@@ -50,38 +46,11 @@ DEFAULT_MAX_PIXELS = 100_000_000
 further copies: at 100 million a decode was measured to peak at 0.6 to 1.3 GiB, of WebP at 1.7.
 They are twice what the 50-megapixel cameras of phones give."""
 
-MAX_SIDE = 1_000_000
-"""Pixels a side may have, whatever the other is: resizing allocates 32 bytes for each."""
-
-MOST_SEGMENTS = 4096
-"""Segments before the pixels of a JPEG. Pillow's time grows with their square; the longest profiles
-and the depth maps of phones take some hundreds."""
-
-MOST_VALUES = 1_000_000
-"""Values in the first directory of a TIFF, of which Pillow makes a Python object each. A tile of 16
-by 16 pixels, the smallest that TIFF 6.0 allows, makes 780,000 of 100 megapixels."""
-
 _COLOURS = {"ignore": "colour profiles ignored", "srgb": "colour profiles converted to srgb"}
 _DRAFT_SHARE = 1.5  # of the input side: what a scaled decode leaves bicubic to choose from
 
-_RLE_SHARE = 10  # Pillow expands run-length BMP in Python, some ten times slower than the rest
-_MAX_PASSES = 32  # times max_pixels, over all scans of a JPEG; encoders write 1 to about 12 scans
-
-_READERS: dict[str, Callable[[BytesIO], ImageFile.ImageFile]] = {
-    "jpeg": JpegImageFile,
-    "png": PngImageFile,
-    "webp": WebPImageFile,
-    "bmp": BmpImageFile,
-    "gif": GifImageFile,
-    "tiff": TiffImageFile,
-    "avif": AvifImageFile,
-    "heic": open_heic,
-}
 _JXL = "a JPEG XL photo; no reader under a free licence is small: make a PNG of it with djxl"
-_BMP_RUN_LENGTH = (1, 2)
-_JPEG_END = b"\xff\xd9"
 _EXIF_ORIENTATION = 0x0112
-_TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 322, 323
 _TRANSPOSITIONS = {  # CIPA DC-008 (Exif), tag Orientation: what undoes each value
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -159,7 +128,7 @@ def decode(
     if kind == "jxl":
         return Failure(Reason.UNSUPPORTED, _JXL)
     if kind is None:
-        known = ", ".join(_READERS)
+        known = ", ".join(READERS)
         return Failure(Reason.NOT_AN_IMAGE, f"begins with {data[:12]!r}; expected one of {known}")
     try:
         with PillowSettings(max_pixels):
@@ -170,6 +139,8 @@ def decode(
     except UndefinedColourError as error:
         return Failure(Reason.UNSUPPORTED, str(error))
     except Exception as error:  # Pillow's readers raise over a dozen types on damaged files
+        if told := _known_to_fail(kind, data):
+            return Failure(Reason.UNSUPPORTED, told)
         return Failure(_reason(error, kind, data), f"{type(error).__name__}: {error}"[:200])
 
 
@@ -190,19 +161,24 @@ def _decode_as(kind: str, data: bytes, asked: _Asked) -> Pixels:
         kind, data, turned = "jpeg", found.data, found.orientation
     elif kind == "tiff":
         data = tiff.full_page(data)
-    image = _open(kind, data, asked.max_pixels)
+    image = open_image(kind, data, asked.max_pixels)
     whole = image.size
     orientation = _orientation(image.info.get("exif"), turned)
     nearest = round(asked.size / ZOOM) if "zoom" in asked.views else asked.size
     drafted = asked.scaled and isinstance(image, JpegImageFile) and _draft(image, nearest)
     profile = _profile(kind, data, image) if asked.converts else None
-    rgb = colours.to_rgb(_loaded(image, data, asked), profile)
+    loaded = _loaded(image, data, asked)
+    # A PNG may hold linear light, which resizing would weigh otherwise; the others' curves are
+    # near to sRGB's, and a photo of 12 megapixels takes a quarter of a second to convert.
+    late = profile if kind != "png" and loaded.mode == "RGB" else None
+    rgb = colours.to_rgb(loaded, None if late else profile)
     if (transposition := _TRANSPOSITIONS.get(orientation)) is not None:
         rgb = rgb.transpose(transposition)
     width, height = rgb.size
     if drafted:
         width, height = whole[::-1] if orientation in _TURNED else whole
-    first, *others = (np.asarray(VIEWS[view](rgb, asked.size)) for view in asked.views)
+    shown = (to_srgb(VIEWS[view](rgb, asked.size), late) for view in asked.views)
+    first, *others = map(np.asarray, shown)
     return Pixels(first, width, height, tuple(others))
 
 
@@ -230,60 +206,6 @@ def _draft(image: JpegImageFile, size: int) -> bool:
     return image.draft(None, (side, side)) is not None
 
 
-def _open(kind: str, data: bytes, max_pixels: int) -> ImageFile.ImageFile:
-    """Read the header and check every size it announces, before anything is decoded."""
-    if kind == "jpeg":
-        jpeg.check_coding(data)
-        _check_count(headers.jpeg_segments(data), MOST_SEGMENTS, "segments")
-    if kind == "tiff":
-        _check_count(directories.n_values(data), MOST_VALUES, "strips, tiles and other values")
-    if kind == "webp":
-        _check_size(headers.webp_size(data), max_pixels)
-    if kind == "png":
-        data = headers.png_without_text(data)
-    image = _READERS[kind](BytesIO(data))
-    _check_size(image.size, max_pixels)
-    if isinstance(image, BmpImageFile) and image.info["compression"] in _BMP_RUN_LENGTH:
-        _check_size(image.size, max_pixels // _RLE_SHARE)
-    if isinstance(image, TiffImageFile):
-        tile = image.tag_v2.get(_TIFF_TILE_WIDTH), image.tag_v2.get(_TIFF_TILE_LENGTH)
-        if isinstance(tile[0], int) and isinstance(tile[1], int):
-            _check_size((tile[0], tile[1]), max_pixels)  # one tile may be larger than the image
-        image.info.pop("xmp", None)  # Pillow would take an orientation from it: only EXIF counts
-    if isinstance(image, JpegImageFile):
-        _check_scans(data, image.size, max_pixels)
-        if not data.endswith(_JPEG_END) and headers.is_cut(data, kind):
-            raise RejectedError(Reason.TRUNCATED, "no end-of-image mark (FF D9)")
-    if isinstance(image, PngImageFile):
-        colours.scale_transparent_sample(image)
-    return image
-
-
-def _check_count(n: int, most: int, of_what: str) -> None:
-    if n > most:
-        detail = f"{n} {of_what}; expected at most {most}"
-        raise RejectedError(Reason.TOO_COSTLY, detail)
-
-
-def _check_size(size: tuple[int, int], max_pixels: int) -> None:
-    width, height = size
-    if width * height > max_pixels:
-        announced = f"{width} x {height} = {width * height} pixels"
-        detail = f"{announced}; expected at most {max_pixels} (--max-pixels raises it)"
-        raise RejectedError(Reason.TOO_MANY_PIXELS, detail)
-    if max(size) > MAX_SIDE:
-        detail = f"{width} x {height} pixels; expected sides of at most {MAX_SIDE}"
-        raise RejectedError(Reason.TOO_MANY_PIXELS, detail)
-
-
-def _check_scans(data: bytes, size: tuple[int, int], max_pixels: int) -> None:
-    n_passes = _MAX_PASSES * max_pixels // (size[0] * size[1])
-    # Counting bytes is quick and never too low; a video appended to a photo may make it too high.
-    if data.count(b"\xff\xda") > n_passes and (n_scans := headers.jpeg_scans(data)) > n_passes:
-        detail = f"{n_scans} scans of {size[0]} x {size[1]} pixels; expected at most {n_passes}"
-        raise RejectedError(Reason.TOO_MANY_PIXELS, detail)
-
-
 def _orientation(exif_block: bytes | None, otherwise: int = 1) -> int:
     # Pillow turns TIFF pages by itself, and keeps no block of EXIF for them.
     if not exif_block:
@@ -297,14 +219,19 @@ def _orientation(exif_block: bytes | None, otherwise: int = 1) -> int:
     return value if isinstance(value, int) else otherwise
 
 
+def _known_to_fail(kind: str, data: bytes) -> str | None:
+    """What the libraries of some installations do not read, in words."""
+    if kind == "jpeg":
+        return jpeg.rare_coding(data)
+    return tiff.rare_kind(data) if kind == "tiff" else None
+
+
 def _reason(error: Exception, kind: str, data: bytes) -> Reason:
     cause = error.__cause__ or error  # ImageFile.__init__ wraps what `_open` raised
     if isinstance(error, MemoryError):
         return Reason.TOO_COSTLY
     if isinstance(error, Image.DecompressionBombError):
         return Reason.TOO_MANY_PIXELS
-    if kind == "jpeg" and jpeg.rare_coding(data):
-        return Reason.UNSUPPORTED
     if headers.is_cut(data, kind):
         return Reason.TRUNCATED
     if kind != "png" and (

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 _TYPE_SIZES = dict(zip(range(1, 14), (1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), strict=True))
 _TYPE_SIZES |= {16: 8, 17: 8, 18: 8}
 _UNSIGNED = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+_OF_BYTES = (1, 2, 7)  # as one object each: profiles, texts
 _DATA_TAGS = ((273, 279), (324, 325))  # (offsets, byte counts) of strips, of tiles
 
 
@@ -69,9 +70,10 @@ def numbers(data: bytes, entry: Entry) -> tuple[int, ...]:
 
 
 def n_values(data: bytes) -> int:
-    """Values of the first directory: strips and tiles have two each."""
+    """Values of the first directory that are numbers: strips and tiles have two each."""
     try:
-        return sum(entry.count for entry in directory(data, start(data))[0].values())
+        entries, _ = directory(data, start(data))
+        return sum(entry.count for entry in entries.values() if entry.kind not in _OF_BYTES)
     except EOFError:  # as far as it goes; the reader says what is missing
         return 0
 

@@ -11,6 +11,7 @@ import re
 from contextlib import suppress
 from typing import Any
 
+import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
@@ -39,12 +40,13 @@ def check_coding(data: bytes) -> None:
 
 
 def rare_coding(data: bytes) -> str | None:
-    """The name of a coding that only some builds of libjpeg read."""
-    return _MAYBE.get(headers.jpeg_frame(data))
+    """Of a coding that only some builds of libjpeg read: what to say where this one does not."""
+    name = _MAYBE.get(headers.jpeg_frame(data))
+    return unread(name) if name else None
 
 
 def unread(coding: str) -> str:
-    return f"a JPEG of {coding}; expected a baseline or progressive one; save it as such"
+    return f"{coding}; expected a baseline or progressive JPEG: save it as one"
 
 
 def load(image: JpegImageFile, data: bytes, *, keep_damaged: bool) -> Image.Image:
@@ -68,8 +70,6 @@ def load(image: JpegImageFile, data: bytes, *, keep_damaged: bool) -> Image.Imag
 
 def _read(data: bytes, space: str, size: tuple[int, int]) -> tuple[NDArray[Any] | None, str | None]:
     """The pixels, or None where simplejpeg cannot read them; libjpeg's first warning, or None."""
-    import simplejpeg
-
     width, height = size
     wanted = {"colorspace": space, "min_height": height, "min_width": width}
     pixels, warning = None, None

@@ -36,7 +36,7 @@ class Reading:
         """What a policy says, as `policy` wrote it; what it does not name is the default."""
         for scaled in (False, True):
             for colour in ("srgb", "ignore"):
-                found = cls(scaled=scaled, colour=colour)  # type: ignore[arg-type]
+                found = cls(scaled=scaled, colour=colour)
                 if found.policy == pixels:
                     return found
         return cls()

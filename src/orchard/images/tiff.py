@@ -24,11 +24,13 @@ from orchard.records import Reason
 SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 ORIENTATION, SAMPLES, PLANAR, SUB_IFDS, EXTRA, SAMPLE_FORMAT = 274, 277, 284, 330, 338, 339
 _DNG_VERSION = 50706
+_PHASE_ONE = (b"IIII", b"MMMM")
 _SENSOR = (32803, 34892)  # colour filter array, linear raw
+_WEBP = 50001
 _RAW_COMPRESSIONS = (34713, 32767, 32769, 32770, 65535)  # Nikon, Sony, Epson, Samsung, Pentax
-_DATA = {273: 279, 324: 325}  # where strips and tiles are, and their byte counts
+_PLACES = (273, 279, 324, 325)  # where strips and tiles are, and their byte counts
 # What a plane has in common with the whole.
-_OF_A_PLANE = (WIDTH, HEIGHT, COMPRESSION, 266, ORIENTATION, 278, 317, 322, 323, 347)
+_OF_A_PLANE = (WIDTH, HEIGHT, COMPRESSION, 266, ORIENTATION, 278, 317, 322, 323, 347, 34675)
 _MOST_PAGES = 64
 _IS_THUMBNAIL, _IS_MASK = 1, 4  # bits of NewSubFileType
 _CMYK, _RGB, _GREY = 5, 2, (0, 1)
@@ -88,11 +90,21 @@ def pages(data: bytes) -> list[Page]:
 
 
 def is_raw(data: bytes) -> bool:
-    """Whether it is a camera's raw file (DNG, NEF, CR2, ARW, PEF, SRW, …)."""
-    if data[8:10] == b"CR" and data[:4] == b"II*\0":
+    """Whether it is a camera's raw file (DNG, NEF, CR2, ARW, PEF, SRW, IIQ, …)."""
+    if data[8:10] == b"CR" or data[8:12] in _PHASE_ONE:
         return True
     found = pages(data)
     return bool(found) and (_DNG_VERSION in found[0].entries or any(page.is_raw for page in found))
+
+
+def rare_kind(data: bytes) -> str | None:
+    """Of a TIFF that only some builds of Pillow read: what to say where this one does not."""
+    page = _first(data)
+    if page is not None and page.value(COMPRESSION) == _WEBP:
+        return "a TIFF with WebP inside; save it with another compression"
+    if data.startswith(b"MM\0+"):
+        return "a BigTIFF in big-endian order; save it in the other"
+    return None
 
 
 def full_page(data: bytes) -> bytes:
@@ -112,70 +124,86 @@ def full_page(data: bytes) -> bytes:
     )
 
 
-def load(image: TiffImageFile, data: bytes) -> Image.Image:
-    """The pixels of an opened page, plane by plane where they lie apart.
+def openable(data: bytes) -> bytes:
+    """A file whose header Pillow understands: the first plane alone where planes lie apart.
 
-    Raises RejectedError (UNSUPPORTED) for signed samples, whose zero is no black.
+    Raises RejectedError (UNSUPPORTED) for signed samples, whose zero is no black, and for planes
+    that are put together in no way known here.
     """
     page = _first(data)
-    signed = 2 in page.values(SAMPLE_FORMAT)
-    if signed and max(page.values(BITS), default=1) <= 16:
+    if page is None:
+        return data
+    if 2 in page.values(SAMPLE_FORMAT) and max(page.values(BITS), default=1) <= 16:
         raise RejectedError(Reason.UNSUPPORTED, "signed samples have no defined RGB")
-    if page.value(PLANAR, 1) != 2 or page.value(SAMPLES, 1) < 2:
+    return next(_apart(page, 1)) if _mode(page) else data
+
+
+def load(image: TiffImageFile, data: bytes) -> Image.Image:
+    """The pixels of an opened page, plane by plane where they lie apart."""
+    page = _first(data)
+    if page is None or (mode := _mode(page)) is None:
         image.load()
         return image
-    kind = page.value(PHOTOMETRIC)
-    mode = _mode(kind, page.value(SAMPLES), page.values(EXTRA))
-    if mode is None or set(page.values(BITS)) not in ({8}, {16}):
-        detail = f"separate planes of colours of kind {kind}, {page.value(BITS)} bits"
-        raise RejectedError(Reason.UNSUPPORTED, detail)
-    planes = [_plane(data) for data in _apart(page, len(Image.new(mode, (1, 1)).getbands()))]
-    if kind == 0:
+    n = len(Image.new(mode, (1, 1)).getbands())
+    planes = [_plane(image), *(_plane(TiffImageFile(BytesIO(one))) for one in _apart(page, n, 1))]
+    if page.value(PHOTOMETRIC) == 0:
         planes[0] = Image.eval(planes[0], lambda value: 255 - value)
-    found = Image.merge(mode, planes) if len(planes) > 1 else planes[0]
+    found = Image.merge(mode, planes) if n > 1 else planes[0]
     found.info = image.info
     return found
 
 
-def _mode(kind: int, n: int, extra: tuple[int, ...]) -> str | None:
-    alpha = extra[0] if extra else 0
+def _mode(page: Page) -> str | None:
+    """Of the planes that lie apart, put together; None where they do not.
+
+    Raises RejectedError (UNSUPPORTED) for those of no such mode.
+    """
+    n, kind = page.value(SAMPLES, 1), page.value(PHOTOMETRIC)
+    if page.value(PLANAR, 1) != 2 or n < 2:
+        return None
+    alpha = next(iter(page.values(EXTRA)), 0)
+    mode = None
     if kind in _GREY:
-        return {1: "La", 2: "LA"}.get(alpha, "L") if n > 1 else "L"
-    if kind == _RGB and n >= 3:
-        return {1: "RGBa", 2: "RGBA"}.get(alpha, "RGB") if n > 3 else "RGB"
-    return "CMYK" if kind == _CMYK and n >= 4 else None
+        mode = {1: "La", 2: "LA"}.get(alpha, "L")
+    elif kind == _RGB and n >= 3:
+        mode = {1: "RGBa", 2: "RGBA"}.get(alpha, "RGB") if n > 3 else "RGB"
+    elif kind == _CMYK and n >= 4:
+        mode = "CMYK"
+    is_whole = set(page.values(SAMPLE_FORMAT)) <= {1}  # numbers, not floats
+    if mode is None or not is_whole or set(page.values(BITS)) not in ({8}, {16}):
+        detail = f"separate planes of {page.value(BITS, 1)} bits, of colours of kind {kind}"
+        raise RejectedError(Reason.UNSUPPORTED, detail)
+    return mode
 
 
-def _plane(data: bytes) -> Image.Image:
-    image = TiffImageFile(BytesIO(data))
+def _plane(image: TiffImageFile) -> Image.Image:
     image.load()
     return image if image.mode == "L" else colour.grey_to_8_bits(image)
 
 
-def _apart(page: Page, n: int) -> Iterator[bytes]:
-    """For each of the first n planes the file, beginning with a page that is this plane alone."""
-    data, n_planes = page.data, page.value(SAMPLES)
-    bits = page.value(BITS)
-    for number in range(n):
-        entries = [page.entries[tag] for tag in _OF_A_PLANE if tag in page.entries]
-        single = {BITS: bits, PHOTOMETRIC: 1, SAMPLES: 1, PLANAR: 1}
-        entries += [Entry(tag, 3, 1, None, value) for tag, value in single.items()]
-        for tags in _DATA.items():
-            for tag in tags:
-                if tag in page.entries:
-                    entries.append(_share(page.entries[tag], number, n_planes))
-        yield directories.with_page(data, entries)
+def _apart(page: Page, n: int, first: int = 0) -> Iterator[bytes]:
+    """For each plane from the first to the nth the file, beginning with a page of it alone."""
+    n_planes = page.value(SAMPLES)
+    single = {BITS: page.value(BITS), PHOTOMETRIC: 1, SAMPLES: 1, PLANAR: 1}
+    same = [page.entries[tag] for tag in _OF_A_PLANE if tag in page.entries]
+    same += [Entry(tag, 3, 1, None, value) for tag, value in single.items()]
+    places = [page.entries[tag] for tag in _PLACES if tag in page.entries]
+    for number in range(first, n):
+        shares = [_share(entry, number, n_planes) for entry in places]
+        yield directories.with_page(page.data, same + shares)
 
 
 def _share(entry: Entry, number: int, n: int) -> Entry:
     """Of offsets or byte counts of all planes, one plane's."""
     count = entry.count // n
-    assert entry.where is not None
+    assert entry.where is not None, "as every entry that was read"
     where = entry.where + number * count * entry.value_size
-    return Entry(entry.tag, entry.kind, count, where, 0)
+    return Entry(entry.tag, entry.kind, count, where)
 
 
-def _first(data: bytes) -> Page:
+def _first(data: bytes) -> Page | None:
     at = directories.start(data)
-    entries, _ = directories.directory(data, at)
-    return Page(data, at, entries)
+    try:
+        return Page(data, at, directories.directory(data, at)[0])
+    except EOFError:
+        return None

@@ -113,12 +113,13 @@ def make_plan(
     gone: pa.Table | None = None,
     *,
     retry_errors: bool = False,
+    admitted: tuple[Reason, ...] = (),
 ) -> Plan:
     """Compare a listing with the tables by path, and by etag or, without one, size and time.
 
     features, errors, gone: those tables' KEY columns, errors with `reason`. What is in both
     features and gone is taken from features. retry_errors: try all again that failed, not only
-    those whose reason can pass.
+    those whose reason can pass. admitted: reasons that are none any more, by the settings.
     """
     images = listing.images
     in_features, same_features = _compare(images, features)
@@ -127,7 +128,8 @@ def make_plan(
     known, unchanged = pc.or_(in_features, went), pc.or_(same_features, returned)
     failed, failed_unchanged = _compare(images, errors)
     reasons = errors["reason"].take(pc.index_in(images["path"], value_set=errors["path"]))
-    passing = array(pc.fill_null(pc.is_in(reasons, value_set=_PASSING), False))
+    may_pass = pa.concat_arrays([_PASSING, pa.array([r.value for r in admitted], pa.string())])
+    passing = array(pc.fill_null(pc.is_in(reasons, value_set=may_pass), False))
     failing = pc.and_not(failed_unchanged, unchanged)
     retried = pc.and_(failing, pc.or_(passing, pa.scalar(retry_errors)))
     stuck = pc.and_not(failing, retried)

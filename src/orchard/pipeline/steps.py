@@ -28,7 +28,7 @@ from orchard.pipeline.listing import Listed
 from orchard.pipeline.planning import KEY, Plan, adopt, cut, make_plan, set_labels
 from orchard.pipeline.state import Committed, Run
 from orchard.pipeline.timing import Estimate
-from orchard.records import LABELS, widened, with_kept
+from orchard.records import LABELS, Reason, widened, with_kept
 from orchard.result import Result
 from orchard.store import contents, models, staging
 from orchard.store.suppression import Suppression
@@ -49,7 +49,12 @@ def plan(
     listing, n_suppressed = _without_erased(run, found.listing)
     config, rules = run.config, found.rules(run, tables)
     made = make_plan(
-        listing, known.features, known.errors, known.gone, retry_errors=config.retry_errors
+        listing,
+        known.features,
+        known.errors,
+        known.gone,
+        retry_errors=config.retry_errors,
+        admitted=(Reason.DAMAGED,) if config.damaged == "keep" else (),
     )
     made = find_gone(made, listing, known.features, known.errors, known.gone, config, rules.expects)
     staged = list(_staged_keys(run, identity))

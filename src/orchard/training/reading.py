@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from orchard import knowledge
 from orchard.classify.space import Space
 from orchard.embedding.fingerprint import EmbeddingIdentity, network_of
-from orchard.images.reading import Reading
 from orchard.errors import ClassifierError, TableError
+from orchard.images.reading import Reading
 from orchard.model import Model
 from orchard.records import vectors_of
 from orchard.store import contents, models, runs
