@@ -38,6 +38,9 @@ def tables_of(place: Disk, vectors: dict[str, np.ndarray]) -> Tables:
         by_path(rows_of(place, name) or [], name)
         for name in ("features", "components", "errors", "gone")
     )
+    pictures = by_path(rows_of(place, "thumbnails") or [], "thumbnails")
+    for path, row in features.items():
+        assert pictures[path]["sha256"] == row["sha256"], f"{path}: no thumbnail of its bytes"
     for row in (*features.values(), *gone.values()):
         vector = np.array(row["features"], np.float32)
         known = vectors.setdefault(row["sha256"], vector)
