@@ -38,9 +38,6 @@ def tables_of(place: Disk, vectors: dict[str, np.ndarray]) -> Tables:
         by_path(rows_of(place, name) or [], name)
         for name in ("features", "components", "errors", "gone")
     )
-    pictures = by_path(rows_of(place, "thumbnails") or [], "thumbnails")
-    for path, row in features.items():
-        assert pictures[path]["sha256"] == row["sha256"], f"{path}: no thumbnail of its bytes"
     for row in (*features.values(), *gone.values()):
         vector = np.array(row["features"], np.float32)
         known = vectors.setdefault(row["sha256"], vector)
@@ -57,6 +54,12 @@ def by_path(rows: list[dict[str, Any]], table: str) -> dict[str, dict[str, Any]]
     found = {row["path"]: row for row in rows}
     assert len(found) == len(rows), f"{table} holds a path twice"
     return found
+
+
+def pictured(place: Disk) -> dict[str, str | None]:
+    """The bytes' hash of each path's thumbnail."""
+    rows = by_path(rows_of(place, "thumbnails") or [], "thumbnails")
+    return {path: row["sha256"] for path, row in rows.items()}
 
 
 def staged(place: Disk) -> set[str]:

@@ -21,7 +21,9 @@ from PIL import Image
 
 from orchard.images.thumbnail import SIDE, opened
 from orchard.machine import available_cores
+from orchard.records import THUMBNAILS
 from orchard.store import contents
+from orchard.store.snapshot import TableFile
 from orchard.store.tables import Tables
 
 TILES = (64, 48, 40, 32, 24)  # pixels a side, the first whose sheets fit SHEET_BYTES
@@ -117,13 +119,13 @@ def _rows_of(tables: Tables, paths: pa.Array) -> pa.Table:
     """The stored rows of some paths; each file is read once, and little of it kept."""
     output, table = tables.output, tables["thumbnails"]
 
-    def chosen(file: contents.TableFile) -> pa.Table:
+    def chosen(file: TableFile) -> pa.Table:
         rows = contents.read_named(output, file, _COLUMNS)
         return rows.filter(pc.is_in(rows["path"], value_set=paths))
 
     with ThreadPoolExecutor(1 if output.is_local else _REQUESTS_AT_ONCE) as pool:
         found = list(pool.map(chosen, table.files))
-    none = contents.SCHEMAS["thumbnails"].empty_table().select(_COLUMNS)
+    none = THUMBNAILS.empty_table().select(_COLUMNS)
     return pa.concat_tables([none, *found])
 
 

@@ -89,8 +89,8 @@ def record(output: Output, statement: Statement, place: dict[str, Any]) -> Proce
 
 def _stored(tables: Tables) -> dict[str, str]:
     columns = {
-        "features": "path, label, size, time, ETag, SHA-256, width, height and quality of each image, and "
-        f"{_n_features(tables)} numbers from which a likeness of it can be guessed",
+        "features": "path, label, size, time, ETag, SHA-256, width, height and quality of each "
+        f"image, and {_n_features(tables)} numbers from which a likeness of it can be guessed",
         "components": "path, label and fewer such numbers",
         "errors": "path, label, size and what was wrong",
         "gone": "the same as in features, of images that went from their source",
