@@ -300,7 +300,8 @@ class Lifetime(RuleBasedStateMachine):
         return len(self.model.readable() - paths) >= FEWEST
 
     def _in_rows(self) -> set[str]:
-        return self.model.tables.known() | readers.staged(self.place)
+        pictured = readers.pictured(self.place).keys()
+        return self.model.tables.known() | readers.staged(self.place) | pictured
 
     def _known(self) -> set[str]:
         return self._in_rows() | self.model.named
@@ -371,6 +372,10 @@ class Lifetime(RuleBasedStateMachine):
         self.model.tables = after
         self.model.is_result = self.model.has_features = self.model.is_settled = True
         assert not self.place.names("_staging"), "staged files are left"
+        pictures = readers.pictured(self.place)
+        features = after.features.items()
+        lacking = {path for path, row in features if pictures.get(path) != row.sha256}
+        assert not lacking, f"without a thumbnail of their bytes: {self.said}"
         for name in written:
             self._check_counts(json.loads(self.place.read(name))["counts"], settings)
 

@@ -56,6 +56,12 @@ def by_path(rows: list[dict[str, Any]], table: str) -> dict[str, dict[str, Any]]
     return found
 
 
+def pictured(place: Disk) -> dict[str, str | None]:
+    """The bytes' hash of each path's thumbnail."""
+    rows = by_path(rows_of(place, "thumbnails") or [], "thumbnails")
+    return {path: row["sha256"] for path, row in rows.items()}
+
+
 def staged(place: Disk) -> set[str]:
     """The paths whose rows an interrupted run left staged."""
     files = [name for name in place.names("_staging") if name.endswith(".parquet")]

@@ -13,7 +13,9 @@ from deltalake import DeltaTable
 from machine.dying import Death, dying
 from PIL import Image
 
+from orchard.aws.job import describe
 from orchard.cli import main
+from orchard.config import RunConfig
 from orchard.images import thumbnail
 from orchard.images.thumbnail import gets_one
 from orchard.records import FEATURES, QUALITY
@@ -94,9 +96,11 @@ def test_none_is_kept_where_none_is_asked_for(run, source, output):
     )
 
 
-def test_the_option_is_the_settings(run, source, output):
-    done = CliRunner().invoke(main, ["run", str(source), output.root, "--dry-run", "--help"])
-    assert "--no-thumbnails" in done.output
+def test_a_run_on_aws_has_the_setting_too():
+    config = RunConfig(sources=("s3://b/photos",), output="s3://b/out", thumbnails=False)
+    assert describe(config)["thumbnails"] is False
+    for command in (["run"], ["cluster", "run"]):
+        assert "--no-thumbnails" in CliRunner().invoke(main, [*command, "--help"]).output
 
 
 def test_an_erased_image_leaves_no_pixel(run, first, source):

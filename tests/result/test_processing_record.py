@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from orchard.errors import TableError
-from orchard.records import COMPONENTS, FEATURES
+from orchard.records import COMPONENTS, FEATURES, THUMBNAILS
 from orchard.result.processing_record import Statement, record
 from orchard.store import contributions, galleries, staging
 from orchard.store.output import Output
@@ -43,8 +43,11 @@ def test_it_says_how_many_numbers_this_network_gives(output: Output) -> None:
 
 def test_it_names_thumbnails_galleries_and_contributions_where_they_are(output: Output) -> None:
     stored = record(output, Statement(), {}).stored
-    assert not {"report", "classifiers", "contributions"} & set(stored)
+    assert not {"report", "classifiers", "contributions", "thumbnails"} & set(stored)
     output.put("report/index.html", b"a map")
+    picture = pa.Table.from_pylist([{"path": PATH, "jpeg": b"small"}], schema=THUMBNAILS)
+    staged = staging.stage(output, RUN, "thumbnails", "0", picture)
+    Tables(output).commit(RUN, "thumbnails", [staged])
     row = {"path": PATH, "label": None, "components": [1.0]}
     gallery = pa.Table.from_pylist([row], COMPONENTS.remove(3))
     rows = gallery.rename_columns(galleries.SCHEMA.names).cast(galleries.SCHEMA)
@@ -52,6 +55,7 @@ def test_it_names_thumbnails_galleries_and_contributions_where_they_are(output: 
     contributions.add(output, b"jpeg", keep_days=9)
     made = record(output, Statement(), {})
     assert made.stored["report"].startswith("thumbnails")
+    assert made.stored["thumbnails"].startswith("small pictures of 1 images")
     assert made.stored["classifiers"].startswith("1: path, label and numbers")
     assert made.stored["contributions"].startswith("1 images that people gave")
     assert "--contribution CODE" in made.erasure["contributions"]

@@ -258,7 +258,8 @@ def test_damaged_json_is_passed_over_named_and_the_counts_kept(
     output.put_json(damaged, {"sources": [person]})
     third = erase(output, [person])
     assert third.remaining == ()
-    assert third.begun_before == {"features": 1, "components": 1, "errors": 0, "gone": 0}
+    expected = {"features": 1, "components": 1, "errors": 0, "gone": 0, "thumbnails": 1}
+    assert third.begun_before == expected
     assert audit(output)[2]["begun_before"]["features"] == 1, "nobody reads: 0 of features"
     assert traces_of(output.root, [person]) == []
     assert erase(output, [person]).erased_before == (person,)

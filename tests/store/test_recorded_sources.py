@@ -40,11 +40,6 @@ def test_what_the_user_names_counts_alone(output: Output) -> None:
     assert not named.admits("/photos/a.jpg")
 
 
-def test_a_runs_own_sources_are_the_users(output: Output) -> None:
-    own = confines(output, record={"sources": ["https://example.org"]})
-    assert own.admits("https://example.org/a.jpg")
-
-
 def test_relative_sources_of_older_records_are_where_the_run_was_started(
     output: Output, tmp_path: Path
 ) -> None:

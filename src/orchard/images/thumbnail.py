@@ -51,7 +51,7 @@ def opened(data: bytes, side: int) -> Image.Image | None:
             return None
         image.draft("RGB", (side, side))  # a half or a quarter: an eighth of the decoder's work
         image.load()
-        return image.convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")
     except Exception:  # Pillow's readers raise over a dozen types on damaged files
         return None
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +21,9 @@ from PIL import Image
 
 from orchard.images.thumbnail import SIDE, opened
 from orchard.machine import available_cores
+from orchard.records import THUMBNAILS
 from orchard.store import contents
+from orchard.store.snapshot import TableFile
 from orchard.store.tables import Tables
 
 TILES = (64, 48, 40, 32, 24)  # pixels a side, the first whose sheets fit SHEET_BYTES
@@ -29,6 +32,7 @@ SHEET_BYTES = 7_500_000  # 10 MB as base64, of the page's 15
 _PROBE = 192
 _REQUESTS_AT_ONCE = 16
 _COLUMNS = ["path", "sha256", "jpeg"]
+Key = TypeVar("Key", int, str)
 
 
 @dataclass(slots=True)
@@ -58,68 +62,77 @@ def make(
     """
     made = Thumbnails(np.full(len(points), -1, np.int32))
     special = np.unique(np.fromiter(highlights, np.int64))
-    found = _stored(tables, rows, np.union1d(points, special))
-    tiled = np.array([n for n, row in enumerate(points.tolist()) if row in found], np.int64)
+    known, pictures = _stored(tables, rows, np.union1d(points, special))
+    at = np.flatnonzero(np.isin(known, special))
+    made.large = _whole(known[at].tolist(), pictures.take(pa.array(at)))
+    tiled = np.flatnonzero(np.isin(points, known))
     if len(tiled) < len(points):
         is_empty = not tables["thumbnails"].n_rows
         made.missed["none" if is_empty else "left_out"] += len(points) - len(tiled)
-    pictures = [found[row] for row in points[tiled].tolist()]
+    if len(tiled):
+        _draw(made, tiled, pictures.take(pa.array(np.searchsorted(known, points[tiled]))))
+    return made
+
+
+def _draw(made: Thumbnails, tiled: NDArray[np.int64], pictures: pa.Array) -> None:
+    """Put the pictures of some of the points on sheets."""
+    made.tile = _tile_size(pictures)
+    n = PER_SIDE**2
+    parts = [pictures.slice(start, n) for start in range(0, len(pictures), n)]
     with ThreadPoolExecutor(min(4, available_cores())) as pool:
-        chosen = [int(row) for row in special if int(row) in found]
-        whole = pool.map(partial(opened, side=SIDE), [found[row] for row in chosen])
-        made.large = {
-            row: found[row] for row, image in zip(chosen, whole, strict=True) if image is not None
-        }
-        if not pictures:
-            return made
-        made.tile = _tile_size(pictures)
-        n = PER_SIDE**2
-        parts = [pictures[start : start + n] for start in range(0, len(pictures), n)]
         drawn = list(pool.map(partial(_sheet, side=made.tile), parts))
     made.sheets = [sheet for sheet, _ in drawn]
     is_whole = np.concatenate([whole for _, whole in drawn])
     made.place[tiled] = np.where(is_whole, np.arange(len(tiled)), -1)
     if not is_whole.all():
         made.missed["damaged"] += int((~is_whole).sum())
-    return made
 
 
 def of_errors(tables: Tables, rows: pa.Table) -> dict[str, bytes]:
     """JPEG by path, of failed images of which something is stored. rows: of the errors table."""
+    if not rows.num_rows:
+        return {}
     found = _rows_of(tables, rows["path"].combine_chunks())
     found = found.filter(found["sha256"].is_null())
-    pairs = zip(found["path"].to_pylist(), found["jpeg"].to_pylist(), strict=True)
-    return {path: data for path, data in pairs if opened(data, SIDE) is not None}
+    return _whole(found["path"].to_pylist(), found["jpeg"])
 
 
-def _stored(tables: Tables, rows: pa.Table, wanted: NDArray[np.int64]) -> dict[int, bytes]:
-    """JPEG by row, of the wanted rows, where one of the same bytes is stored."""
+def _whole(keys: list[Key], pictures: pa.Array | pa.ChunkedArray) -> dict[Key, bytes]:
+    """Those that can be read."""
+    pairs = zip(keys, pictures.to_pylist(), strict=True)
+    return {key: data for key, data in pairs if opened(data, SIDE) is not None}
+
+
+def _stored(
+    tables: Tables, rows: pa.Table, wanted: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], pa.Array]:
+    """Which of the wanted rows have a thumbnail of the same bytes, in their order, and those."""
     asked = rows.select(["path", "sha256"]).take(pa.array(wanted)).combine_chunks()
     found = _rows_of(tables, asked["path"].combine_chunks())
     at = pc.index_in(asked["path"], value_set=found["path"].combine_chunks())
     same = pc.fill_null(pc.equal(asked["sha256"], found["sha256"].take(at)), False)
     kept = np.flatnonzero(same.to_numpy())
-    pictures = found["jpeg"].take(at.take(pa.array(kept))).to_pylist()
-    return dict(zip(wanted[kept].tolist(), pictures, strict=True))
+    return wanted[kept], found["jpeg"].take(at.take(pa.array(kept))).combine_chunks()
 
 
 def _rows_of(tables: Tables, paths: pa.Array) -> pa.Table:
     """The stored rows of some paths; each file is read once, and little of it kept."""
     output, table = tables.output, tables["thumbnails"]
 
-    def chosen(file: contents.TableFile) -> pa.Table:
+    def chosen(file: TableFile) -> pa.Table:
         rows = contents.read_named(output, file, _COLUMNS)
         return rows.filter(pc.is_in(rows["path"], value_set=paths))
 
     with ThreadPoolExecutor(1 if output.is_local else _REQUESTS_AT_ONCE) as pool:
         found = list(pool.map(chosen, table.files))
-    none = contents.SCHEMAS["thumbnails"].empty_table().select(_COLUMNS)
+    none = THUMBNAILS.empty_table().select(_COLUMNS)
     return pa.concat_tables([none, *found])
 
 
-def _tile_size(pictures: list[bytes]) -> int:
+def _tile_size(pictures: pa.Array) -> int:
     """The largest of TILES whose sheets are expected to fit, from a part of the images."""
-    probe = pictures[:: max(1, len(pictures) // _PROBE)][: PER_SIDE**2]
+    probe = pictures.take(pa.array(np.arange(0, len(pictures), max(1, len(pictures) // _PROBE))))
+    probe = probe.slice(0, PER_SIDE**2)
     for side in TILES:
         sheet, _ = _sheet(probe, side)
         if len(sheet) / len(probe) * len(pictures) <= SHEET_BYTES:
@@ -127,16 +140,16 @@ def _tile_size(pictures: list[bytes]) -> int:
     return TILES[-1]
 
 
-def _sheet(pictures: list[bytes], side: int) -> tuple[bytes, NDArray[np.bool_]]:
+def _sheet(pictures: pa.Array, side: int) -> tuple[bytes, NDArray[np.bool_]]:
     """At most PER_SIDE² pictures as one, and which of them could be read: others stay white."""
     height = -(-len(pictures) // PER_SIDE) * side
     canvas = Image.new("RGB", (PER_SIDE * side, height), "white")
     is_whole = np.zeros(len(pictures), np.bool_)
-    for number, data in enumerate(pictures):
+    for number, data in enumerate(pictures.to_pylist()):
         image = opened(data, side)
         if image is not None:
             row, column = divmod(number, PER_SIDE)
-            tile = image.resize((side, side), Image.Resampling.BICUBIC)
+            tile = image.resize((side, side), Image.Resampling.BILINEAR)
             canvas.paste(tile, (column * side, row * side))
             is_whole[number] = True
     buffer = io.BytesIO()

@@ -74,6 +74,13 @@ class Result:
         """
         return self._tables.read("gone")
 
+    def thumbnails(self) -> pa.Table:
+        """Small pictures of the images: path, the image's sha256, and a JPEG of 112 pixels.
+
+        Of a result of more than 50,000 images a part has one; sha256 is null of images that failed.
+        """
+        return self._tables.read("thumbnails")
+
     def nearest(self, image: str | PathLike[str] | bytes, k: int = 5) -> pa.Table:
         """The k images most like a given one, nearest first; columns path, label, similarity.
 

@@ -89,8 +89,8 @@ def record(output: Output, statement: Statement, place: dict[str, Any]) -> Proce
 
 def _stored(tables: Tables) -> dict[str, str]:
     columns = {
-        "features": "path, label, size, time, ETag, SHA-256, width and height of each image, and "
-        f"{_n_features(tables)} numbers from which a likeness of it can be guessed",
+        "features": "path, label, size, time, ETag, SHA-256, width, height and quality of each "
+        f"image, and {_n_features(tables)} numbers from which a likeness of it can be guessed",
         "components": "path, label and fewer such numbers",
         "errors": "path, label, size and what was wrong",
         "gone": "the same as in features, of images that went from their source",
@@ -102,15 +102,17 @@ def _stored(tables: Tables) -> dict[str, str]:
             f"{', '.join(kept)}: what the manifest or the file of labels says of each image, in "
             "features, components, errors and gone"
         )
-    columns |= _pictures(tables.output)
+    columns |= _pictures(tables)
     labels = tables.read("features", ["label"])["label"]
     columns["labels"] = f"{len(pc.unique(labels)):,} different ones"
     return columns
 
 
-def _pictures(output: Output) -> dict[str, str]:
+def _pictures(tables: Tables) -> dict[str, str]:
     """What else may show people, where it is there."""
-    found = {}
+    output, found = tables.output, {}
+    if n := tables["thumbnails"].n_rows:
+        found["thumbnails"] = f"small pictures of {n:,} images, with path and SHA-256"
     if output.paths("report"):
         found["report"] = "thumbnails, path and label of images, and where they lie on a map"
     if galleries := [p for p in output.paths(CLASSIFIERS) if p.endswith("/gallery.parquet")]:

@@ -17,18 +17,14 @@ FIELD = "sources"  # of a run's record: absolute, unlike those of its settings
 _REQUESTS_AT_ONCE = 16
 
 
-def confines(
-    output: Output, given: Iterable[str] = (), *, record: dict[str, Any] | None = None
-) -> Confines:
+def confines(output: Output, given: Iterable[str] = ()) -> Confines:
     """Where the images of a result may be read.
 
-    given: below these alone, where the user names any. record: of the run that has just ended,
-    whose sources the user has given; those of earlier runs then count as of any record.
+    given: below these alone, where the user names any.
     """
     if named := tuple(map(absolute, given)):
         return Confines(named, output.root)
-    own = tuple(record[FIELD]) if record and FIELD in record else ()
-    return Confines(tuple(dict.fromkeys((*own, *trusted(recorded(output))))), output.root)
+    return Confines(trusted(recorded(output)), output.root)
 
 
 def recorded(output: Output) -> list[str]:
