@@ -36,9 +36,9 @@ JVM_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     type=click.Choice(PRECISIONS),
     default="float32",
     show_default=True,
-    help="Precision of the arithmetic. int8 is the fast choice on every CPU, and changes the "
-    "features a little; the same by OpenVINO (int8-openvino), and bfloat16 on CPUs that have it, "
-    "need the extra orchard-images[bfloat16].",
+    help="Precision of the arithmetic. int8 is the fast choice on every CPU and changes the "
+    "features a little. bfloat16, on CPUs that have it, and OpenVINO's int8 need OpenVINO, "
+    "the extra named bfloat16.",
 )
 @click.option(
     "--decode",
