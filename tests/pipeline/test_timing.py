@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from orchard import machine
 from orchard.config import RunConfig
+from orchard.errors import SourceError
+from orchard.images.source import Selection, list_images
 from orchard.machine import available_cores
 from orchard.model import load_model
+from orchard.pipeline import timing
 from orchard.pipeline.timing import Estimate
 from orchard.records import LISTING
+from orchard.storage import DEFAULT
 
 
 @pytest.mark.parametrize(
@@ -31,3 +37,51 @@ def test_where_the_system_does_not_say_it_is_all_of_the_machine(
     assert 1 <= available_cores() <= (os.cpu_count() or 1)
     monkeypatch.setattr(machine, "os", SimpleNamespace(cpu_count=lambda: 7))
     assert available_cores() == 7
+
+
+def test_what_surrounds_the_embedding_is_scaled_by_the_machines_pace(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing = list_images((str(photos),), Selection(), DEFAULT)
+    model = load_model("fruit", 32)
+
+    def seconds(pace: float, report: bool) -> float:
+        monkeypatch.setattr(timing, "_slowness", lambda *_: pace)
+        config = RunConfig(sources=("a",), output="b", master="local[2]", report=report)
+        found = Estimate.measure(listing.images, model, config, 20_000)
+        return found.seconds - found.images_per_second**-1 * 40 / min(2, available_cores())
+
+    rest = seconds(1, report=True)
+    assert rest == pytest.approx(timing.OVERHEAD_SECONDS + 3 + 2 + 8)
+    assert seconds(3, report=True) == pytest.approx(3 * rest)
+    assert seconds(1, report=False) == pytest.approx(rest - 2 - 8)
+
+
+def test_the_pace_is_measured_on_as_many_cores_as_the_run_takes() -> None:
+    with ThreadPoolExecutor(2) as pool:
+        alone = timing._slowness(pool, 1)
+        crowded = timing._slowness(pool, 8)
+    assert 0 < alone < crowded
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_fewer_images_than_slots_are_timed_as_well(photos: Path, n: int) -> None:
+    listing = list_images((str(photos),), Selection(limit=n), DEFAULT)
+    config = RunConfig(sources=("a",), output="b", master="local[2]")
+    found = Estimate.measure(listing.images, load_model("fruit", 32), config, n)
+    assert found.n_timed == n
+    assert found.images_per_second > 0
+
+
+def test_a_failure_while_images_are_timed_is_told(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing = list_images((str(photos),), Selection(), DEFAULT)
+
+    def failing(images: object, **_: object) -> None:
+        raise SourceError("out of reach")
+
+    monkeypatch.setattr(timing, "extract", failing)
+    config = RunConfig(sources=("a",), output="b", master="local[2]")
+    with pytest.raises(SourceError, match="out of reach"):
+        Estimate.measure(listing.images, load_model("fruit", 32), config, 40)

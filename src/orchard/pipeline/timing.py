@@ -8,6 +8,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from threading import Barrier
 
 import numpy as np
 import pyarrow as pa
@@ -20,13 +21,14 @@ from orchard.images.thumbnail import share
 from orchard.machine import available_cores
 from orchard.model import Embedder, Model
 
-SAMPLE_IMAGES = 96  # a slot
+SAMPLE_IMAGES = 160  # a slot
+WARMING_IMAGES = 8
 BYTES_PER_VALUE = 4
 # From the records of runs on two cores; benchmarks/curve.py holds the sum of them against runs.
-OVERHEAD_SECONDS = 7.5  # starting Spark and its workers, PCA, commits, stopping
+OVERHEAD_SECONDS = 9.5  # starting Spark and its workers, PCA, commits, stopping
 FITTING_SECONDS = 0.00015  # an image, to merge moments and project
-REPORT_SECONDS = 1.5
-REPORT_SECONDS_A_POINT = 0.0003
+REPORT_SECONDS = 2.0
+REPORT_SECONDS_A_POINT = 0.0004
 REPORT_POINTS = 25_000  # that a report draws at most
 # What those seconds took: a megabyte packed on each of these cores, while nothing else ran.
 PACKING_SECONDS = 0.0265
@@ -57,25 +59,34 @@ class Estimate:
         if n == 0:
             return cls(0, 0.0, slots, 0.0, 0)
         at_once = min(slots or 1, available_cores())
-        spread = np.unique(np.linspace(0, n - 1, min(n, SAMPLE_IMAGES * at_once)).astype(np.int64))
-        embedders = [_warmed(model) for _ in range(at_once)]
+        n_timed = min(n, SAMPLE_IMAGES * at_once)
+        spread = np.unique(np.linspace(0, n - 1, n_timed).astype(np.int64))
+        parts = [images.take(spread[part::at_once]) for part in range(at_once)]
+        together = Barrier(at_once)
+        embedders = [_warmed(model) for _ in parts]
 
-        def embed(part: int) -> None:
-            extract(
-                images.take(spread[part::at_once]),
-                embedders[part],
+        def rate_of(part: pa.Table, embedder: Embedder) -> float:
+            """Images a second, once the thread's decoder runs and all the others begin as well."""
+            embed = partial(
+                extract,
+                embedder=embedder,
                 fingerprint="",
                 run_id="",
                 fetch=partial(fetch, storage=config.storage),
                 reading=Reading.of(config),
                 pictured=share(n_all) if config.thumbnails else None,
             )
+            try:
+                embed(part.slice(0, WARMING_IMAGES))
+            finally:  # or the others would wait for ever
+                together.wait()
+            started = time.perf_counter()
+            embed(part)
+            return part.num_rows / (time.perf_counter() - started)
 
         with ThreadPoolExecutor(at_once) as pool:
             slower = _slowness(pool, at_once)
-            started = time.perf_counter()
-            list(pool.map(embed, range(at_once)))
-            rate = len(spread) / (time.perf_counter() - started) / at_once
+            rate = sum(pool.map(rate_of, parts, embedders)) / at_once
             slower = (slower + _slowness(pool, at_once)) / 2  # before and after
         # More slots than cores share them.
         embedding = n / rate / (min(slots, at_once) if slots else 1)
