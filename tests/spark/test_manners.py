@@ -120,7 +120,7 @@ def test_too_many_errors_cancel_the_run_and_no_job_of_the_user(
         if task[0] > 0:
             never.read_text()
         reasons = Counter(corrupt=64)
-        return passes.EmbedReport(None, None, 64, reasons, {}, 0.0, passes.Worker.here())
+        return passes.EmbedReport(None, None, None, 64, reasons, {}, 0.0, passes.Worker.here())
 
     monkeypatch.setattr(passes, "_embed", embed)
     (tmp_path / "bad").mkdir()
