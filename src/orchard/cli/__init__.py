@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 from orchard._version import __version__
+from orchard.cli.app import app_command
 from orchard.cli.cluster import cluster_group
 from orchard.cli.command import INTERRUPTED, Commands
 from orchard.cli.erase import erase_command, readmit_command
@@ -61,6 +62,7 @@ for command in (
     report_command,
     train_command,
     predict_command,
+    app_command,
     serve_command,
     compare_command,
     export_command,
