@@ -1,9 +1,9 @@
 """A classifier's arrays as a browser takes them: safetensors, a third of the bytes.
 
-The projection P (k, d) is most of it. The basis Q (k, d) is as large again, and follows from P:
-Q = diag(1 / w) P diag(s²), w the eigenvalues and s the scales of `classify.space`. So P goes as
-float16, each row divided by its largest value, and s² and 1 / w instead of Q. The head goes as it
-is. Symbols: d features, k components.
+Projection P and basis Q (k, d) are most of it, and one follows from the other: with the eigenvalues
+w and the scales s of `classify.space`, P = diag(√w) V diag(1 / s) and Q = diag(1 / √w) V diag(s),
+where V has orthonormal rows. So V goes once, as float16, with s and √w; scales that differ a
+thousandfold then cost no digits. The head goes as it is. Symbols: d features, k components.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from orchard.classify.space import Space
 
 
 def portable(head: Head, space: Space) -> bytes:
-    """Arrays `space.mean`, `.projection`, `.lengths`, `.spread`, `.shares` and those of the head.
+    """Arrays `space.mean`, `.rows`, `.scale`, `.roots` and those of the head.
 
-    projection: (k, d) float16; row i times lengths[i] is P's. spread: (d,) float32, s². shares:
-    (k,) float32, 1 / w.
+    rows: (k, d) float16, V. scale: (d,) float32, s. roots: (k,) float32, √w.
     """
-    lengths = np.abs(space.projection).max(axis=1)
-    lengths = np.where(lengths > 0, lengths, 1).astype(np.float32)
-    spread, shares = _of_basis(space)
+    rows, scale, roots = _of_space(space)
     arrays: dict[str, NDArray[np.generic]] = {
         "space.mean": space.mean,
-        "space.projection": (space.projection / lengths[:, None]).astype(np.float16),
-        "space.lengths": lengths,
-        "space.spread": spread,
-        "space.shares": shares,
+        "space.rows": rows.astype(np.float16),
+        "space.scale": scale.astype(np.float32),
+        "space.roots": roots.astype(np.float32),
     }
     arrays |= head.arrays()
     return bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
 
 
-def _of_basis(space: Space) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(s², 1 / w): w are the squared lengths of the metric's columns, s² fits Q best."""
-    w = np.square(space.metric).sum(axis=0)
+def _of_space(
+    space: Space,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """(V, s, √w): √w are the lengths of the metric's columns, s² fits w Q = P s² best."""
+    roots = np.linalg.norm(space.metric, axis=0)
     p, q = space.projection.astype(np.float64), space.basis.astype(np.float64)
     weight = np.square(p).sum(axis=0)
-    spread = (w[:, None] * p * q).sum(axis=0) / np.where(weight > 0, weight, 1)
-    return spread.astype(np.float32), (1 / w).astype(np.float32)
+    squared = ((roots**2)[:, None] * p * q).sum(axis=0)
+    # A feature without variance is in no component, whatever it is divided by.
+    scale = np.sqrt(np.where(weight > 0, squared / np.where(weight > 0, weight, 1), 1))
+    return p * scale / roots[:, None], scale, roots

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from orchard.knowledge import LANGUAGES
 from orchard.web.privacy_texts import PRIVACY, Keeps
 from orchard.web.settings import ServeConfig
-from orchard.web.site import INDEX, pages
+from orchard.web.site import INDEX
 from orchard.web.static_files import media_type
 
 
@@ -27,10 +27,6 @@ class Pages:
         self.privacy = {
             language: found[PRIVACY.format(language=language)].decode() for language in LANGUAGES
         }
-
-    @classmethod
-    def without_classifier(cls, config: ServeConfig) -> Pages:
-        return cls(pages(keeps(config)))
 
 
 def keeps(config: ServeConfig) -> Keeps:

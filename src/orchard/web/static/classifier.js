@@ -1,5 +1,5 @@
 // From features to an answer: what orchard.classify does, on the same arrays.
-// Symbols: d features, k components, c classes; u = P (x - mean) are the head's inputs.
+// Symbols: d features, k components, c classes; the arrays are those of orchard.classify.portable.
 const ABSENT = -1; // feature of a forest's leaf
 const LEAST = 1e-3; // orchard.classify.heads: share of a forest's votes every class is credited with
 
@@ -42,25 +42,25 @@ export class Classifier {
     return { answer, species, varieties, likeness, probabilities };
   }
 
-  // likeness: 1 - |x - x̂|² / |x|², x̂ what is left of the features after projection.
+  // The head's inputs; likeness: 1 - |x - x̂|² / |x|², x̂ what projection leaves of the features.
   project(features) {
-    const { mean, projection, lengths, spread, shares } = this.space;
+    const { mean, rows, scale, roots } = this.space;
     const d = mean.values.length;
-    const k = lengths.values.length;
+    const k = roots.values.length;
     const centred = Float32Array.from(features, (value, j) => value - mean.values[j]);
+    const scaled = Float64Array.from(centred, (value, j) => value / scale.values[j]);
     const inputs = new Float32Array(k);
     const rebuilt = new Float64Array(d);
     for (let i = 0; i < k; i++) {
       let sum = 0;
-      for (let j = 0; j < d; j++) sum += projection.values[i * d + j] * centred[j];
-      inputs[i] = sum * lengths.values[i];
-      const weight = inputs[i] * lengths.values[i] * shares.values[i];
-      for (let j = 0; j < d; j++) rebuilt[j] += weight * projection.values[i * d + j];
+      for (let j = 0; j < d; j++) sum += rows.values[i * d + j] * scaled[j];
+      for (let j = 0; j < d; j++) rebuilt[j] += sum * rows.values[i * d + j];
+      inputs[i] = sum * roots.values[i];
     }
     let lost = 0;
     let whole = 0;
     for (let j = 0; j < d; j++) {
-      lost += (centred[j] - rebuilt[j] * spread.values[j]) ** 2;
+      lost += (centred[j] - rebuilt[j] * scale.values[j]) ** 2;
       whole += features[j] ** 2;
     }
     return { inputs, likeness: 1 - lost / Math.max(whole, Number.MIN_VALUE) };
