@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import json
@@ -18,6 +19,7 @@ from orchard.web import ondevice
 from orchard.web.folder import write
 from orchard.web.privacy_texts import Keeps
 from orchard.web.site import Site, site
+from orchard.web.static_files import static_files
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +88,9 @@ def test_the_runtime_is_the_one_whose_checksums_lie_beside_it() -> None:
     packed = ondevice.VENDOR.joinpath("runtime.wasm.gz").read_bytes()
     script = ondevice.VENDOR.joinpath("runtime.js").read_bytes()
     found = {"runtime.wasm": gzip.decompress(packed), "runtime.wasm.gz": packed}
-    found["runtime.js"] = script
+    kernel = re.search(r'KERNEL =\s+"([^"]*)"', static_files()["narrow.js"].decode())
+    assert kernel is not None
+    found |= {"runtime.js": script, "narrow.wasm": base64.b64decode(kernel[1])}
     assert {name: sha256(content) for name, content in found.items()} == sums
     assert not re.search(rb"new Function|\beval\(", script), "the policy allows neither"
 

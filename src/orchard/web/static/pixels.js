@@ -4,7 +4,9 @@
 // smaller; weights as whole numbers of 22 bits; first along rows, rounded to 8 bits, then along
 // columns; since Pillow 13 the other way round for tall images. Numbers are doubles there as here,
 // but for the corners of the box, which are floats. A photo comes in strips of rows, so that no more
-// than one strip of it is ever held as bytes.
+// than one strip of it is ever held as bytes. Between the passes there are four bytes a pixel.
+import { bytes, clear, Narrow, room } from "./narrow.js";
+
 const BITS = 22;
 const HALF = 1 << (BITS - 1);
 const SUPPORT = 2;
@@ -46,32 +48,6 @@ function clipped(sum) {
   return value < 0 ? 0 : value > 255 ? 255 : value;
 }
 
-// One row of RGBA from `at` on to one of RGB in `out` from `to` on.
-function along(row, at, { first, count, values, most }, out, to) {
-  for (let i = 0; i < first.length; i++) {
-    let red = HALF;
-    let green = HALF;
-    let blue = HALF;
-    let pixel = (at + 4 * first[i]) | 0;
-    const end = (i * most + count[i]) | 0;
-    for (let j = (i * most) | 0; j < end; j = (j + 1) | 0) {
-      const weight = values[j];
-      red = (red + Math.imul(row[pixel], weight)) | 0;
-      green = (green + Math.imul(row[pixel + 1], weight)) | 0;
-      blue = (blue + Math.imul(row[pixel + 2], weight)) | 0;
-      pixel = (pixel + 4) | 0;
-    }
-    out[to++] = clipped(red);
-    out[to++] = clipped(green);
-    out[to++] = clipped(blue);
-  }
-}
-
-function copied(row, at, size, out, to) {
-  for (let x = 0; x < size; x++)
-    for (let colour = 0; colour < 3; colour++) out[to++] = row[at + 4 * x + colour];
-}
-
 // Sums along columns as rows come: of `size` rows of `width` bytes.
 class Columns {
   constructor(lines, width, n) {
@@ -97,48 +73,47 @@ class Columns {
   }
 }
 
-// One square view of a photo: takes strips of RGBA rows, is then (size, size, 3) bytes.
+// One square view of a photo, whose rows lie at `row` one by one; then (size, size, 3) bytes.
 class View {
-  constructor(width, height, size, corners) {
+  constructor(width, height, size, corners, row) {
     const [left, top, right, bottom] = corners.map(Math.fround);
     const across = width !== size || left !== 0 || right !== size;
     const upright = height !== size || top !== 0 || bottom !== size;
-    Object.assign(this, { width, size });
+    Object.assign(this, { width, size, row });
     this.isTall = height > size && height - size > 2 * Math.max(0, width - size);
-    this.across = across ? weights(width, left, right, size) : null;
-    this.lines = upright ? weights(height, top, bottom, size) : null;
-    this.first = this.lines ? this.lines.first[0] : 0;
-    this.end = this.lines ? this.lines.first[size - 1] + this.lines.count[size - 1] : height;
-    this.row = new Uint8Array(3 * size);
-    this.columns = this.lines && new Columns(this.lines, this.isTall ? 4 * width : 3 * size, size);
-    this.out = this.columns ? null : new Uint8Array(3 * size * size);
+    this.across = across ? new Narrow(weights(width, left, right, size), row) : null;
+    const lines = upright ? weights(height, top, bottom, size) : null;
+    this.first = lines ? lines.first[0] : 0;
+    this.end = lines ? lines.first[size - 1] + lines.count[size - 1] : height;
+    this.columns = lines && new Columns(lines, 4 * (this.isTall ? width : size), size);
+    this.out = new Uint8Array(3 * size * size);
   }
 
-  take(rgba, top, n) {
-    const end = Math.min(top + n, this.end);
-    for (let y = Math.max(top, this.first); y < end; y++) {
-      const at = (y - top) * this.width * 4;
-      if (this.isTall) this.columns.take(rgba, at, y);
-      else if (this.columns) {
-        this.narrow(rgba, at, this.row, 0);
-        this.columns.take(this.row, 0, y);
-      } else this.narrow(rgba, at, this.out, 3 * this.size * y);
-    }
+  take(y) {
+    if (y < this.first || y >= this.end) return;
+    if (this.isTall) this.columns.take(bytes(), this.row, y);
+    else if (this.columns) this.columns.take(bytes(), this.narrow(), y);
+    else this.put(bytes(), this.narrow(), y);
   }
 
-  narrow(rgba, at, out, to) {
-    if (this.across) along(rgba, at, this.across, out, to);
-    else copied(rgba, at, this.size, out, to);
+  narrow() {
+    return this.across ? this.across.narrow() : this.row;
+  }
+
+  put(row, at, y) {
+    for (let x = 0, to = 3 * this.size * y; x < this.size; x++)
+      for (let colour = 0; colour < 3; colour++) this.out[to++] = row[at + 4 * x + colour];
   }
 
   square() {
-    if (!this.columns) return this.out;
-    const summed = this.columns.bytes();
-    if (!this.isTall) return summed;
-    const out = new Uint8Array(3 * this.size * this.size);
-    for (let y = 0; y < this.size; y++)
-      this.narrow(summed, 4 * this.width * y, out, 3 * this.size * y);
-    return out;
+    const summed = this.columns?.bytes();
+    for (let y = 0; summed && y < this.size; y++) {
+      if (this.isTall) {
+        bytes().set(summed.subarray(4 * this.width * y, 4 * this.width * (y + 1)), this.row);
+        this.put(bytes(), this.narrow(), y);
+      } else this.put(summed, 4 * this.size * y, y);
+    }
+    return this.out;
   }
 }
 
@@ -152,21 +127,27 @@ function mirrored(square, size) {
   return out;
 }
 
-// Collects strips of a photo for all the views that the network is shown, by name.
+// Collects strips of one photo, and no other meanwhile, for all the views that the network is shown.
 export class Views {
   constructor(names, width, height, size) {
-    Object.assign(this, { names, size, made: new Map() });
+    clear();
+    Object.assign(this, { names, width, size, row: room(4 * width), made: new Map() });
     for (const name of names) {
       const kind = name === "zoom" ? "zoom" : "plain";
       const cut = kind === "zoom" ? 1 - ZOOM : 0;
       const [left, top] = [(width * cut) / 2, (height * cut) / 2];
       const corners = [left, top, width - left, height - top];
-      if (!this.made.has(kind)) this.made.set(kind, new View(width, height, size, corners));
+      if (!this.made.has(kind))
+        this.made.set(kind, new View(width, height, size, corners, this.row));
     }
   }
 
+  // n rows of RGBA, the first of them row `top` of the photo.
   take(rgba, top, n) {
-    for (const view of this.made.values()) view.take(rgba, top, n);
+    for (let y = 0; y < n; y++) {
+      bytes().set(rgba.subarray(4 * this.width * y, 4 * this.width * (y + 1)), this.row);
+      for (const view of this.made.values()) view.take(top + y);
+    }
   }
 
   // In the order of the names, (size, size, 3) bytes each.
