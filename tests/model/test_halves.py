@@ -17,7 +17,7 @@ from orchard.model.registry import load_model
 def test_a_halved_network_has_the_same_features_to_four_digits() -> None:
     model = load_model("fruit", 32)
     content = halved(model.onnx)
-    assert len(content) < 0.51 * len(model.onnx)
+    assert len(content) < 0.54 * len(model.onnx)
     pictures = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
     whole, half = (Embedder(one)(pictures) for one in (model, replace(model, onnx=content)))
     assert np.abs(whole - half).max() < 1e-3 * np.abs(whole).max()
@@ -26,9 +26,9 @@ def test_a_halved_network_has_the_same_features_to_four_digits() -> None:
 
 def test_what_float16_cannot_hold_stays_as_it_is() -> None:
     tensors = {
-        "ordinary": np.full(4096, 0.1, np.float32),
-        "large": np.full(4096, 1e6, np.float32),
-        "tiny": np.full(4096, 1e-7, np.float32),
+        "ordinary": np.full(16384, 0.1, np.float32),
+        "large": np.full(16384, 1e6, np.float32),
+        "tiny": np.full(16384, 1e-7, np.float32),
         "short": np.full(8, 0.1, np.float32),
     }
     graph = helper.make_graph(

@@ -10,8 +10,10 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from orchard.classify.files import Classifier, load_classifier
+from orchard.cli import main
 from orchard.cli.app import MOST_BYTES
 from orchard.errors import ConfigError
 from orchard.store.output import Output
@@ -51,7 +53,7 @@ def test_the_list_names_every_file_by_its_hash_and_the_worker_holds_the_same_lis
 
 
 def test_a_first_visit_is_within_what_a_slow_network_brings(made: Site) -> None:
-    assert made.by_part["network"] < 4_300_000
+    assert made.by_part["network"] < 4_500_000
     assert made.n_bytes < MOST_BYTES
 
 
@@ -108,6 +110,18 @@ def test_a_folder_is_written_again_without_leaving_what_the_last_one_left(
     files["network.js"] = made.files["network.js"]
     write(Site(files, "other", {}), folder)
     assert {path.name for path in folder.iterdir()} == set(files)
+
+
+def test_the_command_writes_the_site_and_says_what_a_first_visit_brings(
+    output: Path, made: Site, tmp_path: Path
+) -> None:
+    done = CliRunner().invoke(main, ["app", str(output), str(tmp_path / "site")])
+    assert done.exit_code == 0, done.output
+    assert f"First visit: {made.n_bytes / 1e6:.1f} MB" in done.output
+    assert {path.name for path in (tmp_path / "site").iterdir()} == set(made.files)
+    refused = CliRunner().invoke(main, ["app", str(output), "s3://bucket/site"])
+    assert refused.exit_code == 2
+    assert "expected a folder of this machine" in refused.output
 
 
 def test_a_folder_of_other_files_is_left_alone(made: Site, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """A network's weights in half the bytes, for where they have to travel: float16 in the file.
 
 The arithmetic stays float32: each halved tensor goes through a Cast, which ONNX Runtime computes
-once, when it opens the file. `fruit` comes from float16 and loses nothing; of other networks each
-weight moves by a 2,048th of itself at most.
+once, when it opens the file. Each halved weight moves by a 2,048th of itself at most. Of `imagenet`
+the small tensors are 4 % of the bytes and three quarters of what halving all would change.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-MIN_VALUES = 1024  # a smaller tensor is not worth a node
+MIN_VALUES = 16384  # the small tensors, depthwise kernels among them, are worth their bytes
 
 
 def halved(network: bytes) -> bytes:
