@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
@@ -10,30 +11,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from browser.conftest import PATIENCE, PHONE, ready
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
 
 from orchard.store import contributions
 from orchard.store.output import Output
 
 pytestmark = pytest.mark.browser
-PATIENCE = 300.0  # seconds, of a busy machine; nothing waits for them to pass
-expect.set_options(timeout=1000 * PATIENCE)
+expect.set_options(timeout=PATIENCE)
 MAIN = "from orchard.cli import main; main()"
 WORDS = {
     "en": ("What fruit is it?", "Season in France", "Help improve", "Erase it", "Your privacy"),
     "fr": ("Quel est ce fruit ?", "Saison en France", "Aider à améliorer Orchard", "Effacer",
            "Votre vie privée"),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def output(request: pytest.FixtureRequest) -> Path:
-    """An OUTPUT with a classifier: ORCHARD_TRAINED's, else of rendered fruit."""
-    if "ORCHARD_TRAINED" in os.environ:
-        return Path(os.environ["ORCHARD_TRAINED"])
-    request.getfixturevalue("trained")
-    found: Path = request.getfixturevalue("rendered_result")
-    return found
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +38,7 @@ def photo(rendered: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def address(output: Path) -> Iterator[str]:
-    options = ["--port", "0", "--quiet", "--answer-seconds", str(PATIENCE)]
+    options = ["--port", "0", "--quiet", "--answer-seconds", str(PATIENCE / 1000)]
     command = [sys.executable, "-c", MAIN, "serve", str(output), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -55,29 +47,22 @@ def address(output: Path) -> Iterator[str]:
 
 
 @pytest.fixture(params=["en", "fr"])
-def page(request: pytest.FixtureRequest, address: str) -> Iterator[Page]:
+def page(request: pytest.FixtureRequest, browser: Browser, address: str) -> Iterator[Page]:
     """The page at a phone's size; anything it complains of or asks of others is a failure."""
-    own = "/usr/bin/chromium"
-    path = os.environ.get("CHROMIUM", own if Path(own).exists() else None)
     language = request.param
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox"], timeout=1000 * PATIENCE
-        )
-        context = browser.new_context(
-            **{**playwright.devices["Pixel 7"], "locale": language},
-            color_scheme="dark" if language == "fr" else "light",
-        )
-        context.set_default_timeout(1000 * PATIENCE)
-        page, complaints = context.new_page(), []
-        page.on("console", lambda m: m.type in ("error", "warning") and complaints.append(m.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda r: complaints.extend([r.url] * (not _own(r.url, address))))
-        page.goto(address)
-        page.wait_for_selector("html[data-ready]")
-        yield page
-        assert [text for text in complaints if "ERR_INTERNET_DISCONNECTED" not in text] == []
-        browser.close()
+    context = browser.new_context(
+        **{**PHONE, "locale": language}, color_scheme="dark" if language == "fr" else "light"
+    )
+    context.set_default_timeout(PATIENCE)
+    page, complaints = context.new_page(), []
+    page.on("console", lambda m: m.type in ("error", "warning") and complaints.append(m.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda r: complaints.extend([r.url] * (not _own(r.url, address))))
+    page.goto(address)
+    page.wait_for_selector("html[data-ready]")
+    yield page
+    context.close()
+    assert [text for text in complaints if "ERR_INTERNET_DISCONNECTED" not in text] == []
 
 
 def test_the_whole_story(page: Page, photo: Path, output: Path, tmp_path: Path) -> None:
@@ -93,7 +78,6 @@ def test_the_whole_story(page: Page, photo: Path, output: Path, tmp_path: Path) 
     expect(page.locator("#result")).to_have_attribute("aria-busy", "false")
     page.screenshot(path=_folder(tmp_path) / f"{language}.png")
     assert verdict.bounding_box()["y"] < page.viewport_size["height"] - 100  # type: ignore[index]
-    expect(page.locator(".nearest img").first).to_be_visible()
     if page.locator(".facts").count():
         expect(page.get_by_text(season, exact=True)).to_be_visible()
     code = page.locator("#kept code").inner_text()
@@ -124,7 +108,26 @@ def test_the_language_changes_at_a_touch_and_nothing_is_wider_than_the_phone(
     contributions.erase(Output.at(output), code)
 
 
-def test_the_shell_opens_without_a_network(page: Page) -> None:
+def test_the_server_answers_where_the_browser_cannot_and_only_if_it_is_asked_to(
+    page: Page, photo: Path
+) -> None:
+    sent: list[str] = []
+    page.on("request", lambda r: sent.extend([r.url] * (r.method == "POST")))
+    buffer = io.BytesIO()
+    Image.open(photo).convert("RGB").save(buffer, "TIFF")
+    file = {"name": "photo.tif", "mimeType": "image/tiff", "buffer": buffer.getvalue()}
+    page.set_input_files("#file", file)
+    button = page.locator("#result .verdict button").last
+    expect(button).to_be_visible()
+    assert sent == []
+    button.click()
+    expect(page.locator("#result .verdict h1")).to_be_visible()
+    expect(page.locator(".nearest img").first).to_be_visible()
+    assert len(sent) == 1
+
+
+def test_the_page_answers_without_its_server(page: Page, photo: Path) -> None:
+    ready(page)
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     page.wait_for_function("navigator.serviceWorker.controller !== null")
     page.context.set_offline(True)
@@ -133,6 +136,8 @@ def test_the_shell_opens_without_a_network(page: Page) -> None:
     assert opened is not None
     assert opened.from_service_worker
     expect(page.locator("#welcome h1")).to_be_visible()
+    page.set_input_files("#file", photo)
+    expect(page.locator("#result .verdict h1")).to_be_visible()
     page.context.set_offline(False)
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from orchard.records import Reason
 from orchard.web.language import preferred
-from orchard.web.pages import Pages
-from orchard.web.settings import ServeConfig
+from orchard.web.privacy_texts import Keeps
+from orchard.web.site import pages
 
 STATIC = files("orchard.web").joinpath("static")
 TEXTS = {
@@ -33,10 +33,12 @@ def test_every_word_asked_for_is_there_and_every_one_there_is_asked_for() -> Non
     asked = set(re.findall(r'data-i18n="(\w+)"', TEXTS["index.html"]))
     asked |= set(re.findall(r'\bt\(\s*"(\w+)"', SCRIPTS))
     asked |= set(re.findall(r'near \? "(\w+)" : "(\w+)"', SCRIPTS)[0])
+    asked |= set(re.findall(r'ready \? "(\w+)" : "(\w+)"', SCRIPTS)[0])
     asked |= set(re.findall(r'fact\("(\w+)"\)', SCRIPTS))
     asked |= {f"season_{place}" for place in re.findall(r'season\("(\w+)"\)', SCRIPTS)}
     asked |= {"sure", "not_sure", "not_a_fruit", "not_sure_more", "not_a_fruit_more", "error_other"}
-    codes = {"busy", "too_many_requests", "network"} | {reason.value for reason in Reason}
+    codes = {"busy", "too_many_requests", "network", "unreadable", "device"}
+    codes |= {reason.value for reason in Reason}
     asked |= {f"error_{code}" for code in codes} & there
     assert asked == there
 
@@ -49,26 +51,35 @@ def test_nothing_is_inline_and_nothing_comes_from_elsewhere() -> None:
             assert not re.search(r"\bstyle=|\son\w+=|<style|<script>", text), name
 
 
-def test_the_shell_that_is_kept_for_offline_is_all_that_the_page_loads() -> None:
-    kept = set(
-        re.findall(r'"(/[\w.-]*)",', re.search(r"FILES = \[(.*?)\]", TEXTS["sw.js"], re.S)[1])
-    )
-    loaded = set(re.findall(r'(?:href|src)="(/[\w.-]*)"', TEXTS["index.html"]))
-    loaded |= {f"/{name}" for name in re.findall(r'from "\./([\w.]+)"', SCRIPTS)}
-    assert loaded <= kept
-    there = {f"/{name}" for name in Pages(ServeConfig(output="-")).files} | {"/", "/privacy"}
-    assert kept <= there
+def test_all_that_the_page_loads_is_there_and_asked_for_beside_it() -> None:
+    """Beside it, not from the root: a site may lie in a folder of another."""
+    there = set(pages(None)) | {"runtime.js", "classifier.json", "files.json", "./"}
+    loaded = set(re.findall(r'(?:href|src)="([\w./-]*)"', TEXTS["index.html"]))
+    loaded |= set(re.findall(r'from "\./([\w.]+)"', SCRIPTS))
+    loaded |= set(re.findall(r'(?:Worker|register)\("([\w.]+)"', SCRIPTS))
+    assert loaded <= there
     manifest = json.loads(TEXTS["manifest.webmanifest"])
     assert {icon["src"] for icon in manifest["icons"]} <= there
+    assert (manifest["start_url"], manifest["scope"]) == ("./", "./")
 
 
 def test_the_privacy_page_says_how_long_and_whether_images_are_kept() -> None:
-    kept = Pages(ServeConfig(output="-", keep_days=17)).privacy
-    assert "for 17 days at most" in kept["en"]
-    assert "17 jours au plus" in kept["fr"]
-    none = Pages(ServeConfig(output="-", contributions=False)).privacy
-    assert "keeps no photos" in none["en"]
-    assert "ne garde aucune photo" in none["fr"]
+    kept = pages(Keeps(contributions=True, days=17))
+    assert "for 17 days at most" in kept["privacy.en.html"].decode()
+    assert "17 jours au plus" in kept["privacy.fr.html"].decode()
+    none = pages(Keeps(contributions=False, days=17))
+    assert "keeps no photos" in none["privacy.en.html"].decode()
+    assert "ne garde aucune photo" in none["privacy.fr.html"].decode()
+
+
+def test_a_page_without_a_server_says_that_it_can_send_nothing() -> None:
+    alone = pages(None)
+    assert "no way to send a photo" in alone["privacy.en.html"].decode()
+    assert "aucun moyen d'envoyer une photo" in alone["privacy.fr.html"].decode()
+    assert 'data-server="off"' in alone["index.html"].decode()
+    assert 'data-contributions="off"' in alone["index.html"].decode()
+    served = pages(Keeps(contributions=True, days=1))
+    assert "sent to this server in two cases alone" in served["privacy.en.html"].decode()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 from orchard._version import __version__
+from orchard.cli.app import app_command
 from orchard.cli.cluster import cluster_group
 from orchard.cli.command import INTERRUPTED, Commands
 from orchard.cli.erase import erase_command, readmit_command
@@ -64,6 +65,7 @@ for command in (
     train_command,
     predict_command,
     search_command,
+    app_command,
     serve_command,
     pack_command,
     compare_command,

@@ -52,6 +52,11 @@ class ProcessingRecord:
     place: dict[str, Any]
     erasure: dict[str, str]
     recipients: str = "none: Orchard sends nothing to anybody; the storage's operator processes"
+    asked_about: str = (
+        "photos that people ask the page about are identified in their own browsers, and not sent; "
+        "`orchard serve` receives one only if a person chooses to send it, holds it in memory and "
+        "drops it with the answer"
+    )
 
 
 def record(output: Output, statement: Statement, place: dict[str, Any]) -> ProcessingRecord:

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from orchard.store.contributions import expire
-from orchard.web import contributions, metrics, pages
+from orchard.web import contributions, metrics
 from orchard.web.answers import answer
 from orchard.web.bodies import read_image
 from orchard.web.clients import client_of, sender
@@ -26,6 +26,7 @@ from orchard.web.hosts import OwnNames
 from orchard.web.language import language_of
 from orchard.web.openapi import document
 from orchard.web.origins import OwnOrigin
+from orchard.web.pages import Pages
 from orchard.web.problems import Problem, problem_response, unreadable
 from orchard.web.services import Services
 
@@ -58,7 +59,6 @@ def create_app(services: Services) -> ASGIApp:
         lifespan=_lifespan,
     )
     app.state.services = services
-    app.state.pages = pages.Pages(services.config)
     open_to_others = not services.config.is_loopback or services.config.behind_proxy
     own = OwnOrigin(app, behind_proxy=services.config.behind_proxy)
     named = own if open_to_others else OwnNames(own)
@@ -207,9 +207,8 @@ def _services(request: Request) -> Services:
     return services
 
 
-def _pages(request: Request) -> pages.Pages:
-    found: pages.Pages = request.app.state.pages
-    return found
+def _pages(request: Request) -> Pages:
+    return _services(request).pages
 
 
 @asynccontextmanager

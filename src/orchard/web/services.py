@@ -10,9 +10,11 @@ from orchard.store import recorded_sources
 from orchard.store.output import Output
 from orchard.web.limits import Rate, Uploads
 from orchard.web.metrics import Metrics
+from orchard.web.pages import Pages, keeps
 from orchard.web.places import Places
 from orchard.web.pool import Pool
 from orchard.web.settings import ServeConfig
+from orchard.web.site import site
 from orchard.web.thumbnails import Thumbnails
 
 _WAITING_THUMBNAILS = 256
@@ -58,6 +60,7 @@ class Services:
         self.predictor = Predictor(
             classifier, threads=1, scaled=True, decode_seconds=config.decode_seconds
         )
+        self.pages = Pages(site(classifier, keeps(config)).files)
         known = classifier.gallery.paths if config.thumbnails else ()
         confines = recorded_sources.confines(self.output, config.sources)
         self.thumbnails = Thumbnails(

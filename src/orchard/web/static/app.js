@@ -1,70 +1,51 @@
-// From a photo to an answer: make it small here, ask, show. Nothing is loaded from elsewhere.
+// From a photo to an answer: identified here, shown here. Nothing is loaded from elsewhere.
 import { kept, keep, loadKept } from "./improve.js";
+import { worded } from "./answer.js";
+import { about, identify, start, state } from "./device.js";
+import { live } from "./live.js";
+import { offline } from "./offline.js";
+import { hasServer, identifyThere, small } from "./server.js";
 import { el, shown, summary } from "./show.js";
-import { has, language, preferred, speak, t } from "./texts.js";
+import { has, language, percent, preferred, speak, t } from "./texts.js";
 
-const SIDE = 1024; // pixels of the longer side that are sent: four times what the network sees
+const ELSEWHERE = ["unreadable", "device"]; // problems of this browser, not of the photo
 const $ = (id) => document.getElementById(id);
 let last = null; // the photo on the page, and what was answered
 let asked = 0; // only the latest question may show its answer
-
-async function small(file) {
-  try {
-    const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
-    const scale = Math.min(1, SIDE / Math.max(bitmap.width, bitmap.height));
-    const canvas = el("canvas", {
-      width: Math.max(1, Math.round(bitmap.width * scale)),
-      height: Math.max(1, Math.round(bitmap.height * scale)),
-    });
-    const context = canvas.getContext("2d");
-    context.imageSmoothingQuality = "high";
-    context.fillStyle = "#fff";
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
-    bitmap.close();
-    return await new Promise((resolve) =>
-      canvas.toBlob((blob) => resolve(blob ?? file), "image/jpeg", 0.92),
-    );
-  } catch {
-    return file; // what the browser cannot draw, the server may still read, or say why not
-  }
-}
 
 async function ask(file, isNew = true) {
   const question = ++asked;
   const began = performance.now();
   waiting();
-  const photo = await small(file);
-  if (question !== asked) return;
-  preview(photo);
-  const answer = await identify(photo);
-  if (question !== asked) return;
-  if (answer.problem) return failed(answer.problem, file, isNew);
-  last = { photo, answer, seconds: (performance.now() - began) / 1000 };
-  render();
-  if (isNew && $("improve").checked) await keep(photo, answer).catch(() => {});
+  preview(file);
+  const found = await identify(file);
+  if (found.problem) return question === asked && failed(found.problem, file, isNew);
+  await answered(question, began, file, isNew, { found });
 }
 
-async function identify(photo) {
-  const headers = {
-    "content-type": photo.type.startsWith("image/") ? photo.type : "application/octet-stream",
-  };
-  try {
-    const response = await fetch(`/api/identify?lang=${language}`, {
-      method: "POST",
-      headers,
-      body: photo,
-    });
-    const content = await response.json();
-    return response.ok ? content : { problem: content.code ?? "other" };
-  } catch {
-    return { problem: "network" };
-  }
+async function askServer(file, isNew) {
+  const question = ++asked;
+  const began = performance.now();
+  waiting();
+  const answer = await identifyThere(file, language);
+  if (answer.problem) return question === asked && failed(answer.problem, file, isNew);
+  await answered(question, began, file, isNew, { answer });
+}
+
+// found: what was found here, which can be said in any language. answer: what the server said.
+async function answered(question, began, photo, isNew, { found, answer }) {
+  const said = answer ?? (await worded(found, language));
+  if (question !== asked) return;
+  last = { photo, found, answer: said, seconds: (performance.now() - began) / 1000 };
+  render();
+  if (isNew && $("improve").checked) await keep(await small(photo), said).catch(() => {});
 }
 
 function preview(photo) {
   URL.revokeObjectURL($("preview").src);
-  Object.assign($("preview"), { src: URL.createObjectURL(photo), alt: t("photo"), hidden: false });
+  const node = Object.assign($("preview"), { src: URL.createObjectURL(photo), alt: t("photo") });
+  node.hidden = false;
+  node.onerror = () => (node.hidden = true);
   $("welcome").hidden = true;
 }
 
@@ -88,9 +69,42 @@ function failed(code, file, isNew) {
   again.addEventListener("click", () => ask(file, isNew));
   $("result").setAttribute("aria-busy", "false");
   $("result").replaceChildren(
-    el("section", { className: "panel verdict unsure" }, el("p", {}, t(key)), again),
+    el(
+      "section",
+      { className: "panel verdict unsure" },
+      el("p", {}, t(key)),
+      again,
+      ...(hasServer && ELSEWHERE.includes(code) ? elsewhere(file, isNew) : []),
+    ),
   );
   $("said").textContent = t(key);
+}
+
+function elsewhere(file, isNew) {
+  const send = el("button", { type: "button", className: "small" }, t("ask_server"));
+  send.addEventListener("click", () => askServer(file, isNew));
+  return [el("p", { className: "note" }, t("ask_server_more")), send];
+}
+
+// How far what answers has come, until it has.
+function loading() {
+  const { failed, progress, ready } = state;
+  const again = el("button", { type: "button", className: "small" }, t("again_load"));
+  again.addEventListener("click", () => start(loading));
+  const text = ready
+    ? t("loading_done")
+    : failed
+      ? t("loading_failed")
+      : t("loading", { percent: percent(progress) });
+  $("loading").replaceChildren(text, ...(failed ? [" ", again] : []));
+  $("about").textContent = about?.notice ?? "";
+  document.documentElement.dataset.device = ready ? "ready" : failed ? "failed" : "loading";
+  network();
+}
+
+function network() {
+  $("offline").hidden = navigator.onLine;
+  $("offline").textContent = t(state.ready ? "offline" : "offline_wait");
 }
 
 async function changeLanguage(wanted) {
@@ -100,10 +114,14 @@ async function changeLanguage(wanted) {
     textContent: other === "fr" ? "Français" : "English",
     lang: other,
   });
-  $("privacy").href = `/privacy?lang=${wanted}`;
+  $("privacy").href = `privacy.${wanted}.html`;
   $("preview").alt = t("photo");
   loadKept();
-  if (last) ask(last.photo, false); // the card is in the language it was asked in
+  loading();
+  if (!last) return;
+  if (!last.found) return askServer(last.photo, false); // its words are the server's
+  last.answer = await worded(last.found, wanted);
+  render();
 }
 
 function listen() {
@@ -126,9 +144,7 @@ function listen() {
   addEventListener("paste", (event) => {
     if (event.clipboardData.files[0]) ask(event.clipboardData.files[0]);
   });
-  for (const name of ["online", "offline"])
-    addEventListener(name, () => ($("offline").hidden = navigator.onLine));
-  $("offline").hidden = navigator.onLine;
+  for (const name of ["online", "offline"]) addEventListener(name, network);
   $("language").addEventListener("click", () => {
     const wanted = language === "en" ? "fr" : "en";
     localStorage.setItem("lang", wanted);
@@ -141,8 +157,6 @@ kept($("kept"));
 await changeLanguage(preferred());
 listen();
 document.documentElement.dataset.ready = "true";
-fetch("/ready")
-  .then((response) => response.json())
-  .then(({ notice }) => ($("about").textContent = notice ?? ""))
-  .catch(() => {});
-navigator.serviceWorker?.register("/sw.js").catch(() => {});
+live(ask);
+start(loading);
+offline().catch(() => {});

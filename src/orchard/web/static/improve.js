@@ -19,7 +19,7 @@ export async function keep(photo, answer) {
   const taken =
     answer.answer === "not_a_fruit" ? "" : `?taken_for=${encodeURIComponent(answer.species[0].id)}`;
   const type = photo.type.startsWith("image/") ? photo.type : "application/octet-stream";
-  const response = await fetch(`/api/contributions${taken}`, {
+  const response = await fetch(`api/contributions${taken}`, {
     method: "POST",
     headers: { "content-type": type },
     body: photo,
@@ -46,7 +46,7 @@ function row({ code, kept_until }) {
     button,
   );
   button.addEventListener("click", async () => {
-    const response = await fetch(`/api/contributions/${code}`, { method: "DELETE" });
+    const response = await fetch(`api/contributions/${code}`, { method: "DELETE" });
     if (!response.ok && response.status !== 404) return;
     write(read().filter((item) => item.code !== code));
     line.replaceChildren(el("span", { role: "status" }, t("erased")));

@@ -11,7 +11,7 @@ export function preferred() {
 }
 
 export async function speak(wanted) {
-  words = await (await fetch(`/${wanted}.json`)).json();
+  words = await (await fetch(`${wanted}.json`)).json();
   language = wanted;
   document.documentElement.lang = wanted;
   for (const node of document.querySelectorAll("[data-i18n]"))
