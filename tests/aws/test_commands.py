@@ -399,7 +399,7 @@ def test_a_clone_of_a_run_runs_it_again(cluster: Cluster, photos: Path) -> None:
     second = clone(cluster, None, lambda _: None)
     assert second.run == json.loads(json.dumps(first.run)) | {
         name: tuple(first.run[name])  # type: ignore[index]
-        for name in ("sources", "include", "exclude", "view")
+        for name in ("sources", "include", "exclude", "view", "keep_columns")
     }
     assert (second.run or {})["limit"] == 7
     assert second.job != first.job

@@ -45,6 +45,7 @@ def attempts(photos: Path, tmp_path: Path) -> list[EmbedReport]:
             fingerprint=embedding.fingerprint,
             run_id=RUN,
             reading=Reading(),
+            pictured=None,
         )
         for _ in range(2)
     ]

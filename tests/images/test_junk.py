@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from orchard.errors import SourceError
@@ -68,12 +70,19 @@ def test_globs_on_folders_work_at_any_depth(tmp_path: Path, glob: str, left: lis
     assert names == left
 
 
-@pytest.mark.parametrize("name", ["list.csv", "LIST.TSV", "list.parquet"])
+@pytest.mark.parametrize("name", ["list.csv", "LIST.TSV"])
 def test_a_table_as_source_names_the_option_that_reads_it(tmp_path: Path, name: str) -> None:
     write(tmp_path / name)
     for source in (str(tmp_path / name), f"file://{tmp_path / name}"):
         with pytest.raises(SourceError, match=f"--manifest {source}$"):
             list_images((source,))
+
+
+def test_a_table_without_images_as_source_names_the_option_that_reads_it(tmp_path: Path) -> None:
+    source = tmp_path / "list.parquet"
+    pq.write_table(pa.table({"path": ["a.jpg"], "label": ["apple"]}), source)
+    with pytest.raises(SourceError, match=r"its columns: path, label; .* give it as --manifest$"):
+        list_images((str(source),))
 
 
 def test_a_file_url_is_a_local_path(tmp_path: Path) -> None:

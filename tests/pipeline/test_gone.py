@@ -249,5 +249,5 @@ def test_the_summary_and_a_notebook_say_how_many_went_and_where_they_are(run, so
     result = run(source, output.root)
     said = io.StringIO()
     Console(file=said, width=200).print(*tables_of(result))
-    assert re.search(r"disappeared from the source, now in gone/ +│ +1 ", said.getvalue())
+    assert re.search(r"missing from SOURCE, now in gone/ +│ +1 ", said.getvalue())
     assert "<th style='text-align:left'>gone</th><td>1</td>" in result._repr_html_()

@@ -23,6 +23,7 @@ SPARK_TYPES = {
     "string": "string",
     "int32": "int",
     "int64": "bigint",
+    "float": "float",
     "timestamp[us, UTC]": "timestamp",
     "list<float>": "array<float>",
 }

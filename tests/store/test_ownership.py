@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from deltalake import DeltaTable, write_deltalake
+from deltalake.schema import Schema
 from store.test_tables import R0, R1, R2, R3, commit, feature_rows, paths, plain
 
 from orchard.cli import main
@@ -294,7 +295,7 @@ def test_a_first_run_of_0_1_0_that_was_killed_is_taken_over(output: Output, kill
     if killed != "staging":
         output.move(file.path, f"features/{Path(file.path).name}")
     if killed == "created":
-        tables._create(output, "features")
+        tables._create(output, "features", Schema.from_arrow(SCHEMAS["features"]))
     Path(output.root, "_lock").write_text("process 12 on laptop")
     with ownership.claim(output):
         commit(output, R2, "b")
@@ -364,7 +365,7 @@ def test_computed_anew_a_table_may_be_written_and_swept_again(cut_short: Output)
 
 
 def test_a_log_that_names_nothing_lets_nothing_be_swept(output: Output) -> None:
-    tables._create(output, "features")
+    tables._create(output, "features", Schema.from_arrow(SCHEMAS["features"]))
     Path(output.root, f"features/part-{R0}-000000-0123abcd.parquet").write_bytes(b"x")
     assert Tables(output).sweep() == 0
 

@@ -25,6 +25,11 @@ def echo_text(text: str) -> None:
         echo(line.expandtabs())
 
 
+def echo_drawing(text: str) -> None:
+    """Lines of our own making, whose escapes a terminal is to obey."""
+    click.echo(text)
+
+
 def echo_name(path: str | os.PathLike[str]) -> None:
     """The name of a file: as it is for a script, as `echo` shows it for a person."""
     if sys.stdout.isatty():

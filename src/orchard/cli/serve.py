@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from orchard.cli.command import Command, source_option, storage_options
-from orchard.cli.printing import echo
+from orchard.cli.printing import echo, echo_drawing
 from orchard.errors import needs
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -135,7 +135,7 @@ def serve_command(output: str, quiet: bool, **options: Any) -> None:
             echo(f"On your network: {there}")
             if sys.stdout.isatty() and sys.stdout.encoding.lower() in ("utf-8", "utf8"):
                 with suppress(ModuleNotFoundError):  # an older installation serves all the same
-                    click.echo(qr_code(there))
+                    echo_drawing(qr_code(there))
         if services.n_outside:  # on standard error a line may have to be JSON
             echo(
                 f"{services.n_outside:,} known images are outside the sources that the result's "

@@ -190,9 +190,10 @@ def list_images(
     failures = {path: found for path, found in failures.items() if not results.holds(path)}
     if not images.num_rows and not failures:
         raise SourceError(f"no image in {', '.join(sources)}{_why_none(selection)}")
-    if not images.num_rows and failures.keys() <= containers.keys():
-        path, failure = next(iter(failures.items()))
-        raise SourceError(f"no image in {', '.join(sources)}: {path}: {failure.detail}")
+    if not images.num_rows and len(failures) == 1:
+        ((path, failure),) = failures.items()
+        if path in containers and failure.reason is Reason.NOT_AN_IMAGE:  # a table
+            raise SourceError(f"no image in {', '.join(sources)}: {failure.detail}")
     kept = tuple(sorted(failures.items()))
     if selection.limit is not None:
         images = images.slice(0, selection.limit)
