@@ -18,9 +18,9 @@ from PIL import Image
 from rich.console import Console
 
 import orchard
-from orchard.cli.run import JVM_OPTIONS
 from orchard.progress import Reporter
 from orchard.samples.turntable import write_sample
+from orchard.spark.session import QUICK
 from orchard.training import TrainConfig, Trained, train
 
 # A busy machine is no reason to fail, nor is luck: the same examples each time, new ones where
@@ -33,7 +33,7 @@ settings.register_profile(
 )
 settings.load_profile("orchard")
 
-os.environ.setdefault("SPARK_SUBMIT_OPTS", JVM_OPTIONS)  # many start here, none runs for long
+os.environ.setdefault("SPARK_SUBMIT_OPTS", QUICK)  # many start here, none runs for long
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a job that a script put aside
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -15,7 +15,8 @@ from orchard.storage import Storage, is_remote, local_path
 from orchard.storage.web_access import WebAccess
 
 VIEW_NAMES = ("plain", "mirror", "zoom")
-PRECISIONS = ("float32", "int8", "int8-openvino", "bfloat16")
+OF_OPENVINO = ("int8-openvino", "bfloat16")
+PRECISIONS = ("float32", "int8", *OF_OPENVINO)
 MIN_SIZE, MAX_SIZE = 32, 1024  # MobileNetV2 halves its input five times; 32 is the least it admits
 COLUMN = "column:"  # before the name, in --label column:NAME
 _MASTER = re.compile(r"local(\[(\*|[1-9]\d*)\])?|spark://.+|sc://.+|yarn|submitted")

@@ -29,6 +29,7 @@ from orchard.aws.launch import FAILED, STOPPED, SUCCEEDED, Launch, State
 from orchard.aws.run_job_flow import run_job_flow
 from orchard.aws.serverless import Serverless
 from orchard.cli.cluster import cluster_group
+from orchard.cli.cluster_options import Context
 from orchard.cloud.settings import ClusterConfig
 from orchard.config import RunConfig
 from orchard.errors import ConfigError, OrchardError
@@ -470,3 +471,19 @@ def test_print_cli_shows_the_aws_command_and_starts_nothing(aws: None, photos: P
     assert line[:3] == ["aws", "emr", "create-cluster"], "one of its own, which it ends"
     assert "--managed-scaling-policy" not in line
     assert Account(REGION).client("cloudformation").describe_stacks()["Stacks"] == []
+
+
+def test_a_run_on_aws_reads_and_computes_as_a_local_one_may(cluster: Cluster, photos: Path) -> None:
+    words = [str(photos), "result", "--precision", "int8", "--colour", "ignore", "--view", "zoom"]
+    words += ["--damaged", "keep", "--max-pixels", "9000000", "--decode", "scaled"]
+    options = cluster_group.commands["submit"].make_context("submit", words).params
+    run = Context(cluster.account, cluster.config, cluster).run_config(options["paths"], options)
+    assert (run.precision, run.colour, run.damaged) == ("int8", "ignore", "keep")
+    assert (run.view, run.max_pixels, run.decode) == (("zoom",), 9_000_000, "scaled")
+
+
+def test_a_precision_that_the_archive_does_not_bring_is_refused(photos: Path) -> None:
+    submit = ("cluster", "submit", photos, "result", "--region", REGION)
+    shown = orchard(*submit, "--precision", "bfloat16")
+    assert shown.exit_code == 2
+    assert "--precision bfloat16 needs OpenVINO on the cluster: add --package" in shown.stderr

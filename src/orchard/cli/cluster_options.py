@@ -12,6 +12,7 @@ from orchard.cli.manifest_options import NAMES as MANIFEST
 from orchard.cli.manifest_options import names_of
 from orchard.cli.run import run_command
 from orchard.cloud.releases import RELEASES
+from orchard.config import OF_OPENVINO
 from orchard.errors import ConfigError
 from orchard.printable import printable
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _SHARED = (
     *("weights", "size", "components", "no_standardize", "pca", "label", "include", "exclude"),
     *("limit", "broadcast", "max_errors", "retry_errors", "replace", "thumbnails", *MANIFEST),
+    *("precision", "view", "decode", "colour", "damaged", "max_pixels"),
 )
 
 
@@ -168,7 +170,15 @@ class Context:
         given["standardize"] = not given.pop("no_standardize")
         given["components"] = parse_components(given["components"])
         given["keep_columns"] = names_of(given["keep_columns"])
+        if given["precision"] in OF_OPENVINO and not self._brings("openvino"):
+            raise ConfigError(
+                f"--precision {given['precision']} needs OpenVINO on the cluster: add --package "
+                "openvino==VERSION, or take int8"
+            )
         return with_source(RunConfig(sources=paths[:-1], output=paths[-1], **given))
+
+    def _brings(self, name: str) -> bool:
+        return any(text.partition("==")[0] == name for text in self.config.package)
 
     def confirm(self, question: str, yes: bool) -> None:
         if not yes and not click.confirm(printable(question)):

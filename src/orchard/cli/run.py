@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import click
@@ -12,10 +11,6 @@ from orchard.cli.manifest_options import manifest_options, names_of
 from orchard.cli.printing import echo, show
 from orchard.config import PRECISIONS
 from orchard.errors import ConfigError
-
-# Of a JVM that only hands out tasks: half the compiler's and collector's work, which the workers'
-# cores would have to do.
-JVM_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 @click.command("run", cls=Command, short_help="Embed and reduce the images of a folder.")
@@ -199,7 +194,6 @@ def run_command(paths: tuple[str, ...], quiet: bool, **options: Any) -> None:
     options["components"] = parse_components(options["components"])
     options["keep_columns"] = names_of(options["keep_columns"])
     config = RunConfig(sources=paths[:-1], output=paths[-1], **options)
-    os.environ.setdefault("SPARK_SUBMIT_OPTS", JVM_OPTIONS)
     result = run(config, Reporter(quiet=quiet))
     if not quiet:
         show(*tables_of(result))

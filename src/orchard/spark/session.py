@@ -28,8 +28,8 @@ SUBMITTED, YARN = "submitted", "yarn"
 _OURS = "spark.orchard.session"  # a setting that tells a context of our making from another's
 TASK_FAILURES = 4  # Spark's default on a cluster; local mode would give up after the first
 # For a JVM that hands out tasks and carries their results: the second compiler and parallel garbage
-# collection take more than they save, in a run of any length.
-_QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+# collection take more than they save, in a run of any length (ADR 45).
+QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 _UNREGISTERED = "spark-application-"  # begins the id that a driver has where no master gave it one
 # What it says instead where it gave up while it still began: Spark stops the context in a thread of
 # its own, and the one that begins it goes on until it misses something.
@@ -118,7 +118,7 @@ def _start(
 ) -> tuple[SparkSession, bool]:
     """A session, and whether its context is of our making: another thread may have been faster.
 
-    for_run: Orchard's own work alone is done on it, which is Python's; see `_QUICK`.
+    for_run: Orchard's own work alone is done on it, which is Python's; see QUICK.
     """
     from pyspark.sql import SparkSession
 
@@ -204,8 +204,8 @@ def _settings(
         "spark.python.worker.faulthandler.enabled": "true",
         "spark.driver.extraJavaOptions": _java_options(temporary),
     }
-    if for_run and is_local:
-        settings["spark.driver.extraJavaOptions"] += f" {_QUICK}"
+    if for_run:
+        settings["spark.driver.extraJavaOptions"] += f" {QUICK}"
     if is_local or re.match(r"spark://(127\.0\.0\.1|localhost)\b", master):
         settings["spark.ui.enabled"] = str(ui).lower()
         settings["spark.driver.host"] = settings["spark.driver.bindAddress"] = "127.0.0.1"
