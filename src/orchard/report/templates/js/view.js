@@ -120,11 +120,7 @@ function frame(chosen, duration = 600) {
       high[axis] = Math.max(high[axis], points.map[3 * i + axis]);
     }
   const [width, height] = size();
-  const spread = Math.max(
-    (high[0] - low[0]) / width,
-    (high[1] - low[1]) / height,
-    40 / Math.min(width, height),
-  );
+  const spread = Math.max((high[0] - low[0]) / width, (high[1] - low[1]) / height);
   setView(
     {
       target: [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, 0],
