@@ -93,7 +93,7 @@ def test_vacuum_spares_files_while_a_log_names_none_and_the_next_run_sweeps_them
     wait_for_what_it_left(run, None)
     orphans = list((output / "features").glob("*.parquet"))
     assert orphans
-    n_left = len(staged(output, "errors"))
+    n_left = len(staged(output, "errors")) + len(staged(output, "thumbnails"))
     done = CliRunner().invoke(main, ["vacuum", str(output)])
     assert (done.exit_code, done.output) == (0, f"{n_left} files deleted\n")
     assert list((output / "features").glob("*.parquet")) == orphans
