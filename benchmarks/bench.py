@@ -62,18 +62,26 @@ def against_notebooks(bench: Bench) -> str:
     times = bench.alternate(
         {
             "ours": ours,
+            "ours in int8": lambda: ours("int8"),
+            "ours in int8 by OpenVINO": lambda: ours("int8-openvino"),
             "ours in bfloat16": lambda: ours("bfloat16"),
             "ours with fruit": lambda: ours(weights="fruit"),
+            "ours with fruit in int8": lambda: ours("int8", "fruit"),
             "notebooks' chain": lambda: theirs("notebook"),
             "that chain done well": lambda: theirs("well"),
         },
         bench.slow_rounds,
     )
-    float32, reduced, fruit, chain, well = times.values()
+    float32, int8, openvino, reduced, fruit, fruit8, chain, well = times.values()
     rows = (
         row("whole job / notebooks' chain", "≥ 25", float32, chain),
+        row("whole job in int8 / notebooks' chain", "≥ 20", int8, chain),
+        row("whole job in int8 by OpenVINO / notebooks' chain", "≥ 25", openvino, chain),
         row("whole job in bfloat16 / notebooks' chain", "≥ 40", reduced, chain),
         row("whole job with `fruit` at 96 pixels / notebooks' chain", "≥ 80", fruit, chain),
+        row("the same in int8 / notebooks' chain", "≥ 55", fruit8, chain),
+        row("whole job in int8 / float32", "≥ 2.2", int8, float32),
+        row("whole job in int8 / that chain done well", "≥ 5.5", int8, well),
         row("whole job / that chain done well", "≥ 6", float32, well),
     )
     apart = {
