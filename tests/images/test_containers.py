@@ -18,7 +18,7 @@ from images import packed
 from orchard.errors import ConfigError
 from orchard.images import source
 from orchard.images.confines import Confines
-from orchard.images.containers import names, reading
+from orchard.images.containers import ahead, names, reading
 from orchard.images.containers.places import in_reading_order
 from orchard.records import Failure, Reason
 
@@ -249,14 +249,14 @@ def test_what_is_listed_is_what_is_expected(tmp_path):
 def test_each_member_that_is_no_image_has_a_reason(tmp_path):
     path = packed.tar(
         tmp_path / "a.tar",
-        [("../../etc/passwd.jpg", b"x"), ("/root/1.jpg", b"x"), ("inner.zip", b"x"),
+        [("../../etc/passwd.jpg", b"x"), ("/photos/1.jpg", b"x"), ("inner.zip", b"x"),
          ("twice.jpg", b"first"), ("twice.jpg", b"second"), (".hidden.jpg", b"x"),
          ("__MACOSX/._1.jpg", b"x"), ("./good.jpg", b"good")],
     )  # fmt: skip
     listing = listed(path)
     assert {p: f.reason for p, f in listing.failures} == {
         f"{path}!/../../etc/passwd.jpg": Reason.BAD_NAME,
-        f"{path}!//root/1.jpg": Reason.BAD_NAME,
+        f"{path}!//photos/1.jpg": Reason.BAD_NAME,
         f"{path}!/inner.zip": Reason.UNSUPPORTED,
         f"{path}!/twice.jpg (copy 1)": Reason.DUPLICATE,
     }
@@ -429,7 +429,7 @@ def test_neighbours_share_a_range_and_strangers_do_not(tmp_path, monkeypatch):
 
 
 def test_a_stream_is_not_read_far_ahead_of_who_takes_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "QUEUED_BYTES", 50_000)
+    monkeypatch.setattr(ahead, "QUEUED_BYTES", 50_000)
     taken = []
     files = {f"{n:03d}.jpg": np.random.default_rng(n).bytes(10_000) for n in range(60)}
     path = packed.tar(tmp_path / "a.tar.gz", files, "w:gz")

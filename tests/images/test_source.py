@@ -380,6 +380,6 @@ def test_more_paths_than_a_listing_holds_are_refused(
 ) -> None:
     for name in ("a", "b", "c"):
         (tmp_path / name).write_bytes(b"x")
-    monkeypatch.setattr("orchard.images.source.MAX_PATH_BYTES", 2 * len(str(tmp_path / "a")))
+    monkeypatch.setattr("orchard.images.listing_rows.MAX_PATH_BYTES", 2 * len(str(tmp_path / "a")))
     with pytest.raises(SourceError, match=r"has 3 files, .*run it folder by folder"):
         list_images((str(tmp_path),))

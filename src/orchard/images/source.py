@@ -7,7 +7,6 @@ it.
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import re
 from collections import deque
@@ -18,9 +17,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from orchard import surroundings
 from orchard.config import COLUMN, RunConfig
@@ -31,10 +28,12 @@ from orchard.images.containers import names, reading
 from orchard.images.containers.places import merged, placed
 from orchard.images.containers.reading import Job, Place
 from orchard.images.containers.remembered import Memory
+from orchard.images.globs import matches
 from orchard.images.junk import PassedOver
+from orchard.images.listing_rows import ListingRows
 from orchard.images.not_sources import check_source
 from orchard.images.results import Results
-from orchard.records import LISTING, Failure, Found, Reason
+from orchard.records import Failure, Found, Reason
 from orchard.storage import DEFAULT, Storage, is_remote
 from orchard.storage.web_access import is_web
 
@@ -43,7 +42,6 @@ IN_FLIGHT = 32  # requests of one task: hides 100 ms of latency behind 300 image
 BYTES_IN_FLIGHT = 64 * 1024 * 1024
 ASSUMED_BYTES = 2 * 1024 * 1024  # of an image whose size no listing says
 LOCAL_THREADS = 2  # of one task, for files: hides a cold disk, costs 10 µs an image
-MAX_PATH_BYTES = 2**31 - 1  # what offsets of Arrow's strings can tell apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +91,14 @@ class Selection:
     def admits(self, relative: str) -> bool:
         """Whether a file counts; a folder, recognised by its last "/", is only ever excluded."""
         is_file = not relative.endswith("/")
-        if is_file and self.include and not any(_matches(relative, g) for g in self.include):
+        if is_file and self.include and not any(matches(relative, g) for g in self.include):
             return False
-        return not any(_matches(relative, g) for g in self.exclude)
+        return not any(matches(relative, g) for g in self.exclude)
 
     def admits_member(self, container: str, member: str) -> bool:
         """Whether a member counts; its container, by its path below the source or "" where it is
         the source, is like a folder only ever excluded."""
-        if container and any(_matches(container, g) for g in self.exclude):
+        if container and any(matches(container, g) for g in self.exclude):
             return False
         return self.admits(f"{container}{names.SEPARATOR}{member}" if container else member)
 
@@ -130,7 +128,8 @@ class Selection:
 
     def rule(self) -> inside.Rule:
         """The same of members of containers."""
-        column = _label_column(self.label)
+        is_column = isinstance(self.label, str) and self.label.startswith(COLUMN)
+        column = str(self.label).removeprefix(COLUMN) if is_column else None
         says = column is not None or self.label == "parent"
         return inside.Rule(self.admits_member, self.label_of, column, says)
 
@@ -156,13 +155,12 @@ def list_images(
 
     The result depends on the names, never on the storage's order or the order of the sources. Links
     are followed, a link back to a folder it lies in is not. memory: what archives held when they
-    were last listed, and still do. Raises SourceError where a source does
-    not exist or cannot be listed, or nothing is left to read, ConfigError where names are not read
-    as UTF-8.
+    were last listed, and still do. Raises SourceError where a source does not exist or cannot be
+    listed, or nothing is left to read, ConfigError where names are not read as UTF-8.
     """
     surroundings.check_names()
     selection = selection or Selection()
-    rows = _Rows()
+    rows = ListingRows()
     failures: dict[str, Failure] = {}
     containers: dict[str, tuple[str, str, Found]] = {}
     results, junk = Results(storage or DEFAULT), PassedOver()
@@ -254,14 +252,12 @@ def _read_ahead(images: pa.Table, storage: Storage | None) -> Iterator[bytes | F
 def _in_flight(rows: list[Place], storage: Storage | None) -> Iterator[bytes | Failure]:
     pending: deque[tuple[Future[list[bytes | Failure]], int]] = deque()
     n_bytes = 0
-    pool = ThreadPoolExecutor(
-        IN_FLIGHT if any(is_remote(place.path) for place in rows) else LOCAL_THREADS
-    )
+    is_far = any(is_remote(place.path) for place in rows)
+    pool = ThreadPoolExecutor(IN_FLIGHT if is_far else LOCAL_THREADS)
     try:
         for job in _jobs(rows, storage):
-            while pending and (
-                len(pending) >= IN_FLIGHT or n_bytes + job.n_bytes > BYTES_IN_FLIGHT
-            ):
+            most = BYTES_IN_FLIGHT - job.n_bytes
+            while pending and (len(pending) >= IN_FLIGHT or n_bytes > most):
                 first, first_size = pending.popleft()
                 yield from first.result()
                 n_bytes -= first_size
@@ -286,48 +282,6 @@ def _alone(path: str, storage: Storage | None) -> list[bytes | Failure]:
     return [read(path, storage)]
 
 
-@dataclass(slots=True)
-class _Rows:
-    """LISTING rows under construction; full chunks go to Arrow, where a row costs its bytes."""
-
-    CHUNK = 65536
-
-    chunks: list[pa.Table] = field(default_factory=list)
-    rows: list[tuple[str, str | None, int, int, str | None]] = field(default_factory=list)
-
-    def add(self, path: str, label: str | None, found: Found) -> None:
-        self.rows.append((path, label, found.size, found.modified, found.etag))
-        if len(self.rows) == self.CHUNK:
-            self._flush()
-
-    def table(self) -> pa.Table:
-        """All rows in the order of their paths, each path once."""
-        self._flush()
-        if sum(chunk["path"].nbytes for chunk in self.chunks) > MAX_PATH_BYTES:
-            raise SourceError(
-                f"the source has {sum(chunk.num_rows for chunk in self.chunks):,} files, whose "
-                "paths are more than a listing holds (2 GiB, some 30 million); run it folder by "
-                "folder, each with an OUTPUT of its own"
-            )
-        rows = pa.concat_tables(self.chunks)
-        self.chunks.clear()  # each step lets go of what the one before it made
-        rows = rows.sort_by("path")
-        rows = rows.combine_chunks()
-        if rows.num_rows < 2:
-            return rows
-        paths = rows["path"].combine_chunks()
-        repeated = pc.equal(paths.slice(1), paths.slice(0, len(paths) - 1))
-        if not pc.any(repeated).as_py():
-            return rows
-        first = np.concatenate([[True], ~repeated.to_numpy(zero_copy_only=False)])
-        return rows.filter(pa.array(first))
-
-    def _flush(self) -> None:
-        columns = list(zip(*self.rows, strict=True)) or [()] * len(LISTING)
-        self.chunks.append(pa.table([list(column) for column in columns], schema=LISTING))
-        self.rows.clear()
-
-
 def _walk(
     source: str, selection: Selection, storage: Storage, results: Results, junk: PassedOver
 ) -> Iterator[tuple[str, str, Found | Failure]]:
@@ -338,29 +292,6 @@ def _walk(
         return
     for base in local.expand(source):
         yield from local.walk(base, selection.skip, results.is_at, junk)
-
-
-def _matches(relative: str, pattern: str) -> bool:
-    """Whether a glob is of a path below the source.
-
-    Without a "/" it is of names; with one at the front, of the path from the source on; with one
-    elsewhere, of the path from any folder on. Behind a last "/" is all that a folder holds.
-    """
-    if "/" not in pattern:
-        return fnmatch.fnmatchcase(relative.rpartition("/")[2], pattern)
-    whole = f"{pattern}*" if pattern.endswith("/") else pattern
-    if whole.startswith("/"):
-        return fnmatch.fnmatchcase(relative, whole[1:])
-    parts = relative.split("/")
-    ends = ("/".join(parts[n:]) for n in range(len(parts)))
-    return any(fnmatch.fnmatchcase(end, whole.removeprefix("**/")) for end in ends)
-
-
-def _label_column(label: re.Pattern[str] | str) -> str | None:
-    """Of `--label column:NAME`."""
-    if isinstance(label, str) and label.startswith(COLUMN):
-        return label.removeprefix(COLUMN)
-    return None
 
 
 def _why_none(selection: Selection) -> str:

@@ -7,9 +7,7 @@ what has only one order, a little ahead of who takes it.
 from __future__ import annotations
 
 import os
-import queue
 import tarfile
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -18,6 +16,7 @@ from itertools import groupby
 import pyarrow as pa
 
 from orchard.images.containers import names, tables, tars, zips
+from orchard.images.containers.ahead import Ahead, Content
 from orchard.images.containers.files import (
     CHANGED,
     Container,
@@ -34,11 +33,9 @@ from orchard.storage import Storage, is_remote
 
 RANGE_BYTES = 8 * 1024 * 1024  # of one request at most, but for a member that is larger
 GAP_BYTES = 128 * 1024  # read and dropped, rather than asked around
-QUEUED = 64  # images that a stream is ahead
-QUEUED_BYTES = 16 * 1024 * 1024
 KNOWN_CONTAINERS = 8  # whose members a process keeps, for paths that come without their place
 
-Content = bytes | Failure
+
 _NO_MEMBER = Failure(Reason.VANISHED, "the archive has no such member")
 
 
@@ -99,7 +96,7 @@ def jobs(rows: list[Place], storage: Storage, max_bytes: int) -> Iterator[Job]:
 
 def stream(rows: list[Place], storage: Storage, max_bytes: int) -> Iterator[Content]:
     """The contents of consecutive rows of streamed containers, read ahead by a thread."""
-    ahead = _Ahead(_streamed(rows, storage, max_bytes))
+    ahead = Ahead(_streamed(rows, storage, max_bytes))
     try:
         yield from ahead.items()
     finally:
@@ -258,51 +255,3 @@ def _in_given_order(contents: Iterator[Content], order: list[int]) -> Iterator[C
         while at in early:
             yield early.pop(at)
             at += 1
-
-
-class _Ahead:
-    """Takes items from an iterator in a thread, until what is waiting is enough."""
-
-    def __init__(self, items: Iterator[Content]) -> None:
-        self._items = items
-        self._queue: queue.Queue[Content | BaseException | None] = queue.Queue(QUEUED)
-        self._n_bytes, self._lock = 0, threading.Condition()
-        self._is_over = False
-        self._thread = threading.Thread(target=self._take, daemon=True)
-        self._thread.start()
-
-    def items(self) -> Iterator[Content]:
-        while (item := self._queue.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            with self._lock:
-                self._n_bytes -= _n_bytes(item)
-                self._lock.notify()
-            yield item
-
-    def stop(self) -> None:
-        """End the thread, and what it reads from, whether all was taken or not."""
-        with self._lock:
-            self._is_over = True
-            self._lock.notify()
-        while self._thread.is_alive():
-            while not self._queue.empty():
-                self._queue.get_nowait()
-            self._thread.join(0.01)
-
-    def _take(self) -> None:
-        try:
-            for item in self._items:
-                with self._lock:
-                    self._lock.wait_for(lambda: self._is_over or self._n_bytes < QUEUED_BYTES)
-                    if self._is_over:
-                        return
-                    self._n_bytes += _n_bytes(item)
-                self._queue.put(item)
-            self._queue.put(None)
-        except BaseException as error:  # raised again where the items are taken
-            self._queue.put(error)
-
-
-def _n_bytes(item: Content) -> int:
-    return len(item) if isinstance(item, bytes) else 0

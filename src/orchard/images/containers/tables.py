@@ -6,17 +6,17 @@ by its path, which the struct or a column of names says, else by its number.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
-from orchard.errors import ConfigError
 from orchard.images.containers import names
+from orchard.images.containers.columns import Columns, columns_of
 from orchard.images.containers.files import TAIL, Unreadable
 from orchard.images.containers.members import Contents, Member
 from orchard.records import Failure, Reason
@@ -25,19 +25,6 @@ __all__ = ["TAIL", "read_rows", "read_table"]
 
 ROWS_AT_ONCE = 16  # whose bytes are decoded in one go
 PIECE = 8 * 1024 * 1024  # of a column that is read in one go
-_IMAGES = ("image", "img", "picture", "photo", "jpg", "png", "bytes", "content", "data")
-_PATHS = ("path", "file_name", "filename", "file", "name", "key", "__key__", "id", "image_id")
-_LABELS = ("label", "labels", "class", "cls")
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Which columns say what; image and path as pyarrow selects them. labels: of class numbers."""
-
-    image: str
-    path: str | None
-    label: str | None
-    labels: tuple[str, ...] = ()
 
 
 def read_table(file: BinaryIO, where: str, column: str | None) -> tuple[Contents, list[str | None]]:
@@ -49,7 +36,7 @@ def read_table(file: BinaryIO, where: str, column: str | None) -> tuple[Contents
     """
     try:
         table = _Table.of(file, where)
-        chosen = _columns(table.schema, column, where)
+        chosen = columns_of(table.schema, column, where)
         contents, labels = Contents(), list[str | None]()
         for group, (sizes, rows) in enumerate(table.rows(chosen)):
             for name, label, size in zip(*rows, sizes, strict=True):
@@ -68,7 +55,7 @@ def read_rows(
 ) -> Iterator[bytes | Failure]:
     """The bytes of rows, each (group, row), in that order, which must rise; little at a time."""
     table = _Table.of(file, where)
-    image = _columns(table.schema, None, where).image
+    image = columns_of(table.schema, None, where).image
     groups = sorted({group for group, _ in wanted})
     pending = iter(wanted)
     row = next(pending, None)
@@ -189,68 +176,6 @@ def _whole(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch
 
 
-def _columns(schema: pa.Schema, label: str | None, where: str) -> Columns:
-    if label is not None and label not in schema.names:
-        raise ConfigError(
-            f"--label column:{label}: {where} has no such column; it has {', '.join(schema.names)}"
-        )
-    features = _features(schema)
-    image = _image(schema, features)
-    path = _first(schema, _PATHS, pa.types.is_string, pa.types.is_large_string)
-    if "." in image:
-        parent = schema.field(image.rpartition(".")[0])
-        path = f"{parent.name}.path" if parent.type.get_field_index("path") >= 0 else path
-    chosen = label or next((name for name in _LABELS if name in schema.names), None)
-    said = features.get(chosen or "", {})
-    said = said if isinstance(said, dict) else {}
-    return Columns(image, path, chosen, tuple(map(str, said.get("names") or ())))
-
-
-def _image(schema: pa.Schema, features: dict[str, Any]) -> str:
-    found = {}
-    for field in schema:
-        if _is_binary(field.type):
-            found[field.name] = field.name
-        elif pa.types.is_struct(field.type):
-            inner = field.type.get_field_index("bytes")
-            if inner >= 0 and _is_binary(field.type.field(inner).type):
-                found[field.name] = f"{field.name}.bytes"
-    said = [n for n in found if _of_type(features.get(n), "Image")]
-    known = said or [name for name in _IMAGES if name in found] or list(found)
-    if not known:
-        raise Unreadable(
-            Failure(
-                Reason.NOT_AN_IMAGE,
-                f"a table without a column of images; its columns: {', '.join(schema.names)}; to "
-                "read the images that it names, give it as --manifest",
-            )
-        )
-    return found[known[0]]
-
-
-def _of_type(feature: Any, kind: str) -> bool:
-    return isinstance(feature, dict) and feature.get("_type") == kind
-
-
-def _is_binary(kind: pa.DataType) -> bool:
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
-
-
-def _features(schema: pa.Schema) -> dict[str, Any]:
-    """What Hugging Face's `datasets` says of the columns."""
-    try:
-        said = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-        found = said["info"]["features"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _first(schema: pa.Schema, wanted: tuple[str, ...], *kinds: Any) -> str | None:
-    known = (name for name in wanted if name in schema.names)
-    return next((n for n in known if any(is_a(schema.field(n).type) for is_a in kinds)), None)
-
-
 def _values(table: pa.Table | None, column: str | None, n: int) -> list[Any]:
     if table is None or column is None:
         return [None] * n
@@ -272,8 +197,6 @@ def _leaf(values: pa.Array) -> pa.Array:
 
 
 def _lengths(values: pa.Array) -> list[int | None]:
-    import pyarrow.compute as pc
-
     return pc.binary_length(values).to_pylist()
 
 
@@ -293,8 +216,6 @@ def _label(value: Any, labels: tuple[str, ...]) -> str | None:
 
 def _tell_apart(contents: Contents) -> None:
     """Rows of one path are different images, unlike members of one name."""
-    from dataclasses import replace
-
     seen: set[str] = set()
     for at, member in enumerate(contents.members):
         if member.name in seen:
