@@ -185,9 +185,12 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--held-out", type=Path, help="the training that the figures are of")
     parser.add_argument("--speed", type=Path, help="what speed.py wrote of RUN's network")
     parser.add_argument(
-        "--int8", type=Path, nargs=2, metavar=("FLOAT32", "INT8"),
+        "--int8",
+        type=Path,
+        nargs=2,
+        metavar=("FLOAT32", "INT8"),
         help="what evaluate.py wrote of the network that ships, in both precisions",
-    )  # fmt: skip
+    )
     parser.add_argument("--figures", type=Path, help="what evaluate.py wrote of it")
     parser.add_argument("--baseline", type=Path, help="what evaluate.py wrote of imagenet at 224")
     return parser.parse_args()

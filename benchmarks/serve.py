@@ -104,8 +104,10 @@ def in_a_process(**settings: object) -> dict:
     """`load`, in a Python of its own, so that users and server share no interpreter."""
     done = subprocess.run(
         [sys.executable, __file__, "--load", json.dumps(settings)],
-        stdout=subprocess.PIPE, check=True, text=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
     return json.loads(done.stdout)
 
 

@@ -15,9 +15,12 @@ from backbone.network import Backbone
 
 
 def save(
-    path: Path, student: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer,
+    path: Path,
+    student: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.Optimizer,
     state: dict[str, Any],
-) -> None:  # fmt: skip
+) -> None:
     """state: plain JSON (step, seconds), kept in the file's header."""
     tensors = _named("student", student) | _named("average", average)
     for i, parameter in enumerate(_parameters(optimizer)):

@@ -58,9 +58,13 @@ class Composer:
         room = 0.15 * side if size > side else 0.5 * (side - size) + 0.03 * side
         matrix = _placed(rng, photo.shape[0], side, size, turn, room)
         rgb = cv2.warpAffine(
-            np.ascontiguousarray(photo[..., :3]), matrix, (side, side), flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_CONSTANT, borderValue=(255, 255, 255),
-        )  # fmt: skip
+            np.ascontiguousarray(photo[..., :3]),
+            matrix,
+            (side, side),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=(255, 255, 255),
+        )
         return photograph(rng, rgb, STUDIO)
 
     def _composite(self, rng: random.Random, index: int, side: int) -> Picture:

@@ -84,8 +84,13 @@ def _scores(answers: NDArray[np.str_], truth: NDArray[np.str_]) -> dict[str, Any
     top1 = float(right.mean())
     by_class = float(np.mean([right[truth == name].mean() for name in np.unique(truth)]))
     half = 1.96 * float(np.sqrt(top1 * (1 - top1) / len(truth)))
-    return {"top1": round(top1, 4), "by_class": round(by_class, 4), "half_width": round(half, 4),
-            "classes": len(np.unique(truth)), "asked": len(truth)}  # fmt: skip
+    return {
+        "top1": round(top1, 4),
+        "by_class": round(by_class, 4),
+        "half_width": round(half, 4),
+        "classes": len(np.unique(truth)),
+        "asked": len(truth),
+    }
 
 
 def _most(photos: Features, train: NDArray[np.bool_], seed: int) -> NDArray[np.bool_]:

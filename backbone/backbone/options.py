@@ -41,7 +41,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         default="held-out",
         help="what the backbone may not see",
     )
-    parser.add_argument("--seed", type=int, default=0)  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0)
 
 
 def albums_of(arguments: argparse.Namespace) -> tuple[Album, Album]:

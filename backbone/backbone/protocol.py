@@ -11,12 +11,18 @@ from dataclasses import dataclass
 
 # Four varieties a species, whole folders, with every numbered folder of a variety beside it.
 UNSEEN_VARIETIES = {
-    "apple": ("Apple Braeburn 1", "Apple Golden 1", "Apple Golden 2", "Apple Golden 3",
-              "Apple Pink Lady 1", "Apple Red Delicious 1"),
+    "apple": (
+        "Apple Braeburn 1",
+        "Apple Golden 1",
+        "Apple Golden 2",
+        "Apple Golden 3",
+        "Apple Pink Lady 1",
+        "Apple Red Delicious 1",
+    ),
     "cherry": ("Cherry Rainier 1", "Cherry Wax Black 1", "Cherry Wax Yellow 1"),
     "pear": ("Pear Abate 1", "Pear Forelle 1", "Pear Kaiser 1", "Pear Williams 1"),
     "tomato": ("Tomato Cherry Red 1", "Tomato Heart 1", "Tomato Maroon 1", "Tomato Yellow 1"),
-}  # fmt: skip
+}
 _LEFT_OUT = {folder for folders in UNSEEN_VARIETIES.values() for folder in folders}
 _OTHER_AXIS = re.compile(r"r\d*_?\d*_\d+\.jpe?g$", re.IGNORECASE)
 

@@ -13,8 +13,12 @@ import pytest
 TRAINING = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TRAINING), str(TRAINING.parent / "src")]
 
-COLOURS = {"Apple Red 1": (200, 30, 30), "Apple Golden 1": (220, 200, 60),
-           "Pear 1": (150, 180, 60), "Tomato 1": (230, 60, 40)}  # fmt: skip
+COLOURS = {
+    "Apple Red 1": (200, 30, 30),
+    "Apple Golden 1": (220, 200, 60),
+    "Pear 1": (150, 180, 60),
+    "Tomato 1": (230, 60, 40),
+}
 SHOPS = {"Kiwi": (110, 90, 50), "Banana": (230, 210, 60)}
 
 

@@ -105,8 +105,14 @@ def test_a_mixed_loss_is_the_share_of_each_label() -> None:
     labels = torch.tensor([0, 3, NONE, 2])
     mix = Mix(torch.tensor([1, 0, 3, 2]), torch.full((4,), 0.75))
     log = -answer.log_softmax(dim=1)
-    expected = [0.75 * log[0, 0], 0.25 * log[0, 3], 0.75 * log[1, 3], 0.25 * log[1, 0],
-                0.25 * log[2, 2], 0.75 * log[3, 2]]  # fmt: skip
+    expected = [
+        0.75 * log[0, 0],
+        0.25 * log[0, 3],
+        0.75 * log[1, 3],
+        0.25 * log[1, 0],
+        0.25 * log[2, 2],
+        0.75 * log[3, 2],
+    ]
     loss = cross_entropy(answer, labels, mix, 0.0)
     assert loss is not None
     assert float(loss) == pytest.approx(float(sum(expected)) / 3, rel=1e-5)

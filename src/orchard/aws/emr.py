@@ -127,12 +127,14 @@ class Ec2:
             return NOT_TOLD
         extras = ebs_gb(instance) * prices.ebs_gb_hour + prices.fixed("public_ipv4_hour")
         low, high = instance.spot
-        return Used((
-            Item(f"{demand:.2f} h on demand", demand * instance.hour, demand * instance.hour),
-            Item(f"{spot:.2f} h on Spot", spot * low, spot * high),
-            Item("EMR's fee", hours * instance.fee, hours * instance.fee),
-            Item("disks and addresses", hours * extras, hours * extras),
-        ))  # fmt: skip
+        return Used(
+            (
+                Item(f"{demand:.2f} h on demand", demand * instance.hour, demand * instance.hour),
+                Item(f"{spot:.2f} h on Spot", spot * low, spot * high),
+                Item("EMR's fee", hours * instance.fee, hours * instance.fee),
+                Item("disks and addresses", hours * extras, hours * extras),
+            )
+        )
 
     def logs(self, launch: Launch) -> list[str]:
         base = f"logs/{launch.cluster}/steps/{launch.job}/"

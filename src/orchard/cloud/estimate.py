@@ -136,9 +136,16 @@ def estimate(config: ClusterConfig, work: Workload, prices: Prices | None = None
     longest = config.timeout + (0 if config.is_serverless else GRACE_MINUTES)
     puts = _puts(work, prices)
     return CloudEstimate(
-        (low, high), items, hourly(config, prices), once, longest, rate, prices.date, puts,
+        (low, high),
+        items,
+        hourly(config, prices),
+        once,
+        longest,
+        rate,
+        prices.date,
+        puts,
         _ways(work, prices),
-    )  # fmt: skip
+    )
 
 
 def cheaper(work: Workload, prices: Prices) -> Workload:

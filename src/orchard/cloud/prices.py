@@ -126,8 +126,10 @@ class Prices:
         ebs, s3 = here["ebs_gb_month"], here["s3"]
         yield Row("EBS", (ebs["value"],), "GB month", ebs["source"])
         for key, unit in (
-            ("gb_month", "GB month"), ("put_1000", "1,000 PUT"), ("get_1000", "1,000 GET")
-        ):  # fmt: skip
+            ("gb_month", "GB month"),
+            ("put_1000", "1,000 PUT"),
+            ("get_1000", "1,000 GET"),
+        ):
             yield Row("S3", (s3[key],), unit, s3["source"])
         for key in ("public_ipv4_hour", "kms_key_month", "secret_month"):
             name, _, unit = key.rpartition("_")

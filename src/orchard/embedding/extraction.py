@@ -159,10 +159,15 @@ def _decoded(
         views = views_of(model.views)
         found = iter(
             decoder_of_thread().decode(
-                read, model.size, max_pixels=reading.max_pixels, scaled=reading.scaled,
-                views=views, colour=reading.colour, damaged=reading.damaged,
+                read,
+                model.size,
+                max_pixels=reading.max_pixels,
+                scaled=reading.scaled,
+                views=views,
+                colour=reading.colour,
+                damaged=reading.damaged,
             )
-        )  # fmt: skip
+        )
         digests = iter([hashlib.sha256(data).hexdigest() for data in read])
     for data in batch:
         yield (data, "") if isinstance(data, Failure) else (next(found), next(digests))

@@ -151,10 +151,12 @@ class Decoder:
             self.close()
             self._process = subprocess.Popen(
                 isolated(_PROGRAM, str(shared.fd)),
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[shared.fd],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                pass_fds=[shared.fd],
                 stderr=subprocess.DEVNULL,  # libtiff says what it thinks of a file
                 start_new_session=True,  # Ctrl-C is for those who asked
-            )  # fmt: skip
+            )
             _widen(self._process.stdin)
         return self._process
 
@@ -172,9 +174,15 @@ def decode_apart(
 ) -> Pixels | Failure:
     """One image, by the decoder of the calling thread, which ends with it."""
     (found,) = decoder_of_thread().decode(
-        [data], size, max_pixels=max_pixels, scaled=scaled, views=views, colour=colour,
-        damaged=damaged, seconds=seconds,
-    )  # fmt: skip
+        [data],
+        size,
+        max_pixels=max_pixels,
+        scaled=scaled,
+        views=views,
+        colour=colour,
+        damaged=damaged,
+        seconds=seconds,
+    )
     if isinstance(found, Failure):
         return found
     first, *others = found.views.copy()
@@ -208,9 +216,14 @@ def serve(fd: int) -> None:
                 return
             signal.setitimer(signal.ITIMER_PROF, asked["seconds"])
             found = decode(
-                data, asked["size"], max_pixels=asked["max_pixels"], scaled=asked["scaled"],
-                views=views, colour=asked["colour"], damaged=asked["damaged"],
-            )  # fmt: skip
+                data,
+                asked["size"],
+                max_pixels=asked["max_pixels"],
+                scaled=asked["scaled"],
+                views=views,
+                colour=asked["colour"],
+                damaged=asked["damaged"],
+            )
             signal.setitimer(signal.ITIMER_PROF, 0)
             del data
             if isinstance(found, Failure):

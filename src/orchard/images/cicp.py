@@ -83,11 +83,14 @@ def matrix_profile(chromaticities: Chromaticities, curve: Curve) -> bytes:
     samples = np.rint(light * 65535).astype(">u2").tobytes()
     columns = _to_d50(chromaticities).T
     tags = {
-        b"rXYZ": _xyz(columns[0]), b"gXYZ": _xyz(columns[1]), b"bXYZ": _xyz(columns[2]),
-        b"wtpt": _xyz(_D50), b"desc": b"desc" + bytes(4) + struct.pack(">I", 1) + bytes(79),
+        b"rXYZ": _xyz(columns[0]),
+        b"gXYZ": _xyz(columns[1]),
+        b"bXYZ": _xyz(columns[2]),
+        b"wtpt": _xyz(_D50),
+        b"desc": b"desc" + bytes(4) + struct.pack(">I", 1) + bytes(79),
         b"cprt": b"text" + bytes(8),
         b"rTRC": b"curv" + bytes(4) + struct.pack(">I", _N_SAMPLES) + samples,
-    }  # fmt: skip
+    }
     directory, body = b"", b""
     start = 128 + 4 + 12 * (len(tags) + 2)
     for name, content in tags.items():
@@ -96,8 +99,13 @@ def matrix_profile(chromaticities: Chromaticities, curve: Curve) -> bytes:
             directory += struct.pack(">4sII", one, start + len(body), len(content))
         body += content + bytes(-len(content) % 4)
     table = struct.pack(">I", len(tags) + 2) + directory + body
-    head = struct.pack(">I4sI4s4s4s", 128 + len(table), bytes(4), 0x02400000, b"mntr", b"RGB ",
-                       b"XYZ ") + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + b"acsp"  # fmt: skip
+    head = (
+        struct.pack(
+            ">I4sI4s4s4s", 128 + len(table), bytes(4), 0x02400000, b"mntr", b"RGB ", b"XYZ "
+        )
+        + struct.pack(">6H", 2000, 1, 1, 0, 0, 0)
+        + b"acsp"
+    )
     head += bytes(28) + struct.pack(">3i", *(round(v * 65536) for v in _D50))
     return head.ljust(128, b"\0") + table
 

@@ -25,8 +25,10 @@ def as_answered(images: pa.Table, answers: dict[int, Found]) -> pa.Table:
         return images
     for name in ("size", "modified", "etag"):
         values = images[name].cast(pa.int64() if name == "modified" else images[name].type)
-        said = [getattr(answers[n], name) if n in answers else value
-                for n, value in enumerate(values.to_pylist())]  # fmt: skip
+        said = [
+            getattr(answers[n], name) if n in answers else value
+            for n, value in enumerate(values.to_pylist())
+        ]
         place, field = images.column_names.index(name), LISTING.field(name)
         images = images.set_column(place, field, pa.array(said, values.type).cast(field.type))
     return images

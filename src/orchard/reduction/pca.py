@@ -144,10 +144,14 @@ def n_shown(pca: PCA) -> int:
 
 
 def _kept(
-    mean: NDArray[np.float64], scale: NDArray[np.float64], varies: NDArray[np.bool_],
-    spectrum: NDArray[np.float64], directions: NDArray[np.float64], n: int,
+    mean: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    varies: NDArray[np.bool_],
+    spectrum: NDArray[np.float64],
+    directions: NDArray[np.float64],
+    n: int,
     n_components: int | float,
-) -> PCA:  # fmt: skip
+) -> PCA:
     """Of all directions, rows by descending variance, in the columns that vary, the first k."""
     if not varies.any():
         raise ReductionError(f"all {n} images have the same features: there is no variance")

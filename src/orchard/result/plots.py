@@ -35,9 +35,15 @@ def plot_variance(pca: PCA, ax: Axes | None = None) -> Axes:
         k = components_for(pca.explained_variance, share)
         ax.axhline(share, color=INK, lw=0.6, ls=":")
         ax.annotate(
-            f"{share:.0%}: k = {k}", (1, share), (-4, -2), ax.get_yaxis_transform(),
-            "offset points", ha="right", va="top", fontsize=9,
-        )  # fmt: skip
+            f"{share:.0%}: k = {k}",
+            (1, share),
+            (-4, -2),
+            ax.get_yaxis_transform(),
+            "offset points",
+            ha="right",
+            va="top",
+            fontsize=9,
+        )
     ax.axvline(pca.n_components, color=INK, lw=1, ls="--", label=f"k = {pca.n_components} kept")
     ax.set(xlim=(0.5, shown + 0.5), ylim=(0, 1.02))
     ax.set(xlabel="principal component", ylabel="share of the variance")

@@ -88,9 +88,14 @@ class Repository:
         (self.git_dir / "info").mkdir(exist_ok=True)
         (self.git_dir / "info" / "attributes").write_text(_ATTRIBUTES)
         self._git(
-            "fetch", "--quiet", "--depth=1", "--no-tags", "--filter=blob:none", "origin",
+            "fetch",
+            "--quiet",
+            "--depth=1",
+            "--no-tags",
+            "--filter=blob:none",
+            "origin",
             f"+{commit}:{_PINNED}",
-        )  # fmt: skip
+        )
 
     def folders(self, name: str) -> list[Tree]:
         """The folders within the folder `name` of the commit, by name; empty where it has none."""

@@ -77,9 +77,12 @@ class ConnectHands:
         return cast("R", self._merged(rows, merge, len(tasks)))
 
     def reduce_rows(
-        self, frame: DataFrame, work: Callable[[Iterable[tuple[Any, ...]]], Iterable[R]],
-        merge: Callable[[R, R], R], n: int,
-    ) -> R | None:  # fmt: skip
+        self,
+        frame: DataFrame,
+        work: Callable[[Iterable[tuple[Any, ...]]], Iterable[R]],
+        merge: Callable[[R, R], R],
+        n: int,
+    ) -> R | None:
         """What the work makes of each partition's rows, at most n, merged; None of no rows."""
         return self._merged(frame.mapInArrow(partial(_of_rows, work), _DDL), merge, n)
 

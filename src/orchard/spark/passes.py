@@ -191,8 +191,10 @@ def _embed(
     )
     started = time.perf_counter()
     tables = {  # thumbnails first: features that an interrupted run staged have theirs beside them
-        "thumbnails": result.thumbnails, "features": result.features, "errors": result.errors
-    }  # fmt: skip
+        "thumbnails": result.thumbnails,
+        "features": result.features,
+        "errors": result.errors,
+    }
     staged = {
         table: staging.stage(output, run_id, table, f"{number:06d}", rows)
         for table, rows in tables.items()

@@ -150,9 +150,14 @@ class _Deletion:
                 self.problems.append("cut short")
             remaining = tuple(dict.fromkeys(self.problems))
             done = Erasure(
-                _now(), len(self.found.paths), self.rows, self.classifier_rows, begun_before,
-                remaining, n_suppressed,
-            )  # fmt: skip
+                _now(),
+                len(self.found.paths),
+                self.rows,
+                self.classifier_rows,
+                begun_before,
+                remaining,
+                n_suppressed,
+            )
             _audit(self.output, done)
         if not remaining:
             suppression.finishing(texts).save(self.output)

@@ -49,10 +49,19 @@ def reliability_curve(bins: Sequence[dict[str, Any]]) -> bytes:
     accuracy = [b["accuracy"] for b in bins]
     axes.plot(confidence, accuracy, color=_ACCENT, marker="o", ms=4, label="held-out images")
     n = np.array([b["n"] for b in bins])
-    axes.bar([b["lower"] + 1 / 30 for b in bins], n / max(n.sum(), 1), width=1 / 15, color=_SOFT,
-             label="share of images")  # fmt: skip
-    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="probability that was said",
-             ylabel="share that was right")  # fmt: skip
+    axes.bar(
+        [b["lower"] + 1 / 30 for b in bins],
+        n / max(n.sum(), 1),
+        width=1 / 15,
+        color=_SOFT,
+        label="share of images",
+    )
+    axes.set(
+        xlim=(0, 1),
+        ylim=(0, 1.02),
+        xlabel="probability that was said",
+        ylabel="share that was right",
+    )
     axes.legend(frameon=False, loc="upper left")
     return as_png(figure)
 
@@ -64,8 +73,13 @@ def cost_curve(curve: Sequence[dict[str, Any]], chosen: dict[str, Any]) -> bytes
     axes.plot(threshold, [c["cost"] for c in curve], color=_WARN, lw=2, label="cost of an image")
     axes.plot(threshold, [c["answered"] for c in curve], color=_ACCENT, label="answered")
     axes.plot(threshold, [c["right"] for c in curve], color=_INK, label="right, of the answered")
-    axes.plot(threshold, [c["unseen_answered"] for c in curve], color=_ACCENT, ls=":",
-              label="answered, though of a species never seen")  # fmt: skip
+    axes.plot(
+        threshold,
+        [c["unseen_answered"] for c in curve],
+        color=_ACCENT,
+        ls=":",
+        label="answered, though of a species never seen",
+    )
     axes.axvline(chosen["threshold"], color=_INK, lw=0.8, ls="--")
     axes.set(xlim=(0, 1), ylim=(0, None), xlabel="least probability that is an answer")
     axes.legend(frameon=False, fontsize=8)

@@ -51,9 +51,15 @@ def worst_pairs(
         surest = rows[p[rows, answer].argmax()]
         share = counts[i] / np.count_nonzero(y == actual)
         found.append(
-            Pair(classes[actual], classes[answer], int(counts[i]), float(share),
-                 str(paths[surest]), typical[answer])
-        )  # fmt: skip
+            Pair(
+                classes[actual],
+                classes[answer],
+                int(counts[i]),
+                float(share),
+                str(paths[surest]),
+                typical[answer],
+            )
+        )
     return found
 
 
