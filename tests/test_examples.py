@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 import orchard
 from tests.conftest import ROOT
 
@@ -19,6 +21,7 @@ def example(name: str, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 def test_a_pipeline_is_trained_saved_and_loaded(photos: Path, tmp_path: Path) -> None:
     said = example("train_pipeline.py", str(photos), str(tmp_path / "pipeline"), "fruit")
     assert re.search(r"^40 images, \d+ components$", said, re.MULTILINE)

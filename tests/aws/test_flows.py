@@ -211,7 +211,10 @@ def test_up_on_a_running_cluster_tells_its_shape_from_its_start(ec2_cluster: Clu
     assert shaped.config.package == ("shapely==2.1.2",), "of the job, not of the cluster"
 
 
-def test_notebooks_get_a_password_of_their_own_and_keep_it(account: Account, code: Any) -> None:
+def test_notebooks_get_a_password_of_their_own_and_keep_it(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Cluster, "upload_code", lambda self: f"s3://{self.bucket}/code/c.zip")
     assert orchard(*UP, "--backend", "ec2", "--notebooks").exit_code == 0
     secrets = account.client("secretsmanager")
     first = secrets.get_secret_value(SecretId="orchard/orchard/jupyterhub")["SecretString"]

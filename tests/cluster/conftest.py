@@ -74,7 +74,12 @@ def cluster(running_cluster: Cluster) -> Cluster:
     return running_cluster
 
 
-@pytest.fixture(params=["local", pytest.param("cluster", marks=pytest.mark.cluster)])
+@pytest.fixture(
+    params=[
+        pytest.param("local", marks=pytest.mark.long),
+        pytest.param("cluster", marks=pytest.mark.cluster),
+    ]
+)
 def where(request: pytest.FixtureRequest) -> Cluster | None:
     """A cluster, or None: this machine, as `--master local[2]`."""
     return request.getfixturevalue("cluster") if request.param == "cluster" else None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from corpus import bad_files, build, good_files, named_files
+from corpus import Expected, bad_files, build, good_files, named_files
 
 from orchard.images.decode import Pixels, decode
 from orchard.records import Failure
@@ -37,17 +37,29 @@ def test_a_bad_file_gives_its_reason(name: str) -> None:
     assert " at 0x" not in result.detail  # an address would differ from run to run
 
 
-def test_the_corpus_is_built_the_same_each_time(tmp_path: Path) -> None:
-    first, second = build(tmp_path / "first"), build(tmp_path / "second")
-    assert len(first) == len(GOOD) + len(BAD) + len(named_files())
-    for one, other in zip(first, second, strict=True):
-        assert one.relative_to(tmp_path / "first") == other.relative_to(tmp_path / "second")
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("corpus")
+
+
+@pytest.fixture(scope="module")
+def built(corpus: Path) -> dict[Path, Expected]:
+    return build(corpus)
+
+
+def test_the_corpus_is_built_the_same_each_time(
+    built: dict[Path, Expected], corpus: Path, tmp_path: Path
+) -> None:
+    again = build(tmp_path)
+    assert len(built) == len(GOOD) + len(BAD) + len(named_files())
+    for one, other in zip(built, again, strict=True):
+        assert one.relative_to(corpus) == other.relative_to(tmp_path)
         assert one.read_bytes() == other.read_bytes()
-    assert list(first.values()) == list(second.values())
+    assert list(built.values()) == list(again.values())
 
 
-def test_what_was_written_decodes_as_expected(tmp_path: Path) -> None:
-    for path, expected in build(tmp_path).items():
+def test_what_was_written_decodes_as_expected(built: dict[Path, Expected]) -> None:
+    for path, expected in built.items():
         result = decode(path.read_bytes(), SIZE)
         reason = result.reason if isinstance(result, Failure) else None
         assert reason is expected.reason, path

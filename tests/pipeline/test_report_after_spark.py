@@ -37,6 +37,7 @@ print(json.dumps([seen, record["seconds"], record["report"], record["driver"]]))
 """
 
 
+@pytest.mark.long
 def test_a_run_ends_its_spark_before_it_draws_and_counts_both(photos: Path, tmp_path: Path) -> None:
     arguments = [sys.executable, "-c", DRAWN, str(photos), str(tmp_path / "out")]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=180)

@@ -158,6 +158,7 @@ def check_goes_on(after: orchard.Result, undisturbed: orchard.Result) -> None:
     assert not Path(after.output, "_staging").exists()
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_a_run_cleanly_and_the_same_command_goes_on(
     pictures: Path, undisturbed: orchard.Result, tmp_path: Path, cleanup: list[int]
 ) -> None:
@@ -184,6 +185,7 @@ def test_ctrl_c_ends_a_run_cleanly_and_the_same_command_goes_on(
     assert after.record["counts"]["adopted"] == int(told[1])
 
 
+@pytest.mark.long
 def test_a_killed_run_leaves_no_process_and_the_next_goes_on(
     pictures: Path, undisturbed: orchard.Result, tmp_path: Path, cleanup: list[int]
 ) -> None:

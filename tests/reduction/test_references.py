@@ -54,7 +54,9 @@ def synthetic(n: int, d: int, seed: int) -> Features:
 
 
 @pytest.fixture(
-    scope="module", params=["200x320", "600x64", "50x64", "golden"], ids=lambda name: name
+    scope="module",
+    params=["200x320", "600x64", "50x64", pytest.param("golden", marks=pytest.mark.long)],
+    ids=lambda name: name,
 )
 def features(request: pytest.FixtureRequest) -> Features:
     if request.param == "golden":

@@ -243,6 +243,7 @@ def test_a_folder_without_yarns_settings_is_named(
         _start("yarn", None, ui=False)
 
 
+@pytest.mark.long
 def test_a_session_of_our_own_is_stopped(alone: tuple[list[str], str, Path]) -> None:
     lines, _, log = alone
     assert json.loads(lines[2]) == ["local[1,4]", 1]
@@ -250,6 +251,7 @@ def test_a_session_of_our_own_is_stopped(alone: tuple[list[str], str, Path]) -> 
     assert len(list(log.iterdir())) == 1
 
 
+@pytest.mark.long
 def test_starting_says_nothing_of_its_own(alone: tuple[list[str], str, Path]) -> None:
     assert alone[1] == ""
 
@@ -259,6 +261,7 @@ def test_notebooks_get_the_same_session(spark: Any) -> None:
     assert orchard.start_spark("local[2]").sparkContext is spark.sparkContext
 
 
+@pytest.mark.long
 def test_sparks_page_is_served_where_asked_for_and_ends_no_job(
     alone: tuple[list[str], str, Path],
 ) -> None:
