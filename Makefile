@@ -135,7 +135,7 @@ SPARK35 := .venv-spark35
 PYTHON35 ?= $(shell for v in 3.11 3.12 3.13; do \
   python$$v -c pass 2>/dev/null && command -v python$$v && exit; done)
 test-spark35: $(SPARK35)/installed
-	PYTHONPATH=src $(SPARK35)/bin/python -m pytest --durations=15 \
+	PYTHONPATH=src $(SPARK35)/bin/python -m pytest $(TOGETHER) --durations=15 \
 	  tests/spark tests/reduction tests/pipeline/test_pipeline.py
 
 $(SPARK35)/installed: requirements-dev.lock
