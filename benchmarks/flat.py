@@ -1,6 +1,6 @@
 """Planning a million objects, embedding a hundred thousand images, and large photos: is it flat?
 
-    python benchmarks/scale.py [planning] [embedding] [photos]
+    python benchmarks/flat.py [planning] [embedding] [photos]
 
 Prints Markdown, for docs/results.md. Every measured step runs in a process of its own, so that its
 peak memory is its own. Needs some 3 GB of temporary disk, and rclone for photos from a bucket.
