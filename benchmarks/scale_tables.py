@@ -16,6 +16,8 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -29,12 +31,13 @@ from orchard.packing import shards
 from orchard.packing.shards import Entry
 from orchard.pipeline.planning import MAX_IMAGES
 from orchard.records import FEATURES, THUMBNAILS, list_column
-from orchard.samples.rendered_shards import PER_SHARD
+from orchard.samples.rendered_shards import PER_SHARD, frames
 from orchard.samples.turntable import SPECIES, render
 from orchard.storage import DEFAULT
 from orchard.store import staging
 from orchard.store.output import Output
 from orchard.store.runs import new_run_id
+from orchard.store.tables import Tables
 
 WEIGHTS, PRECISION = "fruit", "int8"
 OF_A_LABEL, OWN = 64, 8
@@ -112,10 +115,21 @@ def build(folder: Path, n: int) -> tuple[Path, Path]:
     return source, result
 
 
-def words(folder: Path) -> Iterator[str]:
-    """What `orchard run` is to be asked for these."""
-    yield from ("run", str(folder / "shards"), str(folder / "result"))
-    yield from ("--weights", WEIGHTS, "--precision", PRECISION)
+@contextmanager
+def more(folder: Path, n: int, new: int) -> Iterator[None]:
+    """Real pictures beside the others meanwhile, in a shard behind them."""
+    number = -(-n // PER_SHARD)
+    pictures = islice(frames(number), new)
+    entries = (Entry(f"{f.species}/{f.name(100)}", f.encoded(0, 100)) for f in pictures)
+    shards.write(str(folder), number, entries, DEFAULT)
+    yield
+    shards.remove(str(folder), number, DEFAULT)
+
+
+def paths(result: Path, share: float) -> list[str]:
+    """Of that share of a result's images, evenly from all."""
+    found = Tables(Output.at(str(result))).read("features", ["path"])["path"].to_pylist()
+    return found[:: round(1 / share)]
 
 
 if __name__ == "__main__":

@@ -115,11 +115,10 @@ def _kind(pid: int, leader: int, here: Mapping[int, int]) -> str:
 def _processes() -> list[tuple[int, int, int]]:
     """(pid, parent, session) of each that runs."""
     found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            fields = _read(f"/proc/{name}/stat").rpartition(b")")[2].split()
-            if len(fields) > 3 and fields[0] not in (b"Z", b"X"):
-                found.append((int(name), int(fields[1]), int(fields[3])))
+    for path in Path("/proc").glob("[0-9]*"):
+        fields = _read(f"{path}/stat").rpartition(b")")[2].split()
+        if len(fields) > 3 and fields[0] not in (b"Z", b"X"):
+            found.append((int(path.name), int(fields[1]), int(fields[3])))
     return found
 
 
@@ -132,7 +131,6 @@ def _peak(pid: int) -> int:
 
 def _read(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return Path(path).read_bytes()
     except OSError:
         return b""

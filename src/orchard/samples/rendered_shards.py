@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from orchard.errors import ConfigError
@@ -46,11 +47,15 @@ class _Part:
     n: int
 
     def frames(self) -> Iterator[Frame]:
-        for place in range(self.n):
-            turn, kind = divmod(place, KINDS)
-            axis, species = divmod(kind, len(SPECIES))
-            number = self.number * TURN + turn * STEP % TURN
-            yield Frame(SPECIES[species], axis, number)
+        return islice(frames(self.number), self.n)
+
+
+def frames(number: int) -> Iterator[Frame]:
+    """The pictures of the shard of a number."""
+    for place in range(PER_SHARD):
+        turn, kind = divmod(place, KINDS)
+        axis, species = divmod(kind, len(SPECIES))
+        yield Frame(SPECIES[species], axis, number * TURN + turn * STEP % TURN)
 
 
 def write_shards(
@@ -110,11 +115,11 @@ def _is_written(shard: Shard | None, part: _Part, seed: int, size: int) -> bool:
     """By the names in it, which hold the size, and by one picture, which follows from the seed."""
     if shard is None or len(shard.members) != part.n:
         return False
-    frames = list(part.frames())
-    if shard.members.keys() != {_name(frame, size) for frame in frames}:
+    inside = list(part.frames())
+    if shard.members.keys() != {_name(frame, size) for frame in inside}:
         return False
-    data = frames[0].encoded(seed, size)
-    return shard.members[_name(frames[0], size)][0].key == f"{zlib.crc32(data):08x}-{len(data)}"
+    data = inside[0].encoded(seed, size)
+    return shard.members[_name(inside[0], size)][0].key == f"{zlib.crc32(data):08x}-{len(data)}"
 
 
 def _name(frame: Frame, size: int) -> str:
