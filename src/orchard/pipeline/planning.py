@@ -150,7 +150,7 @@ def make_plan(
         n_retried=n_retried,
         n_present=_count(unchanged),
         n_known_errors=_count(stuck) + len(listing.failures) - len(unlistable),
-        n_unlisted=_count(pc.invert(pc.is_in(features["path"], value_set=images["path"]))),
+        n_unlisted=features.num_rows - _count(in_features),
         unlistable=unlistable,
         superseded=array(images["path"].filter(pc.or_(changed, retried))),
         recovered=pa.concat_arrays(
@@ -235,7 +235,7 @@ def _recovered(listing: Listing, errors: pa.Table) -> pa.Array:
 def _compare(images: pa.Table, table: pa.Table) -> tuple[pa.Array, pa.Array]:
     """Of each image, whether its path is in the table, and whether with the same key."""
     position = pc.index_in(images["path"], value_set=table["path"])
-    stored = table.select(KEY).take(position)
+    stored = table.select(KEY[1:]).take(position)
     same_etag = pc.equal(images["etag"], stored["etag"])
     same_file = pc.and_(
         pc.equal(images["size"], stored["size"]), pc.equal(images["modified"], stored["modified"])
