@@ -3,13 +3,15 @@
     with serve(folder, repeat=58) as (endpoint, requests): ...      # the bucket is s3://fruits
 
 It answers ListObjectsV2 and GET with ranges, from a process of its own. repeat: every file is there
-so many times, under as many names, so that a terabyte needs no disk.
+so many times, under as many names, so that a terabyte needs no disk. delay: seconds before each
+answer, as of a bucket that is far away.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import socket
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,7 +38,7 @@ def _etag(key: str) -> str:
     return md5(key.encode(), usedforsecurity=False).hexdigest()
 
 
-def _serve(pipe: Connection, folder: Path, repeat: int) -> None:
+def _serve(pipe: Connection, folder: Path, repeat: int, delay: float) -> None:
     found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.*")}
     objects = {
         (key if repeat == 1 else f"{number:04d}-{key}"): path
@@ -57,6 +59,7 @@ def _serve(pipe: Connection, folder: Path, repeat: int) -> None:
             self.send_error(405)
 
         def do_GET(self) -> None:
+            time.sleep(delay)
             url = urlsplit(self.path)
             key = unquote(url.path).lstrip("/").partition("/")[2]
             if key:
@@ -117,11 +120,13 @@ def _serve(pipe: Connection, folder: Path, repeat: int) -> None:
 
 
 @contextmanager
-def serve(folder: Path, repeat: int = 1) -> Iterator[tuple[str, Callable[[], dict[str, int]]]]:
+def serve(
+    folder: Path, repeat: int = 1, delay: float = 0.0
+) -> Iterator[tuple[str, Callable[[], dict[str, int]]]]:
     """The endpoint, and what tells the requests since it was last asked."""
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("fork").Process(
-        target=_serve, args=(there, folder, repeat), daemon=True
+        target=_serve, args=(there, folder, repeat, delay), daemon=True
     )
     process.start()
 

@@ -131,7 +131,8 @@ class Selection:
         is_column = isinstance(self.label, str) and self.label.startswith(COLUMN)
         column = str(self.label).removeprefix(COLUMN) if is_column else None
         says = column is not None or self.label == "parent"
-        return inside.Rule(self.admits_member, self.label_of, column, says)
+        is_plain = self.label in ("parent", "none") and not (self.include or self.exclude)
+        return inside.Rule(self.admits_member, self.label_of, column, says, is_plain)
 
     def label_of(self, path: str) -> str | None:
         if isinstance(self.label, re.Pattern):

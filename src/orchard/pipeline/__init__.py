@@ -11,6 +11,7 @@ from orchard.config import RunConfig
 from orchard.embedding.fingerprint import EmbeddingIdentity
 from orchard.errors import ConfigError
 from orchard.images.reading import Reading
+from orchard.machine import release_memory
 from orchard.pipeline import drawing, fitting, networks, places, steps
 from orchard.pipeline.listing import listed
 from orchard.pipeline.state import Run
@@ -40,6 +41,7 @@ def run(
         memory = listings.memory(run.output)
         listing = listed(run, memory)
         places.say(listing.listing, run.reporter)
+        release_memory()  # of a million images, half of what listing took
     with run.log.timed("load model"):
         model = networks.load(run, listing.listing)
         identity = EmbeddingIdentity.of(model, Reading.of(config))
@@ -59,6 +61,8 @@ def run(
             with run.log.timed("commit"):
                 committed = steps.commit(run, tables, plan, reports, identity)
                 listings.keep(run.output, memory)
+            del listing, plan  # some hundred bytes an image, which nothing below needs
+            release_memory()
             chosen = fitting.choose(run, committed.tables, fitted, hands, identity, model)
             with run.log.timed("project"):
                 tables = fitting.project(run, committed, chosen, hands)

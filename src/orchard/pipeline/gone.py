@@ -47,14 +47,15 @@ def find_gone(
     expected = expects or Selection.of(config).expects(config.sources)
     missing = _missing(listing, config, expected)
     marked = gone["path"].filter(pc.is_null(gone["fingerprint"]))
-    unlisted = strings(features["path"].filter(_not_in(features["path"], listed)))
+    others = features["path"] if plan.n_unlisted else features["path"].slice(0, 0)
+    unlisted = strings(others.filter(_not_in(others, listed)))
     known_to_be = unlisted.filter(pc.is_in(unlisted, value_set=strings(marked)))
     going = pa.array(sorted({*missing(unlisted), *known_to_be.to_pylist()}), pa.string())
     failed = strings(errors["path"].filter(_not_in(errors["path"], listed)))
     failing = {path for path, _ in listing.failures}
     left = [path for path in missing(failed) if path not in failing]
-    back = array(pc.is_in(gone["path"], value_set=listed))
-    kept = array(pc.is_in(gone["path"], value_set=features["path"]))
+    back = _in(gone["path"], listed)
+    kept = _in(gone["path"], features["path"])
     stale = pc.or_(kept, array(pc.is_null(gone["fingerprint"])))
     staying = pc.and_not(pc.invert(back), stale)
     return replace(
@@ -113,4 +114,10 @@ def _missing(
 
 
 def _not_in(paths: pa.ChunkedArray, listed: pa.Array) -> pa.Array:
-    return array(pc.invert(pc.is_in(paths, value_set=listed)))
+    return pc.invert(_in(paths, listed))
+
+
+def _in(paths: pa.ChunkedArray, others: pa.Array | pa.ChunkedArray) -> pa.Array:
+    if not len(paths):  # for whom a million others would be hashed all the same
+        return pa.array([], pa.bool_())
+    return array(pc.is_in(paths, value_set=others))

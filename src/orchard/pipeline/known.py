@@ -11,14 +11,14 @@ from orchard.embedding.fingerprint import EmbeddingIdentity
 from orchard.pipeline.planning import KEY
 from orchard.pipeline.state import Run
 from orchard.records import ERRORS, FEATURES, GONE, LABELS, with_kept
-from orchard.store import models
+from orchard.store import contents, models
 from orchard.store.tables import Tables
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """What OUTPUT holds: KEY, label and the `kept` columns of each table, errors with `reason`,
-    the others with `fingerprint`."""
+    what is gone with `fingerprint`."""
 
     features: pa.Table
     errors: pa.Table
@@ -42,10 +42,19 @@ def known_rows(run: Run, tables: Tables, identity: EmbeddingIdentity) -> Known:
         none = [with_kept(schema, kept).empty_table() for schema in (FEATURES, ERRORS, GONE)]
         return Known(none[0], none[1], none[2], kept)
     columns = [*KEY, "label", *kept]
-    features = tables.read("features", [*columns, "fingerprint"])
+    features = tables.read("features", columns)
     went = tables.read("gone", [*columns, "fingerprint"])
-    fingerprints = pc.unique(pa.concat_tables([features, went])["fingerprint"]).drop_null()
-    if len(fingerprints):
-        stored = models.load_embedding(run.output, fingerprints[0].as_py())
+    if (fingerprint := _fingerprint(tables, went)) is not None:
+        stored = models.load_embedding(run.output, fingerprint)
         identity.check(stored, run.output.root)
     return Known(features, tables.read("errors", [*columns, "reason"]), went, kept)
+
+
+def _fingerprint(tables: Tables, went: pa.Table) -> str | None:
+    """Of the features; all rows have the same, of which one is read."""
+    for file in tables["features"].files:
+        if file.n_rows:
+            rows = contents.read_named(tables.output, file, ["fingerprint"])
+            return str(rows["fingerprint"][0].as_py())
+    known = went["fingerprint"].drop_null()
+    return str(known[0].as_py()) if len(known) else None

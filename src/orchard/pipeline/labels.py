@@ -32,10 +32,11 @@ def differing(
     schema, values = with_kept(LABELS, kept), ["label", *kept]
     place = array(pc.index_in(rows["path"], value_set=strings(listing.images["path"])))
     is_listed = pc.is_valid(place)
-    listed = rows.filter(is_listed).select(schema.names)
-    wanted = listing.images.select(values).take(place.drop_null())
-    same = reduce(pc.and_, (_equal(listed[name], wanted[name]) for name in values))
-    found = pa.table([listed["path"], *wanted.columns], schema=schema).filter(pc.invert(same))
+    wanted = listing.images.select(values).take(place)  # null where it is not listed
+    same = reduce(pc.and_, (_equal(rows[name], wanted[name]) for name in values))
+    differs = pc.and_not(is_listed, same)
+    columns = [rows["path"].filter(differs), *wanted.filter(differs).columns]
+    found = pa.table(columns, schema=schema)
     others = _of_unlisted(rows.filter(pc.invert(is_listed)), rules or Rules.of(config), schema)
     return pa.concat_tables([found, others]).group_by(schema.names).aggregate([]).cast(schema)
 

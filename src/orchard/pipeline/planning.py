@@ -150,7 +150,7 @@ def make_plan(
         n_retried=n_retried,
         n_present=_count(unchanged),
         n_known_errors=_count(stuck) + len(listing.failures) - len(unlistable),
-        n_unlisted=_count(pc.invert(pc.is_in(features["path"], value_set=images["path"]))),
+        n_unlisted=features.num_rows - _count(in_features),
         unlistable=unlistable,
         superseded=array(images["path"].filter(pc.or_(changed, retried))),
         recovered=pa.concat_arrays(
@@ -176,12 +176,22 @@ def adopt(plan: Plan, staged: Iterable[tuple[str, pa.Table]]) -> Plan:
     staged: names of files of feature rows, with the rows' KEY columns. A file is taken whole or not
     at all: only if every row of it is still to be done, its image unchanged.
     """
-    images, taken = plan.images, []
-    for name, rows in staged:
-        _, unchanged = _compare(rows, images)
-        if rows.num_rows and pc.all(unchanged).as_py():
-            images = images.filter(pc.invert(pc.is_in(images["path"], value_set=rows["path"])))
+    files = [(name, rows.select(KEY)) for name, rows in staged if rows.num_rows]
+    if not files:
+        return plan
+    # All at once: for each file, the images would be hashed anew.
+    rows = pa.concat_tables([rows for _, rows in files])
+    place = array(pc.index_in(rows["path"], value_set=plan.images["path"]))
+    at = pc.fill_null(place, -1).to_numpy()
+    unchanged = _compare(rows, plan.images)[1].to_numpy(zero_copy_only=False)
+    is_todo = np.ones(plan.images.num_rows, bool)
+    taken, start = [], 0
+    for name, part in files:
+        of_file = slice(start, start := start + part.num_rows)
+        if unchanged[of_file].all() and is_todo[at[of_file]].all():
+            is_todo[at[of_file]] = False
             taken.append(name)
+    images = plan.images.filter(pa.array(is_todo))
     n_adopted = plan.images.num_rows - images.num_rows
     return replace(plan, images=images, adopted=tuple(taken), n_adopted=n_adopted)
 
@@ -225,7 +235,7 @@ def _recovered(listing: Listing, errors: pa.Table) -> pa.Array:
 def _compare(images: pa.Table, table: pa.Table) -> tuple[pa.Array, pa.Array]:
     """Of each image, whether its path is in the table, and whether with the same key."""
     position = pc.index_in(images["path"], value_set=table["path"])
-    stored = table.select(KEY).take(position)
+    stored = table.select(KEY[1:]).take(position)
     same_etag = pc.equal(images["etag"], stored["etag"])
     same_file = pc.and_(
         pc.equal(images["size"], stored["size"]), pc.equal(images["modified"], stored["modified"])

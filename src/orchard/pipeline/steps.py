@@ -18,7 +18,7 @@ from orchard.errors import CountsError, DamagedError, OrchardError, TooManyError
 from orchard.images.reading import Reading
 from orchard.images.source import Listing
 from orchard.images.thumbnail import share
-from orchard.machine import available_cores, peak_memory
+from orchard.machine import available_cores, peak_memory, release_memory
 from orchard.model import Model
 from orchard.pipeline import commits, doubles, drawing, fitting, gone, labels
 from orchard.pipeline.fitting import Fitted
@@ -46,6 +46,7 @@ def plan(
     if model.notice:
         run.reporter.warn(model.notice)
     known = known_rows(run, tables, identity)
+    release_memory()  # before what is compared, too, is held twice
     listing, n_suppressed = _without_erased(run, found.listing)
     config, rules = run.config, found.rules(run, tables)
     made = make_plan(
@@ -56,7 +57,9 @@ def plan(
         retry_errors=config.retry_errors,
         admitted=(Reason.DAMAGED,) if config.damaged == "keep" else (),
     )
+    release_memory()
     made = find_gone(made, listing, known.features, known.errors, known.gone, config, rules.expects)
+    release_memory()
     staged = list(_staged_keys(run, identity))
     schema = with_kept(LABELS, known.kept)
     rows = pa.concat_tables([known.labelled, *(widened(keys, schema) for _, keys in staged)])

@@ -14,7 +14,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -52,8 +52,8 @@ def render(
         raise ConfigError(f"axis {axis!r}: expected 0 (upright) or 1 (end over end)")
     if not np.isfinite(angle):
         raise ConfigError(f"angle {angle!r}: expected a finite number of degrees, such as 12.5")
-    _check_seed(seed)
-    _check_size(size)
+    check_seed(seed)
+    check_size(size)
     return fruit(species, seed, individual).image(angle % 360.0, axis, size)
 
 
@@ -76,10 +76,9 @@ def write_sample(
     SourceError where the directory cannot be written or one of the names is taken by a file that
     Orchard did not render.
     """
-    if count < 1:
-        raise ConfigError(f"count {count}: expected a whole number of at least 1, such as 494")
-    _check_seed(seed)
-    _check_size(size)
+    check_count(count)
+    check_seed(seed)
+    check_size(size)
     writer = _Writer(Path(directory), seed, size)
     processes = min(processes, count // PER_PROCESS)
     done = written = 0
@@ -95,16 +94,16 @@ def _written(writer: _Writer, count: int, processes: int) -> Iterator[tuple[int,
     if processes <= 1:
         yield from ((1, writer((frame,))) for frame in _frames(count))
         return
-    fruits = [tuple(frames) for _, frames in groupby(_frames(count), _Frame.fruit)]
+    fruits = [tuple(frames) for _, frames in groupby(_frames(count), Frame.fruit)]
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _leave_ctrl_c_to_the_parent) as pool:
+    with ProcessPoolExecutor(processes, context, leave_ctrl_c_to_the_parent) as pool:
         try:
             yield from zip(map(len, fruits), pool.map(writer, fruits), strict=True)
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _leave_ctrl_c_to_the_parent() -> None:
+def leave_ctrl_c_to_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -115,19 +114,15 @@ class _Writer:
     directory: Path
     seed: int
     size: int
-    present: dict[Path, frozenset[str]] = field(default_factory=dict)
 
-    def __call__(self, frames: Sequence[_Frame]) -> int:
+    def __call__(self, frames: Sequence[Frame]) -> int:
         return sum(self._write(frame) for frame in frames)
 
-    def _write(self, frame: _Frame) -> bool:
+    def _write(self, frame: Frame) -> bool:
         folder, name = self.directory / frame.species, frame.name(self.size)
         try:
-            if folder not in self.present:
-                folder.mkdir(parents=True, exist_ok=True)
-                self.present[folder] = frozenset(entry.name for entry in folder.iterdir())
-            present = name in self.present[folder]
-            return _write(folder / name, frame.encoded(self.seed, self.size), present)
+            folder.mkdir(parents=True, exist_ok=True)
+            return _write(folder / name, frame.encoded(self.seed, self.size))
         except OSError as error:
             raise SourceError(
                 f"{folder / name}: {error.strerror or error}: expected a directory with room that "
@@ -136,7 +131,7 @@ class _Writer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Frame:
+class Frame:
     species: str
     axis: int
     number: int
@@ -160,7 +155,7 @@ class _Frame:
         return file.getvalue()
 
 
-def _frames(count: int) -> Iterator[_Frame]:
+def _frames(count: int) -> Iterator[Frame]:
     """The sample's frames: both axes of each species, evenly round the turn."""
     for k, species in enumerate(SPECIES):
         of_species = _share(count, k, len(SPECIES))
@@ -168,7 +163,7 @@ def _frames(count: int) -> Iterator[_Frame]:
             n = _share(of_species, axis, len(AXES))
             frames = TURN * -(-n // TURN)
             for i in range(n):
-                yield _Frame(species, axis, i * frames // n)
+                yield Frame(species, axis, i * frames // n)
 
 
 def _share(total: int, k: int, parts: int) -> int:
@@ -176,17 +171,16 @@ def _share(total: int, k: int, parts: int) -> int:
     return (total + parts - 1 - k) // parts
 
 
-def _write(path: Path, encoded: bytes, present: bool) -> bool:
+def _write(path: Path, encoded: bytes) -> bool:
     """Whether the file had to be written; it appears whole or not at all."""
-    if present:
-        found = path.read_bytes()
-        if found == encoded:
-            return False
-        if MARK not in found[:1024]:
-            raise SourceError(
-                f"{path}: expected nothing, or an image that Orchard rendered; this is another "
-                "file, and was left unchanged: choose an empty directory"
-            )
+    found = path.read_bytes() if path.exists() else None
+    if found == encoded:
+        return False
+    if found is not None and MARK not in found[:1024]:
+        raise SourceError(
+            f"{path}: expected nothing, or an image that Orchard rendered; this is another "
+            "file, and was left unchanged: choose an empty directory"
+        )
     partial = path.with_name(f".{path.name}.part")
     try:
         partial.write_bytes(encoded)
@@ -197,12 +191,17 @@ def _write(path: Path, encoded: bytes, present: bool) -> bool:
     return True
 
 
-def _check_seed(seed: int) -> None:
+def check_count(count: int) -> None:
+    if count < 1:
+        raise ConfigError(f"count {count}: expected a whole number of at least 1, such as 494")
+
+
+def check_seed(seed: int) -> None:
     if seed < 0:
         raise ConfigError(f"seed {seed}: expected a whole number of at least 0")
 
 
-def _check_size(size: int) -> None:
+def check_size(size: int) -> None:
     if not MIN_SIZE <= size <= MAX_SIZE:
         raise ConfigError(
             f"size {size}: expected a whole number of pixels from {MIN_SIZE} to {MAX_SIZE}; "

@@ -57,7 +57,11 @@ def rewrite_files(
 
     passed_over: as of `Tables.commit`.
     """
-    removes, staged, rewritten = [], [], []
+    removes: list[RemoveAction] = []
+    staged: list[TableFile] = []
+    rewritten: list[Rewritten] = []
+    if not len(leaving) and not labels.num_rows:
+        return removes, staged, rewritten
     for number, file in enumerate(table.files):
         try:
             changed = _changed(table, file, leaving, labels)

@@ -30,8 +30,9 @@ def read(table: Table, columns: list[str] | None = None) -> pa.Table:
     wanted = list(dict.fromkeys([*names, "path"]))
     with ThreadPoolExecutor(1 if output.is_local else _REQUESTS_AT_ONCE) as pool:
         parts = list(pool.map(lambda file: read_named(output, file, wanted), table.files))
-    none = schema.empty_table().select(wanted)
-    return pa.concat_tables([none, *parts]).sort_by("path").select(names)
+    rows = pa.concat_tables([schema.empty_table().select(wanted), *parts])
+    parts.clear()
+    return rows.sort_by("path").select(names)
 
 
 def rows_of(table: Table, paths: pa.Array) -> Iterator[pa.Table]:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import pyarrow as pa
 
 from orchard.errors import OrchardError
-from orchard.images.containers import names, sidecars, tables, tars, zips
+from orchard.images.containers import (
+    names,
+    shard_index,
+    shard_rows,
+    sidecars,
+    tables,
+    tars,
+    zips,
+)
 from orchard.images.containers.files import TAIL, Container, Unreadable, opened
 from orchard.images.containers.members import DUPLICATE, Contents, Known, Member
 from orchard.images.containers.places import PLACED
@@ -38,12 +47,14 @@ class Held:
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Which members count, by their name and the container's path below the source, and what
-    label a path has where its container says none; column: of `--label column:NAME`."""
+    label a path has where its container says none; column: of `--label column:NAME`. is_plain:
+    every member counts, and a label follows from the folders alone."""
 
     admits: Callable[[str, str], bool]
     label_of: Callable[[str], str | None]
     column: str | None = None
     says_labels: bool = True
+    is_plain: bool = False
 
 
 def hold(
@@ -76,9 +87,11 @@ def held(
 ) -> Held:
     """Never raises for what is in it."""
     try:
-        known = _recalled(container, storage, rule.column, memory)
+        known = _recalled(container, storage, rule, memory)
     except Unreadable as error:
         return Held(PLACED.empty_table(), ((container.path, error.failure),))
+    if isinstance(known, pa.Table):
+        return Held(known, ())
     failures = [] if known.failure is None else [(container.path, known.failure)]
     kept = []
     for name, label, member in known.rows:
@@ -96,8 +109,14 @@ def held(
 
 def read(container: Container, storage: Storage, column: str | None = None) -> Known:
     """Raises Unreadable, and ConfigError for a label column that a table has not."""
+    with _telling_damage(), opened(container, storage, _tail(container.kind)) as file:
+        return _read(file, container, column)
+
+
+@contextmanager
+def _telling_damage() -> Iterator[None]:
     try:
-        return _read(container, storage, column)
+        yield
     except (Unreadable, OrchardError):
         raise
     except Exception as error:  # what parsers raise on damaged files has no bounds
@@ -105,13 +124,12 @@ def read(container: Container, storage: Storage, column: str | None = None) -> K
         raise Unreadable(Failure(Reason.CORRUPT, f"the archive is damaged: {why}")) from None
 
 
-def _read(container: Container, storage: Storage, column: str | None) -> Known:
-    with opened(container, storage, _tail(container.kind)) as file:
-        if container.kind == names.TABLE:
-            found, labels = tables.read_table(file, container.path, column)
-            rows = list(zip(found.members, labels, strict=True))
-            return Known([(m.name, label, m) for m, label in rows], found.failure, is_cheap=True)
-        contents = _READERS[container.kind](file, container.size)
+def _read(file: BinaryIO, container: Container, column: str | None) -> Known:
+    if container.kind == names.TABLE:
+        found, labels = tables.read_table(file, container.path, column)
+        rows = list(zip(found.members, labels, strict=True))
+        return Known([(m.name, label, m) for m, label in rows], found.failure, is_cheap=True)
+    contents = _READERS[container.kind](file, container.size)
     said = sidecars.take_out(contents, column)
     labelled = [
         (name, said.get(sidecars.parts_of(member.name)[0]), member)
@@ -121,15 +139,21 @@ def _read(container: Container, storage: Storage, column: str | None) -> Known:
 
 
 def _recalled(
-    container: Container, storage: Storage, column: str | None, memory: Memory | None
-) -> Known:
-    if memory is None:
-        return read(container, storage, column)
-    if (known := memory.recall(container, column)) is not None:
+    container: Container, storage: Storage, rule: Rule, memory: Memory | None
+) -> Known | pa.Table:
+    """What it holds; of a shard of Orchard's own the rows themselves, where they need no closer
+    look."""
+    if memory is not None and (known := memory.recall(container, rule.column)) is not None:
         return known
-    known = read(container, storage, column)
-    memory.note(container, column, known)
-    return known
+    with _telling_damage(), opened(container, storage, _tail(container.kind)) as file:
+        if container.kind == names.TAR and rule.is_plain:
+            index = shard_index.content(file, container.size)
+            if (rows := shard_rows.rows(index, container, rule.label_of)) is not None:
+                return rows
+        found = _read(file, container, rule.column)
+    if memory is not None:
+        memory.note(container, rule.column, found)
+    return found
 
 
 def members_of(container: Container, storage: Storage) -> dict[str, Member]:

@@ -32,12 +32,18 @@ def has_places(images: pa.Table) -> bool:
 
 
 def merged(images: pa.Table, members: list[pa.Table]) -> tuple[pa.Table, pa.Table | None]:
-    """A listing with the members of archives (PLACED), by path, and their places (PLACES)."""
+    """A listing with the members of archives (PLACED), by path, and their places (PLACES).
+
+    members are let go of: of a million they are as large as what is made of them.
+    """
     if not members:
         return images, None
     found = pa.concat_tables(members)
+    members.clear()
+    places = found.select(PLACES.names).combine_chunks()
     rows = pa.concat_tables([images, found.select(LISTING.names)])
-    return rows.sort_by("path").combine_chunks(), found.select(PLACES.names).combine_chunks()
+    del found
+    return rows.sort_by("path").combine_chunks(), places
 
 
 def placed(images: pa.Table, places: pa.Table | None) -> pa.Table:

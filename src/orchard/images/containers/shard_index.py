@@ -24,7 +24,7 @@ _MOST_BYTES = 256 * 1024 * 1024
 
 def read(file: BinaryIO, size: int) -> list[Member] | None:
     """The members that a shard's index names; None where the archive has none that can be used."""
-    found = _content(file, size)
+    found = content(file, size)
     if found is None:
         return None
     try:
@@ -40,13 +40,13 @@ def read(file: BinaryIO, size: int) -> list[Member] | None:
 def versions(file: BinaryIO, size: int) -> list[str | None]:
     """Of each member of `read`, the version of the file that it was packed from, where it had
     one."""
-    found = _content(file, size) or {}
+    found = content(file, size) or {}
     return list(found.get("versions", ()))
 
 
 def block(members: Sequence[Member], versions: Sequence[str | None], at: int) -> bytes:
     """The end of a shard whose members take `at` bytes. key of a member: its CRC-32, "-", size."""
-    content = {
+    told = {
         "names": [member.name for member in members],
         "sizes": [member.size for member in members],
         "offsets": [member.offset for member in members],
@@ -54,7 +54,7 @@ def block(members: Sequence[Member], versions: Sequence[str | None], at: int) ->
         "versions": list(versions),
         "labels": {m.name: m.data.decode() for m in members if m.data is not None},
     }
-    packed = zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 9)
+    packed = zlib.compress(json.dumps(told, separators=(",", ":")).encode(), 9)
     padded = packed + bytes(-len(packed) % BLOCK)
     mark = (_MARK + f"{at + BLOCK} {len(packed)}\n".encode()).ljust(BLOCK, b"\0")
     return header(NAME, len(padded) + BLOCK) + padded + mark + END
@@ -76,7 +76,8 @@ def _member(labels: dict[str, str], name: str, size: int, offset: int, checksum:
     return Member(clean, int(size), 0, key, int(offset), span, failure=failure, data=data)
 
 
-def _content(file: BinaryIO, size: int) -> dict[str, Any] | None:
+def content(file: BinaryIO, size: int) -> dict[str, Any] | None:
+    """What a shard's index says, as it was written; None where the archive has none."""
     file.seek(max(0, size - len(END) - BLOCK), io.SEEK_SET)
     mark = file.read(BLOCK)
     if not mark.startswith(_MARK):
