@@ -56,7 +56,16 @@ def plan(
         retry_errors=config.retry_errors,
         admitted=(Reason.DAMAGED,) if config.damaged == "keep" else (),
     )
-    made = find_gone(made, listing, known.features, known.errors, known.gone, config, rules.expects)
+    made = find_gone(
+        made,
+        listing,
+        known.features,
+        known.errors,
+        known.gone,
+        config,
+        rules.expects,
+        left_out=found.leaves_out,
+    )
     staged = list(_staged_keys(run, identity))
     schema = with_kept(LABELS, known.kept)
     rows = pa.concat_tables([known.labelled, *(widened(keys, schema) for _, keys in staged)])
@@ -66,7 +75,7 @@ def plan(
         "model": {"name": model.name, "notice": model.notice, **identity.fields},
         "fingerprint": identity.fingerprint,
         "versions": identity.versions,
-        "counts": made.counts() | {"suppressed": n_suppressed},
+        "counts": made.counts() | {"suppressed": n_suppressed, "excluded": found.n_left_out},
     }
     return made
 

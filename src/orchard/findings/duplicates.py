@@ -1,0 +1,118 @@
+"""Duplicates in groups, of each of which one image is to be kept.
+
+Exact: images of one SHA-256. Near: images whose features' cosine is NEAR_COSINE or more. "Near" is
+not transitive: the frames of a turntable are near their neighbours, and the first is not near the
+last. So a group is a star: every other image of it is near the one that is kept, and no two that
+are kept are near each other. The best image that is in no group yet is kept next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchard.findings.cells import nearest_of_many
+from orchard.report.neighbours import NEAR_K, ClosePairs, close_pairs, cosines_of
+
+PASSES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """kept: (n,) the row that is kept of each row's group; its own where it is kept or in none."""
+
+    kept: NDArray[np.int64]
+
+    @property
+    def members(self) -> list[NDArray[np.int64]]:
+        """Rows of each group of two or more: the kept one, then the others in their order."""
+        dropped = np.flatnonzero(self.kept != np.arange(len(self.kept)))
+        order = dropped[np.argsort(self.kept[dropped], kind="stable")]
+        heads, starts = np.unique(self.kept[order], return_index=True)
+        parts = np.split(order, starts[1:])
+        return (
+            [np.r_[head, part] for head, part in zip(heads, parts, strict=True)]
+            if len(heads)
+            else []
+        )
+
+
+def best_first(
+    width: NDArray[np.float64], height: NDArray[np.float64], sharpness: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Rows by how much there is to see: the larger, then the sharper, then the first.
+
+    Sizes that differ by less than a quarter of the area count as one: a crop is no worse.
+    """
+    area = np.rint(np.log(np.maximum(width * height, 1)) / np.log(1.25))
+    return np.lexsort((np.arange(len(area)), -sharpness, -area))
+
+
+def exact(codes: NDArray[np.int64]) -> Groups:
+    """codes: (n,) equal where the bytes are. The first is kept: they are all the same."""
+    _, first, place = np.unique(codes, return_index=True, return_inverse=True)
+    return Groups(first[place].astype(np.int64))
+
+
+def near(
+    pairs: ClosePairs,
+    same: Groups,
+    best: NDArray[np.int64],
+    vectors: NDArray[np.float32],
+    directions: NDArray[np.int16],
+) -> tuple[Groups, ClosePairs]:
+    """Groups of near duplicates among images of different bytes, and all pairs that were found.
+
+    pairs: among the nearest neighbours. Where more than NEAR_K images are alike, some pairs are not
+    among those: the kept images are compared again, until no two of them are near.
+    """
+    n = len(vectors)
+    left, right = same.kept[pairs.left], same.kept[pairs.right]
+    found = _distinct(n, left, right)
+    for _ in range(PASSES):
+        groups = _stars(n, found, best)
+        rows = np.intersect1d(np.unique(found), np.flatnonzero(groups.kept == np.arange(n)))
+        if len(rows) < 2:
+            break
+        again = close_pairs(directions, nearest_of_many(vectors[rows], NEAR_K), None, rows)
+        if not len(again.left):
+            break
+        found = _distinct(n, np.r_[found[0], again.left], np.r_[found[1], again.right])
+    return groups, ClosePairs(found[0], found[1], cosines_of(directions, found[0], found[1]))
+
+
+def connected(n: int, *pairs: tuple[NDArray[np.int64], NDArray[np.int64]]) -> NDArray[np.int64]:
+    """(n,) a number of each row's set, equal where rows are joined by pairs, over any others."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    left, right = (np.concatenate([pair[end] for pair in pairs]) for end in (0, 1))
+    graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(n, n))
+    return np.asarray(connected_components(graph, directed=False)[1], np.int64)
+
+
+def _distinct(
+    n: int, left: NDArray[np.int64], right: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each pair once, the lower row first, none of a row with itself."""
+    keys = np.unique(np.minimum(left, right) * n + np.maximum(left, right))
+    one, other = keys // n, keys % n
+    return one[one != other], other[one != other]
+
+
+def _stars(
+    n: int, pairs: tuple[NDArray[np.int64], NDArray[np.int64]], best: NDArray[np.int64]
+) -> Groups:
+    one, other = np.concatenate(pairs), np.concatenate(pairs[::-1])
+    order = np.argsort(one, kind="stable")
+    starts = np.searchsorted(one[order], np.arange(n + 1))
+    near_of = other[order]
+    kept = np.full(n, -1, np.int64)
+    for row in best[np.diff(starts)[best] > 0]:
+        if kept[row] < 0:
+            kept[row] = row
+            near_by = near_of[starts[row] : starts[row + 1]]
+            kept[near_by[kept[near_by] < 0]] = row
+    return Groups(np.where(kept < 0, np.arange(n), kept))
