@@ -181,8 +181,8 @@ def split_command(
 
     Near duplicates and the photos of one object, by their names, all lie on one side (names alone
     are passed over where they would leave most labels without a test, unless --group is given).
-    Each class is shared out by the fractions as far as that allows. Nothing in OUTPUT is changed; the lists are
-    such as `orchard run --manifest` reads.
+    Each class is shared out by the fractions as far as that allows. Nothing in OUTPUT is changed;
+    `orchard run --manifest` reads such lists.
 
     \b
     Examples:

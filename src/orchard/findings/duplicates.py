@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchard.findings.cells import nearest_of_many
-from orchard.report.neighbours import NEAR_K, ClosePairs, close_pairs, cosines_of
+from orchard.report.neighbours import NEAR_COSINE, NEAR_K, ClosePairs, close_pairs, cosines_of
 
 PASSES = 6
 
@@ -40,20 +40,27 @@ class Groups:
 
 
 def best_first(
-    width: NDArray[np.float64], height: NDArray[np.float64], sharpness: NDArray[np.float64]
+    width: NDArray[np.float64],
+    height: NDArray[np.float64],
+    sharpness: NDArray[np.float64],
+    is_suspect: NDArray[np.bool_],
 ) -> NDArray[np.int64]:
-    """Rows by how much there is to see: the larger, then the sharper, then the first.
+    """Rows by how much they are worth: those whose label is no suspect, then the larger, the
+    sharper, the first.
 
     Sizes that differ by less than a quarter of the area count as one: a crop is no worse.
     """
     area = np.rint(np.log(np.maximum(width * height, 1)) / np.log(1.25))
-    return np.lexsort((np.arange(len(area)), -sharpness, -area))
+    return np.lexsort((np.arange(len(area)), -sharpness, -area, is_suspect))
 
 
-def exact(codes: NDArray[np.int64]) -> Groups:
-    """codes: (n,) equal where the bytes are. The first is kept: they are all the same."""
-    _, first, place = np.unique(codes, return_index=True, return_inverse=True)
-    return Groups(first[place].astype(np.int64))
+def exact(codes: NDArray[np.int64], best: NDArray[np.int64] | None = None) -> Groups:
+    """codes: (n,) equal where the bytes are. best: rows in the order in which they are kept."""
+    best = np.arange(len(codes)) if best is None else best
+    _, first, place = np.unique(codes[best], return_index=True, return_inverse=True)
+    kept = np.empty(len(codes), np.int64)
+    kept[best] = best[first[place]]
+    return Groups(kept)
 
 
 def near(
@@ -66,7 +73,8 @@ def near(
     """Groups of near duplicates among images of different bytes, and all pairs that were found.
 
     pairs: among the nearest neighbours. Where more than NEAR_K images are alike, some pairs are not
-    among those: the kept images are compared again, until no two of them are near.
+    among those: the kept images are compared again, and with each other's groups, PASSES times at
+    most, until no two of them are near.
     """
     n = len(vectors)
     left, right = same.kept[pairs.left], same.kept[pairs.right]
@@ -79,7 +87,8 @@ def near(
         again = close_pairs(directions, nearest_of_many(vectors[rows], NEAR_K), None, rows)
         if not len(again.left):
             break
-        found = _distinct(n, np.r_[found[0], again.left], np.r_[found[1], again.right])
+        one, other = _with_groups(groups, again, directions)
+        found = _distinct(n, np.r_[found[0], one], np.r_[found[1], other])
     return groups, ClosePairs(found[0], found[1], cosines_of(directions, found[0], found[1]))
 
 
@@ -91,6 +100,21 @@ def connected(n: int, *pairs: tuple[NDArray[np.int64], NDArray[np.int64]]) -> ND
     left, right = (np.concatenate([pair[end] for pair in pairs]) for end in (0, 1))
     graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(n, n))
     return np.asarray(connected_components(graph, directed=False)[1], np.int64)
+
+
+def _with_groups(
+    groups: Groups, pairs: ClosePairs, directions: NDArray[np.int16]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each image of one's group with the other, of pairs of kept images, where those are near."""
+    order = np.argsort(groups.kept, kind="stable")
+    heads, others = np.r_[pairs.left, pairs.right], np.r_[pairs.right, pairs.left]
+    sorted_kept = groups.kept[order]
+    first = np.searchsorted(sorted_kept, heads)
+    size = np.searchsorted(sorted_kept, heads, "right") - first
+    within = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
+    members, near = order[np.repeat(first, size) + within], np.repeat(others, size)
+    close = cosines_of(directions, members, near) >= NEAR_COSINE
+    return members[close], near[close]
 
 
 def _distinct(

@@ -66,9 +66,11 @@ def judge(
     codes: NDArray[np.int64],
     fold: NDArray[np.int64],
     near_by: Neighbours,
+    same: NDArray[np.int64],
 ) -> Judged:
     """vectors: (n, d) components. codes: (n,) of the labels, -1 of images without one or of a class
-    that nothing is said of. Time: n·d² + n·d·classes; memory: a block of rows, d² a fold."""
+    that nothing is said of. same: as of `folds`; an image's own bytes have no say about it. Time:
+    n·d² + n·d·classes; memory: a block of rows, d² a fold."""
     n_classes = int(codes.max(initial=-1)) + 1
     nobody = Judged(codes, np.ones(len(codes)), np.ones(len(codes)), np.zeros(len(codes), np.bool_))
     if n_classes < 2:
@@ -78,7 +80,7 @@ def judge(
     for start in range(0, len(codes), ROWS):
         rows = np.arange(start, min(start + ROWS, len(codes)))
         scores = _scores(vectors, rows, fold, planes)
-        votes = _votes(near_by, rows, codes, n_classes)
+        votes = _votes(near_by, rows, codes, n_classes, same)
         at = np.arange(len(rows))
         for held, temperature in zip(found, TEMPERATURES, strict=True):
             p = (_softmax(scores / temperature) + votes) / 2
@@ -167,12 +169,18 @@ def _scores(
 
 
 def _votes(
-    near_by: Neighbours, rows: NDArray[np.int64], codes: NDArray[np.int64], n_classes: int
+    near_by: Neighbours,
+    rows: NDArray[np.int64],
+    codes: NDArray[np.int64],
+    n_classes: int,
+    same: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """(rows, classes) the share of the nearest neighbours, by the inverse of their distance."""
-    near = codes[near_by.indices[rows, :VOTERS]]
-    weight = 1 / np.maximum(near_by.distances[rows, :VOTERS].astype(np.float64), 1e-9)
-    weight[near < 0] = 0
+    """(rows, classes) the share of the nearest neighbours, by the inverse of their distance; of
+    those nearer than half the mean by the inverse of that, lest one near duplicate outvote all."""
+    indices = near_by.indices[rows, :VOTERS]
+    near, apart = codes[indices], near_by.distances[rows, :VOTERS].astype(np.float64)
+    weight = 1 / np.maximum(np.maximum(apart, apart.mean(axis=1, keepdims=True) / 2), 1e-9)
+    weight[(near < 0) | (same[indices] == same[rows, None])] = 0
     votes = np.zeros((len(rows), n_classes))
     np.add.at(votes, (np.arange(len(rows))[:, None], np.maximum(near, 0)), weight)
     total = votes.sum(axis=1, keepdims=True)

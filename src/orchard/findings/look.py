@@ -68,13 +68,20 @@ class Seen:
         column = self.rows[name].cast(pa.float64()).combine_chunks()
         return np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
 
-    def best_first(self) -> NDArray[np.int64]:
-        names = ("width", "height", "sharpness")
-        return duplicates.best_first(*(np.nan_to_num(self.numbers(name)) for name in names))
+    def groups(
+        self, is_suspect: NDArray[np.bool_] | None = None
+    ) -> tuple[Groups, Groups, ClosePairs]:
+        """Exact duplicates, near ones among images of different bytes, and all pairs of these.
 
-    def near_groups(self, same: Groups) -> tuple[Groups, ClosePairs]:
+        is_suspect: (n,) whose labels are probably wrong, which are kept last."""
+        if is_suspect is None:
+            is_suspect = np.zeros(len(self.digests), np.bool_)
+        sizes = (np.nan_to_num(self.numbers(name)) for name in ("width", "height", "sharpness"))
+        best = duplicates.best_first(*sizes, is_suspect)
+        same = duplicates.exact(self.digests, best)
         leading = self.components[:, :DIMENSIONS]
-        return duplicates.near(self.close, same, self.best_first(), leading, self.directions)
+        near, pairs = duplicates.near(self.close, same, best, leading, self.directions)
+        return same, near, pairs
 
 
 def _codes(digests: pa.ChunkedArray, paths: pa.ChunkedArray) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from orchard.findings import duplicates, labels, pictures
 from orchard.findings.duplicates import Groups
+from orchard.findings.labels import Judged, Overlap
 from orchard.findings.look import Seen
 from orchard.findings.pictures import Found
 from orchard.records import FINDINGS
@@ -57,36 +58,38 @@ def found(seen: Seen) -> pa.Table:
     classes' images taken for the other; unusual, the distance to neighbours over its median; others
     as `pictures.poor` says.
     """
-    rows = _Rows(seen)
-    same = duplicates.exact(seen.digests)
-    rows.add_groups("exact_duplicate", same, np.ones(len(seen.digests)))
-    near, _ = seen.near_groups(same)
+    names, codes, judged = _judged(seen)
+    same, near, _ = seen.groups(judged.is_suspect)
     every = np.arange(len(near.kept))
     cosine = np.where(near.kept == every, 1, cosines_of(seen.directions, every, near.kept))
+    rows = _Rows(seen)
+    rows.add_groups("exact_duplicate", same, np.ones(len(every)))
     rows.add_groups("near_duplicate", near, cosine)
-    _add_labels(rows, same)
+    suspects = Found.of(judged.is_suspect, judged.sure - judged.own)
+    suggested = names.take(pa.array(judged.likeliest[suspects.rows]))
+    rows.add("wrong_label", suspects.rows, suspects.scores, suggested_label=suggested)
+    rows.parts.append(_overlaps(names, labels.overlaps(codes, judged.likeliest)))
     for kind, poor in _pictures(seen):
         rows.add(kind, poor.rows, poor.scores)
     return pa.concat_tables(rows.parts).combine_chunks()
 
 
-def _add_labels(rows: _Rows, same: Groups) -> None:
-    names, codes = _judgeable(rows.seen.rows["label"], same)
-    if len(names) < 2:
-        return
+def _judged(seen: Seen) -> tuple[pa.Array, NDArray[np.int64], Judged]:
+    """The classes that something is said of, each image's code, and what is said."""
+    same = duplicates.exact(seen.digests)
+    names, codes = _judgeable(seen.rows["label"], same)
     fold = labels.folds(codes, same.kept)
-    judged = labels.judge(rows.seen.components, codes, fold, rows.seen.near_by)
-    suspects = Found.of(judged.is_suspect, judged.sure - judged.own)
-    suggested = names.take(pa.array(judged.likeliest[suspects.rows]))
-    rows.add("wrong_label", suspects.rows, suspects.scores, suggested_label=suggested)
-    pairs = labels.overlaps(codes, judged.likeliest)
+    return names, codes, labels.judge(seen.components, codes, fold, seen.near_by, same.kept)
+
+
+def _overlaps(names: pa.Array, pairs: list[Overlap]) -> pa.Table:
     columns = {
         "kind": pa.array(["overlap"] * len(pairs), pa.string()),
         "score": pa.array([pair.share for pair in pairs], pa.float64()),
         "label": names.take(pa.array([pair.code for pair in pairs], pa.int64())),
         "suggested_label": names.take(pa.array([pair.other for pair in pairs], pa.int64())),
     }
-    rows.parts.append(_table(columns, len(pairs)))
+    return _table(columns, len(pairs))
 
 
 def _judgeable(column: pa.ChunkedArray, same: Groups) -> tuple[pa.Array, NDArray[np.int64]]:

@@ -57,4 +57,5 @@ def room(shape: tuple[int, int], dtype: DTypeLike) -> NDArray[V]:
     """An array of zeros; beyond IN_MEMORY in a temporary file, which goes with the array."""
     if shape[0] * shape[1] * np.dtype(dtype).itemsize <= IN_MEMORY:
         return np.zeros(shape, dtype)
-    return np.memmap(tempfile.TemporaryFile(), dtype, "w+", shape=shape)
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, dtype, "w+", shape=shape)

@@ -86,9 +86,9 @@ class Listed:
             )
         if self.relabels:
             labels_too, sources = rules.labels, run.config.sources
-            named, label_of = decisions.relabelled(self.relabels, sources, rules.label_of)
+            meant, label_of = decisions.relabelled(self.relabels, sources, rules.label_of)
             rules = Rules(
-                label_of, lambda p: labels_too(p) or named.name_of(p) is not None, rules.expects
+                label_of, lambda p: labels_too(p) or meant.name_of(p) is not None, rules.expects
             )
         return rules
 

@@ -55,8 +55,7 @@ def partition(
 ) -> Partition:
     """pattern: as of `object_of`. Raises TableError where the tables hold no components."""
     seen = Seen.of(tables)
-    same = duplicates.exact(seen.digests)
-    _, pairs = seen.near_groups(same)
+    same, _, pairs = seen.groups()
     every = np.arange(len(same.kept))
     alike = ((pairs.left, pairs.right), (same.kept, every))
     objects = objects_of(seen.rows["path"].to_pylist(), pattern)
