@@ -18,7 +18,7 @@ def grouped(vectors: np.ndarray, best: np.ndarray) -> duplicates.Groups:
     way = directions(vectors)
     pairs = close_pairs(way, nearest(vectors, 15))
     none = duplicates.exact(np.arange(len(vectors)))
-    return duplicates.near(pairs, none, best, vectors, way)[0]
+    return duplicates.near([(pairs.left, pairs.right)], none, best, vectors, way)[0]
 
 
 def ring(n: int) -> np.ndarray:

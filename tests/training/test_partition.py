@@ -31,8 +31,8 @@ def test_no_object_and_no_near_duplicate_lies_on_two_sides(rendered_result: Path
     seen = Seen.of(tables)
     _, _, pairs = seen.groups()
     paths = seen.rows["path"].to_pylist()
-    assert len(pairs.left), "there are some to be bound"
-    for one, other in zip(pairs.left, pairs.right, strict=True):
+    assert len(pairs[0]), "there are some to be bound"
+    for one, other in zip(*pairs, strict=True):
         assert side[paths[one]] == side[paths[other]]
 
 

@@ -55,7 +55,7 @@ def findings_command(
     \b
     kind             score
     exact_duplicate  1; of each group one has keep
-    near_duplicate   cosine of the features to the one that has keep
+    near_duplicate   likeness to the one that has keep, 0 to 1
     wrong_label      how much likelier suggested_label is than label, 0 to 1
     overlap          share of two classes' images that are taken for the other
     unusual          distance to the nearest images, over its median

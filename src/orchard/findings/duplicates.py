@@ -1,13 +1,15 @@
 """Duplicates in groups, of each of which one image is to be kept.
 
-Exact: images of one SHA-256. Near: images whose features' cosine is NEAR_COSINE or more. "Near" is
-not transitive: the frames of a turntable are near their neighbours, and the first is not near the
-last. So a group is a star: every other image of it is near the one that is kept, and no two that
-are kept are near each other. The best image that is in no group yet is kept next.
+Exact: images of one SHA-256. Near: images whose features' cosine is NEAR_COSINE or more, or whose
+small pictures are alike (`copies`). "Near" is not transitive: the frames of a turntable are near
+their neighbours, and the first is not near the last. So a group is a star: every other image of it
+is near the one that is kept, and no two that are kept are near each other. The best image that is
+in no group yet is kept next.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from orchard.findings.cells import nearest_of_many
 from orchard.report.neighbours import NEAR_COSINE, NEAR_K, ClosePairs, close_pairs, cosines_of
 
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 PASSES = 6
 
 
@@ -64,21 +67,21 @@ def exact(codes: NDArray[np.int64], best: NDArray[np.int64] | None = None) -> Gr
 
 
 def near(
-    pairs: ClosePairs,
+    pairs: Sequence[Pairs],
     same: Groups,
     best: NDArray[np.int64],
     vectors: NDArray[np.float32],
     directions: NDArray[np.int16],
-) -> tuple[Groups, ClosePairs]:
+) -> tuple[Groups, Pairs]:
     """Groups of near duplicates among images of different bytes, and all pairs that were found.
 
-    pairs: among the nearest neighbours. Where more than NEAR_K images are alike, some pairs are not
-    among those: the kept images are compared again, and with each other's groups, PASSES times at
-    most, until no two of them are near.
+    pairs: of rows, among the nearest neighbours. Where more than NEAR_K images are alike, some pairs
+    are not among those: the kept images are compared again, and with each other's groups, PASSES
+    times at most, until no two of them are near.
     """
     n = len(vectors)
-    left, right = same.kept[pairs.left], same.kept[pairs.right]
-    found = _distinct(n, left, right)
+    left, right = (np.concatenate([pair[end] for pair in pairs]) for end in (0, 1))
+    found = _distinct(n, same.kept[left], same.kept[right])
     for _ in range(PASSES):
         groups = _stars(n, found, best)
         rows = np.intersect1d(np.unique(found), np.flatnonzero(groups.kept == np.arange(n)))
@@ -89,10 +92,10 @@ def near(
             break
         one, other = _with_groups(groups, again, directions)
         found = _distinct(n, np.r_[found[0], one], np.r_[found[1], other])
-    return groups, ClosePairs(found[0], found[1], cosines_of(directions, found[0], found[1]))
+    return groups, found
 
 
-def connected(n: int, *pairs: tuple[NDArray[np.int64], NDArray[np.int64]]) -> NDArray[np.int64]:
+def connected(n: int, *pairs: Pairs) -> NDArray[np.int64]:
     """(n,) a number of each row's set, equal where rows are joined by pairs, over any others."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -102,9 +105,7 @@ def connected(n: int, *pairs: tuple[NDArray[np.int64], NDArray[np.int64]]) -> ND
     return np.asarray(connected_components(graph, directed=False)[1], np.int64)
 
 
-def _with_groups(
-    groups: Groups, pairs: ClosePairs, directions: NDArray[np.int16]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _with_groups(groups: Groups, pairs: ClosePairs, directions: NDArray[np.int16]) -> Pairs:
     """Each image of one's group with the other, of pairs of kept images, where those are near."""
     order = np.argsort(groups.kept, kind="stable")
     heads, others = np.r_[pairs.left, pairs.right], np.r_[pairs.right, pairs.left]
@@ -117,18 +118,14 @@ def _with_groups(
     return members[close], near[close]
 
 
-def _distinct(
-    n: int, left: NDArray[np.int64], right: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _distinct(n: int, left: NDArray[np.int64], right: NDArray[np.int64]) -> Pairs:
     """Each pair once, the lower row first, none of a row with itself."""
     keys = np.unique(np.minimum(left, right) * n + np.maximum(left, right))
     one, other = keys // n, keys % n
     return one[one != other], other[one != other]
 
 
-def _stars(
-    n: int, pairs: tuple[NDArray[np.int64], NDArray[np.int64]], best: NDArray[np.int64]
-) -> Groups:
+def _stars(n: int, pairs: Pairs, best: NDArray[np.int64]) -> Groups:
     one, other = np.concatenate(pairs), np.concatenate(pairs[::-1])
     order = np.argsort(one, kind="stable")
     starts = np.searchsorted(one[order], np.arange(n + 1))

@@ -10,12 +10,21 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from orchard.errors import TableError
-from orchard.findings import duplicates, labels, vectors
+from orchard.findings import copies, duplicates, labels, vectors
 from orchard.findings.cells import nearest_of_many
-from orchard.findings.duplicates import Groups
+from orchard.findings.duplicates import Groups, Pairs
 from orchard.records import QUALITY
 from orchard.report import embedding_2d
-from orchard.report.neighbours import DIMENSIONS, NEAR_K, ClosePairs, Known, Neighbours, close_pairs
+from orchard.report.neighbours import (
+    DIMENSIONS,
+    NEAR_COSINE,
+    NEAR_K,
+    ClosePairs,
+    Known,
+    Neighbours,
+    close_pairs,
+    cosines_of,
+)
 from orchard.report.points import MAX_POINTS
 from orchard.store.tables import Tables
 
@@ -28,7 +37,8 @@ class Seen:
 
     rows: path, label, size and quality. components: (n, k) leading ones. directions: (n, d) of the
     features. near_by: as many neighbours as the map takes where all images are on it. close: pairs
-    of near duplicates among the nearest. digests: (n,) equal where the bytes are.
+    of near duplicates among the nearest, by the features; copies: others, by their small pictures,
+    which are in `small` where they were compared. digests: (n,) equal where the bytes are.
     """
 
     rows: pa.Table
@@ -36,6 +46,8 @@ class Seen:
     directions: NDArray[np.int16]
     near_by: Neighbours
     close: ClosePairs
+    copies: ClosePairs
+    small: NDArray[np.int16]
     digests: NDArray[np.int64]
 
     @classmethod
@@ -55,8 +67,13 @@ class Seen:
         near_by = nearest_of_many(np.ascontiguousarray(components[:, :DIMENSIONS]), k)
         directions = vectors.feature_directions(tables, paths)
         digests = _codes(rows["sha256"], rows["path"])
-        close = close_pairs(directions, near_by, digests)
-        return cls(rows, components, directions, near_by, close, digests)
+        pairs = close_pairs(directions, near_by, digests, least=copies.LEAST_COSINE)
+        is_close = pairs.cosines >= NEAR_COSINE
+        others = pairs.take(~is_close)
+        small = copies.smalls(tables, rows, np.union1d(others.left, others.right))
+        alike = others.take(copies.are_copies(others, small))
+        close = pairs.take(is_close)
+        return cls(rows, components, directions, near_by, close, alike, small, digests)
 
     @property
     def known(self) -> Known:
@@ -68,9 +85,7 @@ class Seen:
         column = self.rows[name].cast(pa.float64()).combine_chunks()
         return np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
 
-    def groups(
-        self, is_suspect: NDArray[np.bool_] | None = None
-    ) -> tuple[Groups, Groups, ClosePairs]:
+    def groups(self, is_suspect: NDArray[np.bool_] | None = None) -> tuple[Groups, Groups, Pairs]:
         """Exact duplicates, near ones among images of different bytes, and all pairs of these.
 
         is_suspect: (n,) whose labels are probably wrong, which are kept last."""
@@ -80,8 +95,14 @@ class Seen:
         best = duplicates.best_first(*sizes, is_suspect)
         same = duplicates.exact(self.digests, best)
         leading = self.components[:, :DIMENSIONS]
-        near, pairs = duplicates.near(self.close, same, best, leading, self.directions)
+        found = [(pairs.left, pairs.right) for pairs in (self.close, self.copies)]
+        near, pairs = duplicates.near(found, same, best, leading, self.directions)
         return same, near, pairs
+
+    def likeness(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(m,) of pairs: the cosine of features, or of the small pictures where that is more."""
+        by_features = cosines_of(self.directions, left, right)
+        return np.maximum(by_features, cosines_of(self.small, left, right))
 
 
 def _codes(digests: pa.ChunkedArray, paths: pa.ChunkedArray) -> NDArray[np.int64]:

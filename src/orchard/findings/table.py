@@ -16,7 +16,6 @@ from orchard.findings.labels import Judged, Overlap
 from orchard.findings.look import Seen
 from orchard.findings.pictures import Found
 from orchard.records import FINDINGS
-from orchard.report.neighbours import cosines_of
 
 
 @dataclass(slots=True)
@@ -53,15 +52,15 @@ class _Rows:
 def found(seen: Seen) -> pa.Table:
     """All findings, kind by kind, the worst of each kind first, duplicates group by group.
 
-    Scores are the higher the more: exact and near duplicates, the cosine to the image that is to be
-    kept; wrong labels, how much likelier the suggested one is (p − p); overlap, the share of both
-    classes' images taken for the other; unusual, the distance to neighbours over its median; others
-    as `pictures.poor` says.
+    Scores are the higher the more: exact and near duplicates, the likeness to the image that is to
+    be kept; wrong labels, how much likelier the suggested one is (p − p); overlap, the share of
+    both classes' images taken for the other; unusual, the distance to neighbours over its median;
+    others as `pictures.poor` says.
     """
     names, codes, judged = _judged(seen)
     same, near, _ = seen.groups(judged.is_suspect)
     every = np.arange(len(near.kept))
-    cosine = np.where(near.kept == every, 1, cosines_of(seen.directions, every, near.kept))
+    cosine = np.where(near.kept == every, 1, seen.likeness(every, near.kept))
     rows = _Rows(seen)
     rows.add_groups("exact_duplicate", same, np.ones(len(every)))
     rows.add_groups("near_duplicate", near, cosine)

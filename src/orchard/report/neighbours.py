@@ -114,6 +114,9 @@ class ClosePairs:
     right: NDArray[np.int64]
     cosines: NDArray[np.float32]
 
+    def take(self, chosen: NDArray[np.bool_]) -> ClosePairs:
+        return ClosePairs(self.left[chosen], self.right[chosen], self.cosines[chosen])
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -128,8 +131,9 @@ def close_pairs(
     neighbours: Neighbours,
     digests: NDArray[np.int64] | None = None,
     rows: NDArray[np.int64] | None = None,
+    least: float = NEAR_COSINE,
 ) -> ClosePairs:
-    """Pairs among each point's NEAR_K neighbours whose features' cosine is NEAR_COSINE or more.
+    """Pairs among each point's NEAR_K neighbours whose features' cosine is `least` or more.
 
     directions: of the features. digests: (n,) equal where two points' bytes are, which are left
     out. rows: of `directions`, that the points are; default all.
@@ -138,7 +142,7 @@ def close_pairs(
     if rows is not None:
         left, right = rows[left], rows[right]
     cosines = cosines_of(directions, left, right)
-    close = cosines >= NEAR_COSINE
+    close = cosines >= least
     if digests is not None:
         close &= digests[left] != digests[right]
     return ClosePairs(left[close], right[close], cosines[close])

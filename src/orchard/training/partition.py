@@ -57,7 +57,7 @@ def partition(
     seen = Seen.of(tables)
     same, _, pairs = seen.groups()
     every = np.arange(len(same.kept))
-    alike = ((pairs.left, pairs.right), (same.kept, every))
+    alike = (pairs, (same.kept, every))
     objects = objects_of(seen.rows["path"].to_pylist(), pattern)
     first = np.unique(objects, return_index=True)[1][objects]
     bound = duplicates.connected(len(every), *alike, (first, every))
