@@ -75,8 +75,8 @@ def near(
 ) -> tuple[Groups, Pairs]:
     """Groups of near duplicates among images of different bytes, and all pairs that were found.
 
-    pairs: of rows, among the nearest neighbours. Where more than NEAR_K images are alike, some pairs
-    are not among those: the kept images are compared again, and with each other's groups, PASSES
+    pairs: of rows, among the nearest neighbours. Where more than NEAR_K images are alike, some are
+    not among those: the kept images are compared again, and with each other's groups, PASSES
     times at most, until no two of them are near.
     """
     n = len(vectors)

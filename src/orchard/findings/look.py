@@ -91,8 +91,9 @@ class Seen:
         is_suspect: (n,) whose labels are probably wrong, which are kept last."""
         if is_suspect is None:
             is_suspect = np.zeros(len(self.digests), np.bool_)
-        sizes = (np.nan_to_num(self.numbers(name)) for name in ("width", "height", "sharpness"))
-        best = duplicates.best_first(*sizes, is_suspect)
+        names = ("width", "height", "sharpness")
+        width, height, sharpness = (np.nan_to_num(self.numbers(name)) for name in names)
+        best = duplicates.best_first(width, height, sharpness, is_suspect)
         same = duplicates.exact(self.digests, best)
         leading = self.components[:, :DIMENSIONS]
         found = [(pairs.left, pairs.right) for pairs in (self.close, self.copies)]
