@@ -1,12 +1,13 @@
 """Spoil a folder of photos on purpose, clean it with Orchard's findings, and train on each.
 
-    python benchmarks/clean.py PHOTOS [--weights NAME] [--wrong 0.2] [--duplicates 0.1]
+    python benchmarks/clean.py PHOTOS [--weights NAME] [--wrong 0.1] [--duplicates 0.1]
 
 PHOTOS: a folder a class. A third of each class is put aside and never spoiled: what is trained on
-the rest is asked about it. Of the rest, a share moves into the folder of another class, and another
-gets a duplicate, half of them under a wrong label: the same bytes, compressed harder, or half as
-large. Duplicates are then dropped, and suggested labels believed; then, as by
-a person who looks at the suspects, only those are relabelled that are wrong.
+the rest is asked about it. Of the rest, a share moves into the folder of another class, the same
+one for each class, as by somebody who mistakes one for the other. Another share gets a duplicate,
+half of them under that wrong label: the same bytes, compressed harder, or half as large.
+Duplicates are then dropped, and three ways tried with suspected labels: all dropped; all
+suggestions believed; and, as by a person who looks at them, those corrected that are wrong.
 """
 
 from __future__ import annotations
@@ -51,16 +52,18 @@ def spoil(
     """The true label by the path of each image whose label is wrong; how each duplicate was made,
     by its path."""
     labels = sorted({file.parent.name for file in files})
+    shuffled = rng.permutation(labels).tolist()
+    mistaken = dict(zip(shuffled, [*shuffled[1:], shuffled[0]], strict=True))
     chosen = rng.permutation(len(files))
     n_wrong, n_double = int(wrong * len(files)), int(duplicates * len(files))
     truth: dict[str, str] = {}
     for number in chosen[:n_wrong]:
         file = files[number]
-        truth[str(moved(file, other(file, labels, rng)))] = file.parent.name
+        truth[str(moved(file, mistaken[file.parent.name]))] = file.parent.name
     doubles = {}
     for count, number in enumerate(chosen[n_wrong : n_wrong + n_double]):
         file = files[number]
-        label = other(file, labels, rng) if count % 2 else file.parent.name
+        label = mistaken[file.parent.name] if count % 2 else file.parent.name
         copy = file.parent.parent / label / f"copy-{file.stem}.jpg"
         doubles[str(copy)] = copied(file, copy, count // 2 % 3)
         if label != file.parent.name:
@@ -83,10 +86,6 @@ def copied(file: Path, copy: Path, how: int) -> str:
 def original(copy: str, scratch: str) -> str:
     name = Path(copy).name.removeprefix("copy-")
     return next(str(p) for p in Path(scratch, "photos").rglob(name))
-
-
-def other(file: Path, labels: list[str], rng: np.random.Generator) -> str:
-    return str(rng.choice([label for label in labels if label != file.parent.name]))
 
 
 def moved(file: Path, label: str) -> Path:
@@ -117,7 +116,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--weights", default="imagenet")
-    parser.add_argument("--wrong", type=float, default=0.2)
+    parser.add_argument("--wrong", type=float, default=0.1)
     parser.add_argument("--duplicates", type=float, default=0.1)
     given = parser.parse_args()
     rng = np.random.default_rng(0)
@@ -146,10 +145,14 @@ def main() -> None:
             print(f"duplicates, {how}: {len(made)} put in, {n_gone} found")
         print(f"to drop: {len(drops)}")
         print(f"accuracy on {len(asked)} photos put aside: {accuracy(result, asked):.3f} spoiled")
-        seen = {path: truth[path] for path in hits}
-        for what, decided in (("findings believed", relabels), ("suspects looked at", seen)):
+        corrected = {path: truth[path] for path in hits}
+        for what, dropped, relabelled in (
+            ("duplicates and suspects dropped", drops | relabels.keys(), {}),
+            ("duplicates dropped, suggested labels believed", drops, relabels),
+            ("duplicates dropped, suspects looked at", drops, corrected),
+        ):
             place = Path(scratch, "decisions.csv")
-            write_decisions(place, drops, decided)
+            write_decisions(place, dropped, relabelled)
             settings |= {"labels": str(place), "exclude_from": str(place)}
             cleaned = orchard.run(sources=source, output=output, reporter=Reporter(), **settings)
             print(f"  {accuracy(cleaned, asked):.3f} {what}")

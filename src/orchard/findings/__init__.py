@@ -16,7 +16,7 @@ from orchard.findings.table import counts, found
 from orchard.store import findings
 from orchard.store.tables import Tables
 
-__all__ = ["Seen", "counts", "present", "renew"]
+__all__ = ["Seen", "counts", "ensured", "present", "renew"]
 
 
 def renew(tables: Tables) -> tuple[pa.Table, Seen]:
@@ -31,12 +31,21 @@ def renew(tables: Tables) -> tuple[pa.Table, Seen]:
 
 
 def present(tables: Tables) -> pa.Table:
+    """The findings of the present components, as `ensured`."""
+    return ensured(tables)[0]
+
+
+def ensured(tables: Tables) -> tuple[pa.Table, Seen | None]:
     """The findings of the present components; where they are missing, older or damaged they are
-    computed, and stored if that is allowed and nobody else is writing. Raises TableError."""
+    computed, and stored if that is allowed and nobody else is writing; what they were made of then.
+
+    Raises TableError where the tables hold no components.
+    """
     with suppress(DamagedError):
         if (rows := findings.read_current(tables)) is not None:
-            return rows
-    rows = found(Seen.of(tables))
+            return rows, None
+    seen = Seen.of(tables)
+    rows = found(seen)
     with suppress(TableError), tables.output.lock():
         findings.write(tables, rows)
-    return rows
+    return rows, seen

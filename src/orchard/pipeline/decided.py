@@ -14,11 +14,16 @@ from orchard.pipeline.state import Run
 from orchard.storage import is_remote
 
 
-def relabelled(run: Run, listing: Listing, relabels: dict[str, str]) -> Listing:
-    """The listing with the labels that somebody decided on; the others keep theirs."""
+def relabelled(
+    run: Run, listing: Listing, relabels: dict[str, str], roots: tuple[str, ...]
+) -> Listing:
+    """The listing with the labels that somebody decided on; the others keep theirs.
+
+    roots: what their paths may be relative to.
+    """
     paths = listing.images["path"].to_pylist()
     usual = dict(zip(paths, listing.images["label"].to_pylist(), strict=True))
-    named, label_of = decisions.relabelled(relabels, run.config.sources, usual.get)
+    named, label_of = decisions.relabelled(relabels, roots, usual.get)
     column = pa.array(map(label_of, paths), pa.string())
     if run.config.labels and (told := decisions.told("--labels", run.config.labels, named)):
         run.reporter.warn(told)
@@ -27,7 +32,9 @@ def relabelled(run: Run, listing: Listing, relabels: dict[str, str]) -> Listing:
     return replace(listing, images=images)
 
 
-def without_left_out(run: Run, listing: Listing) -> tuple[Listing, NamedPaths | None, int]:
+def without_left_out(
+    run: Run, listing: Listing, roots: tuple[str, ...]
+) -> tuple[Listing, NamedPaths | None, int]:
     """The listing without the images that --exclude-from names; those, and how many they are.
 
     Raises SourceError where none is left.
@@ -36,7 +43,7 @@ def without_left_out(run: Run, listing: Listing) -> tuple[Listing, NamedPaths | 
     if place is None:
         return listing, None, 0
     given = decisions.read_paths_to_drop(place, "--exclude-from", run.config.storage)
-    named = NamedPaths.of(given, run.config.sources)
+    named = NamedPaths.of(given, roots)
     whole = place if is_remote(place) else absolute(place)  # may lie among the images itself
 
     def stays(path: str) -> bool:

@@ -59,13 +59,14 @@ class Rules:
 class Listed:
     """A listing, whose images may have columns beyond LISTING, and the tables it was made by.
 
-    relabels: labels that somebody decided on. left_out: paths that are not to be in the result,
-    n_left_out of which would be listed."""
+    relabels: labels that somebody decided on, by paths that may be below `roots`. left_out: paths
+    that are not to be in the result, n_left_out of which would be listed."""
 
     listing: Listing
     manifest: Manifest | None = None
     labels: LabelsFile | None = None
     relabels: dict[str, str] = field(default_factory=dict)
+    roots: tuple[str, ...] = ()
     left_out: NamedPaths | None = None
     n_left_out: int = 0
 
@@ -85,8 +86,8 @@ class Listed:
                 labels.label_of, lambda p: is_below(p) or knows(p) is not None, rules.expects
             )
         if self.relabels:
-            labels_too, sources = rules.labels, run.config.sources
-            meant, label_of = decisions.relabelled(self.relabels, sources, rules.label_of)
+            labels_too = rules.labels
+            meant, label_of = decisions.relabelled(self.relabels, self.roots, rules.label_of)
             rules = Rules(
                 label_of, lambda p: labels_too(p) or meant.name_of(p) is not None, rules.expects
             )
@@ -112,6 +113,7 @@ def listed(run: Run, memory: Memory | None = None) -> Listed:
         relabels = Decisions.of(given[1]).relabels
     elif given[1]:
         labels = LabelsFile.of(given[1], config.sources, config.label)
+    roots = (*config.sources, *([named.root] if named else ()))
     if named:
         listing = _of_manifest(run, named)
     else:
@@ -121,8 +123,8 @@ def listed(run: Run, memory: Memory | None = None) -> Listed:
     if labels is not None:
         listing = _labelled(run, listing, labels)
     if relabels:
-        listing = decided.relabelled(run, listing, relabels)
-    listing, left_out, n_left_out = decided.without_left_out(run, listing)
+        listing = decided.relabelled(run, listing, relabels, roots)
+    listing, left_out, n_left_out = decided.without_left_out(run, listing, roots)
     for name, file in kept.items():
         values = _values(listing, file, name, named, labels)
         images = listing.images.append_column(pa.field(name, pa.string()), values)
@@ -131,7 +133,7 @@ def listed(run: Run, memory: Memory | None = None) -> Listed:
         listing_checks.alike(listing.images["label"].unique().to_pylist())
     ):
         run.reporter.warn(warning)
-    return Listed(listing, named, labels, relabels, left_out, n_left_out)
+    return Listed(listing, named, labels, relabels, roots, left_out, n_left_out)
 
 
 def _without(listing: Listing, files: list[TableFile]) -> Listing:
