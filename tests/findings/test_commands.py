@@ -15,7 +15,9 @@ from click.testing import CliRunner, Result
 import orchard
 from orchard.cli import main
 from orchard.errors import TableError
+from orchard.findings import Seen
 from orchard.records import FINDINGS
+from orchard.report.build import build
 from orchard.store import findings
 from orchard.store.erase import erase
 from orchard.store.output import Output
@@ -126,3 +128,12 @@ def test_lists_to_train_and_test_with_replace_nothing_by_themselves(
     again = ("split", rendered_result, "--fractions", "0.5,0.5", "--to", tmp_path / "lists")
     assert "is there already: expected another DIR, or --force" in called(*again, code=2).stderr
     called(*again, "--force")
+
+
+def test_the_report_is_the_same_whether_it_computes_neighbours_or_takes_them(copy: Path) -> None:
+    tables = Tables(Output.at(copy))
+    pages = []
+    for known in (None, Seen.of(tables).known):
+        build(tables, known=known, with_thumbnails=False)
+        pages.append((copy / "report/index.html").read_bytes())
+    assert pages[0] == pages[1]
