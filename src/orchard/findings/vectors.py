@@ -19,6 +19,7 @@ from orchard.store import contents
 from orchard.store.tables import Tables
 
 IN_MEMORY = 256 * 1024 * 1024  # bytes
+ROWS = 8192  # at once: paths are looked up among all, for which each time a table is made
 
 V = TypeVar("V", np.int16, np.float32)
 
@@ -40,7 +41,7 @@ def _gathered(
     part_of: Callable[[NDArray[np.float32]], NDArray[V]],
 ) -> NDArray[V]:
     found = part_of(np.zeros((0, 0), np.float32))
-    for rows in contents.batches_of(tables[table], ["path", table]):
+    for rows in contents.batches_of(tables[table], ["path", table], ROWS):
         places = pc.index_in(rows["path"].combine_chunks(), value_set=paths)
         wanted = places.is_valid().to_numpy(zero_copy_only=False)
         if not wanted.any():
