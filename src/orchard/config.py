@@ -79,7 +79,9 @@ class RunConfig:
       "parent" is its own column of labels, where it has one, and "column:NAME" another.
     - manifest: a CSV or Parquet file, here or in a bucket, that names the images, by paths or URLs;
       sources may then give the one folder that its paths are relative to. labels: such a file that
-      gives labels, by path, name or stem. keep_columns: of these files, into the tables.
+      gives labels, by path, name or stem. exclude_from: a list of paths, one per line, that are
+      left out. Of a decisions file (path, decision, label), labels takes the relabels and
+      exclude_from the drops. keep_columns: of these files, into the tables.
     - web_rate: requests per second to a web server that a manifest names. web_private: ask servers
       too that are not on the public Internet.
     - include, exclude: globs, on the file name, or on the path below the source where they hold a
@@ -105,6 +107,7 @@ class RunConfig:
     ] = ()
     manifest: Annotated[str | None, Expected("a .csv or .parquet file")] = None
     labels: Annotated[str | None, Expected("a .csv or .parquet file")] = None
+    exclude_from: Annotated[str | None, Expected("a list of paths, or a .csv of decisions")] = None
     keep_columns: Annotated[tuple[str, ...], Expected("a column, or several")] = ()
     web_rate: Annotated[float, Gt(0)] = 20.0
     web_private: bool = False

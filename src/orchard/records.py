@@ -118,6 +118,18 @@ LABELS = pa.schema(
     ]
 )
 
+FINDINGS = pa.schema(
+    [
+        pa.field("path", pa.string()),  # null where a finding is of classes, not of an image
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("score", pa.float64()),  # the higher, the more of it
+        pa.field("group", pa.int64()),  # of duplicates
+        pa.field("keep", pa.bool_()),  # the suggested one of a group
+        pa.field("label", pa.string()),
+        pa.field("suggested_label", pa.string()),
+    ]
+)
+
 COMPONENTS = pa.schema(
     [
         pa.field("path", pa.string(), nullable=False),

@@ -171,6 +171,7 @@ def found_gone(
     marked: tuple[str, ...] = (),
     failed_before: tuple[dict[str, Any], ...] = (),
     failures: tuple[str, ...] = (),
+    left_out: tuple[str, ...] = (),
     **settings: Any,
 ) -> Plan:
     """went: rows of the gone table. marked: what 0.1.0 kept there, whose rows are in features."""
@@ -182,7 +183,8 @@ def found_gone(
     rows += [{"path": path, "run_id": "r"} for path in marked]
     gone = pa.Table.from_pylist(rows, schema=GONE)
     plan = make_plan(now, table, failed_rows, gone)
-    return find_gone(plan, now, table, failed_rows, gone, RunConfig(**settings))
+    config, out = RunConfig(**settings), left_out.__contains__
+    return find_gone(plan, now, table, failed_rows, gone, config, left_out=out)
 
 
 def leaving(plan: Plan) -> list[str]:
@@ -196,6 +198,17 @@ def test_what_is_not_listed_any_more_is_gone() -> None:
     assert (plan.n_gone, plan.n_unlisted) == (2, 0)
     assert (plan.counts()["went"], plan.counts()["gone"]) == (2, 2)
     assert not plan.changes_nothing
+
+
+@pytest.mark.parametrize("settings", [{}, {"limit": 1}, {"sources": ("/other",)}])
+def test_what_a_list_leaves_out_is_gone_whatever_else_this_run_lists(
+    settings: dict[str, Any],
+) -> None:
+    failed = row("/in/e") | {"reason": Reason.CORRUPT.value}
+    out = ("/in/b", "/in/e", "/in/z")
+    plan = found_gone("/in/a", "/in/b", failed_before=(failed,), left_out=out, **settings)
+    assert plan.gone.to_pylist() == ["/in/b"]
+    assert plan.recovered.to_pylist() == ["/in/e"], "of an error there is nothing to keep"
 
 
 def test_what_is_known_to_be_gone_is_no_change() -> None:

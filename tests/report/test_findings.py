@@ -264,6 +264,7 @@ def test_the_command_is_the_one_that_was_given(monkeypatch: pytest.MonkeyPatch) 
         sources=("more photos",),
         manifest="a list.csv",
         labels="labels.csv",
+        exclude_from="a list.txt",
         keep_columns=("sku", "price"),
         web_rate=5.0,
         web_private=True,

@@ -77,7 +77,11 @@ def with_source(run: RunConfig) -> RunConfig:
 
 def tables_of(run: RunConfig) -> list[str]:
     """The run's tables that lie on this machine."""
-    return [one for one in (run.manifest, run.labels) if one is not None and not is_remote(one)]
+    return [
+        one
+        for one in (run.manifest, run.labels, run.exclude_from)
+        if one is not None and not is_remote(one)
+    ]
 
 
 def placed(run: RunConfig, prefix: str) -> RunConfig:
@@ -87,10 +91,19 @@ def placed(run: RunConfig, prefix: str) -> RunConfig:
         is_here = table is not None and not is_remote(table)
         return f"{prefix}{TABLES}{Path(table).name}" if is_here and table else table
 
-    return replace(run, manifest=place(run.manifest), labels=place(run.labels))
+    return replace(
+        run,
+        manifest=place(run.manifest),
+        labels=place(run.labels),
+        exclude_from=place(run.exclude_from),
+    )
 
 
 def remote_places(run: RunConfig, named: Named) -> tuple[str, ...]:
     """The URLs in buckets that jobs read besides those of SOURCE."""
-    tables = [one for one in (run.manifest, run.labels) if one is not None and is_remote(one)]
+    tables = [
+        one
+        for one in (run.manifest, run.labels, run.exclude_from)
+        if one is not None and is_remote(one)
+    ]
     return (*tables, *manifest.roots(named.buckets))

@@ -9,6 +9,7 @@ import click
 
 from orchard._version import __version__
 from orchard.cli.app import app_command
+from orchard.cli.clean import dedupe_command, findings_command, split_command
 from orchard.cli.cluster import cluster_group
 from orchard.cli.command import INTERRUPTED, Commands
 from orchard.cli.erase import erase_command, readmit_command
@@ -62,6 +63,9 @@ def main() -> None:
 for command in (
     run_command,
     report_command,
+    findings_command,
+    dedupe_command,
+    split_command,
     train_command,
     predict_command,
     search_command,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orchard.cli.command import Command, existing_result, storage_options
-from orchard.cli.path_list import read_paths
+from orchard.cli.path_list import read_drops
 from orchard.cli.printing import echo
 from orchard.errors import ConfigError, PathsUnknown, TableError
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     "--from-file",
     type=click.File("rb"),
     metavar="FILE",
-    help="A list of paths, one per line; - for standard input.",
+    help="A list of paths, one per line, or the drops of a decisions file; - for standard input.",
 )
 @click.option(
     "--contribution",
@@ -64,7 +64,7 @@ def erase_command(
     deleted. Damaged files are skipped and named, and the exit code is 5: repair them, and run the
     same command again. `orchard readmit` lets a run read a path again.
     """
-    wanted = [*paths, *read_paths(from_file)]
+    wanted = [*paths, *read_drops(from_file)]
     if not all((*paths, *prefixes)):
         raise ConfigError("--path or --prefix '': expected a path, or the beginning of one")
     if not wanted and not prefixes and not codes:
@@ -96,7 +96,7 @@ def erase_command(
     "--from-file",
     type=click.File("rb"),
     metavar="FILE",
-    help="A list of paths, one per line; - for standard input.",
+    help="A list of paths, one per line, or the drops of a decisions file; - for standard input.",
 )
 @storage_options
 def readmit_command(
@@ -114,7 +114,7 @@ def readmit_command(
     """
     from orchard.store.erase import readmit
 
-    wanted = [*paths, *read_paths(from_file)]
+    wanted = [*paths, *read_drops(from_file)]
     if not all(wanted) or not wanted:
         raise ConfigError("nothing to readmit: give --path or --from-file")
     place = existing_result(output, endpoint_url, region, may_be_damaged=True)

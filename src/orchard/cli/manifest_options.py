@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-NAMES = ("manifest", "labels", "keep_columns", "web_rate", "web_private")
+NAMES = ("manifest", "labels", "exclude_from", "keep_columns", "web_rate", "web_private")
 
 
 def manifest_options(command: Any) -> Any:
-    """--manifest, --labels, --keep-columns, --web-rate and --web-private."""
+    """--manifest, --labels, --exclude-from, --keep-columns, --web-rate and --web-private."""
     for option in reversed(
         (
             click.option(
@@ -24,7 +24,15 @@ def manifest_options(command: Any) -> Any:
                 "--labels",
                 metavar="FILE",
                 help="Take the labels from a .csv or .parquet file with a column for the path, "
-                "name or stem of each image, and one for its label.",
+                "name or stem of each image, and one for its label; or the relabels of a decisions "
+                "file.",
+            ),
+            click.option(
+                "--exclude-from",
+                metavar="FILE",
+                help="Leave out the images that a list names, one path per line, or that a "
+                "decisions file drops. Those that OUTPUT holds move to gone/, until a run without "
+                "it.",
             ),
             click.option(
                 "--keep-columns",

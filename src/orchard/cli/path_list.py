@@ -1,52 +1,32 @@
-"""Lists of paths in a file, one per line, as editors on different systems save them."""
+"""Options that take a list of paths in a file, or the decisions about a result's images."""
 
 from __future__ import annotations
 
-import codecs
 from typing import BinaryIO
 
 from orchard.errors import ConfigError
 
-# The longer first: UTF-32's little-endian mark begins with UTF-16's.
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-
 
 def read_paths(file: BinaryIO | None) -> list[str]:
-    """The paths, without empty lines: UTF-8, or what a byte order mark says; any line ends.
+    """The paths of a list, one per line. Raises ConfigError."""
+    from orchard.images.path_list import lines_of
 
-    Spaces belong to a path. Raises ConfigError if the bytes are in another encoding: it cannot be
-    detected, and a wrong guess would name another file.
-    """
-    if file is None:
-        return []
+    return lines_of(_text(file)[0]) if file else []
+
+
+def read_drops(file: BinaryIO | None) -> list[str]:
+    """The paths of a list, or those that a decisions file drops. Raises ConfigError."""
+    from orchard.images.decisions import paths_to_drop
+
+    return paths_to_drop(*_text(file), "--from-file") if file else []
+
+
+def _text(file: BinaryIO) -> tuple[str, str]:
+    from orchard.images.path_list import decoded
+
     name = getattr(file, "name", "-")
     try:
         data = file.read()
     except OSError as error:
         raise ConfigError(f"--from-file {name}: cannot be read: {error.strerror}") from None
-    lines = (line.removesuffix("\r") for line in _decoded(data, name).split("\n"))
-    return [line for line in lines if line.strip()]
-
-
-def _decoded(data: bytes, name: str) -> str:
-    mark, encoding = next(((m, e) for m, e in _MARKS if data.startswith(m)), (b"", "utf-8"))
-    try:
-        text = data[len(mark) :].decode(encoding)
-    except UnicodeDecodeError as error:
-        n = data[: len(mark) + error.start].count(b"\n") + 1
-        raise ConfigError(
-            f"--from-file {name}: line {n} is not {encoding.upper()}; save the list as UTF-8, or "
-            f"convert it, for example: iconv -f LATIN1 -t UTF-8 {name}"
-        ) from None
-    if "\0" in text:
-        raise ConfigError(
-            f"--from-file {name}: holds zero bytes, as UTF-16 without a byte order mark and lists "
-            "by find -print0 do; expected UTF-8, one path per line"
-        )
-    return text
+    return decoded(data, "--from-file", name), name

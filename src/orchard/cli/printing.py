@@ -46,6 +46,14 @@ def echo_json(text: str) -> None:
         click.echo(text.encode("utf-8", "backslashreplace"))
 
 
+def echo_bytes(data: bytes) -> None:
+    """What a script reads, as it is; as `echo` shows it for a person."""
+    if sys.stdout.isatty():
+        echo_text(data.decode("utf-8", "replace"))
+    else:
+        click.echo(data, nl=False)
+
+
 def show(*parts: Any) -> None:
     """Tables, and lines of any length."""
     from orchard.progress import Terminal

@@ -36,11 +36,15 @@ def report_command(
       orchard report result --no-thumbnails
       orchard report s3://bucket/result --region eu-west-3
     """
+    from orchard.findings import ensured
     from orchard.progress import Reporter
     from orchard.report.build import build
 
     tables = existing_tables(output, endpoint_url, region)
     place = tables.output
-    built = build(tables, with_thumbnails=thumbnails, say=Reporter().say)
+    _, seen = ensured(tables)
+    known = seen.known if seen else None
+    del seen  # vectors, which the report has no need of
+    built = build(tables, with_thumbnails=thumbnails, say=Reporter().say, known=known)
     echo(f"{built.n_points:,} points, {built.n_thumbnails:,} thumbnails")
     echo(f"Report: {place.uri(built.path)} ({built.n_bytes / 1e6:.1f} MB)")

@@ -166,8 +166,9 @@ def run_command(paths: tuple[str, ...], quiet: bool, **options: Any) -> None:
       features/    one row per image: path, label, 1280 features   (Parquet, Delta Lake)
       components/  one row per image: path, label, k components
       errors/      one row per image that failed, and why
-      gone/        the features of images that have disappeared from SOURCE
+      gone/        the features of images that have disappeared from SOURCE, or are left out
       thumbnails/  a JPEG of 112 pixels for each of up to 50,000 images
+      findings/    duplicates, labels that are probably wrong, poor pictures
       models/      the fitted standardisation and PCA
       report/      index.html, to be opened in a browser
       runs/        a record of each run;  explained_variance.csv

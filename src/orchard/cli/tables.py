@@ -6,9 +6,12 @@ import shlex
 from collections.abc import Iterable
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from rich.table import Table
 
 from orchard.model.registry import Card
+from orchard.printable import printable
 from orchard.report.wording import Number, megabytes, seconds
 from orchard.result import Result
 from orchard.result.compare import Comparison
@@ -29,6 +32,8 @@ def tables_of(result: Result) -> Iterable[Table | str]:
         yield _reduction(record["pca"])
     yield _time(record)
     yield from (_doubles(found, result.output) for found in record.get("doubles", ()))
+    if found := record.get("findings"):
+        yield _rows("findings", sorted(found.items()))
     if "report" in record:
         yield f"Report: {result.output}/{record['report']['path']}"
     if record["model"]["notice"]:
@@ -86,6 +91,7 @@ def _moved(counts: dict[str, int], went: str) -> list[tuple[str, int]]:
         (went, counts["went"]),
         ("in gone/ (features of images missing from SOURCE)", counts["gone"]),
         ("erased before, so left out (suppressed)", counts["suppressed"]),
+        ("left out by --exclude-from", counts.get("excluded", 0)),
     ]
 
 
@@ -219,6 +225,29 @@ def differing_images(found: Comparison) -> Iterable[str]:
         yield from (f"  {path}" for path in paths)
         if n is not None and n > len(paths):
             yield f"  and {n - len(paths):,} more"
+
+
+def findings_table(rows: pa.Table, kinds: Iterable[str]) -> Table:
+    """How many findings of each kind there are; of duplicates, how many in how many groups."""
+    table = Table(title="findings", title_justify="left")
+    for name in ("kind", "found", "of which to leave out", "the first"):
+        table.add_column(
+            name, justify="right" if name in ("found", "of which to leave out") else "left"
+        )
+    for kind in kinds:
+        of_kind = rows.filter(pc.equal(rows["kind"], kind))
+        spare = pc.sum(pc.equal(of_kind["keep"], False)).as_py()
+        shown = next(iter(of_kind.slice(0, 1).to_pylist()), None)
+        table.add_row(kind, f"{len(of_kind):,}", f"{spare:,}" if spare else "", _first(shown))
+    return table
+
+
+def _first(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return ""
+    name = (row["path"] or "").rpartition("/")[2]
+    labels = f"{row['label']} → {row['suggested_label']}" if row["suggested_label"] else ""
+    return printable("  ".join(part for part in (name, labels) if part))
 
 
 def models_table(cards: Iterable[Card]) -> Table:

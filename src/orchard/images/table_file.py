@@ -58,27 +58,34 @@ class TableFile:
 
 def read_table(place: str, option: str, storage: Storage) -> TableFile:
     """A CSV or Parquet file. Raises ConfigError where it cannot be read."""
-    whole = place if is_remote(place) else local.absolute(place)
-    if not whole.lower().endswith(SUFFIXES):
+    if not place.lower().endswith(SUFFIXES):
         raise ConfigError(f"{option} {place}: expected a file named .csv, .tsv or .parquet")
+    return table_of(read_bytes(place, option, storage), place, option)
+
+
+def read_bytes(place: str, option: str, storage: Storage) -> bytes | memoryview:
+    """A file's content, here or in a bucket. Raises ConfigError where it cannot be read."""
     try:
-        data = _bytes(whole, storage)
-        is_parquet = whole.lower().endswith(".parquet")
-        rows = _parquet(data) if is_parquet else _csv(data)
+        if not is_remote(place):
+            return Path(local.absolute(place)).read_bytes()
+        root, key = split(place)
+        return read_object(storage.store(root), key)
     except OSError as error:
         raise ConfigError(
             f"{option} {place}: cannot be read: {error.strerror or first_line(error)}"
         ) from None
-    except (BaseError, pa.ArrowException, ValueError) as error:
+    except (BaseError, ValueError) as error:
+        raise ConfigError(f"{option} {place}: cannot be read: {one_line(error)}") from None
+
+
+def table_of(data: bytes | memoryview, place: str, option: str) -> TableFile:
+    """The same of a content: Parquet by its name, else CSV. Raises ConfigError."""
+    whole = place if is_remote(place) else local.absolute(place)
+    try:
+        rows = _parquet(data) if whole.lower().endswith(".parquet") else _csv(data)
+    except (pa.ArrowException, ValueError, OSError) as error:
         raise ConfigError(f"{option} {place}: cannot be read: {one_line(error)}") from None
     return TableFile(whole, option, rows)
-
-
-def _bytes(place: str, storage: Storage) -> bytes | memoryview:
-    if not is_remote(place):
-        return Path(place).read_bytes()
-    root, key = split(place)
-    return read_object(storage.store(root), key)
 
 
 def _csv(data: bytes | memoryview) -> pa.Table:

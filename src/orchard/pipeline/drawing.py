@@ -1,15 +1,19 @@
-"""The pictures of a run's end: the spectrum, and the report."""
+"""A run's end: the findings, the spectrum as a picture, and the report."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from orchard.errors import DamagedError
 from orchard.model import Model
 from orchard.pipeline.state import Run
 from orchard.reduction import PCA
-from orchard.store import models
+from orchard.store import findings, models
 from orchard.store.tables import Tables
+
+if TYPE_CHECKING:
+    from orchard.report.neighbours import Known
 
 VARIANCE_PICTURE = "report/explained_variance.png"
 DRAWN = "report/drawn.json"  # written last
@@ -26,23 +30,41 @@ def is_current(run: Run, tables: Tables) -> bool:
 
 
 def draw(run: Run, tables: Tables, pca: PCA, model: Model) -> None:
-    """The spectrum as `explained_variance.csv` and as a picture, and the report."""
+    """The findings, the spectrum as `explained_variance.csv` and as a picture, and the report."""
     from orchard.result.plots import variance_picture
 
     models.write_variance(run.output, pca)
     title = f"{pca.n_samples:,} images, {model.notice or model.name}"
     run.output.put(VARIANCE_PICTURE, variance_picture(pca, title))
+    known = _find(run, tables)
     if run.config.report:
-        _report(run, tables)
+        _report(run, tables, known)
     run.output.put_json(DRAWN, _components(tables))
 
 
-def _report(run: Run, tables: Tables) -> None:
+def _find(run: Run, tables: Tables) -> Known | None:
+    """Renew the findings; as with the page, whatever goes wrong leaves the tables as they are."""
+    from orchard.findings import counts, renew
+
+    findings.delete(run.output)  # those of before are of other images
+    try:
+        rows, seen = renew(tables)
+    except Exception as error:
+        run.reporter.warn(
+            f"no findings: {type(error).__name__}: {error}; the tables are whole, "
+            f"`orchard findings {run.output.root}` tries again"
+        )
+        return None
+    run.log.record["findings"] = counts(rows)
+    return seen.known
+
+
+def _report(run: Run, tables: Tables, known: Known | None) -> None:
     """The page; whatever goes wrong with it, the tables are there and the run has done its work."""
     try:
         from orchard.report.build import build
 
-        built = build(tables, run.log.record, say=run.reporter.say)
+        built = build(tables, run.log.record, say=run.reporter.say, known=known)
     except Exception as error:
         run.reporter.warn(
             f"no report: {type(error).__name__}: {error}; the tables are whole, "
@@ -52,5 +74,6 @@ def _report(run: Run, tables: Tables) -> None:
         run.log.record["report"] = asdict(built)
 
 
-def _components(tables: Tables) -> dict[str, str]:
-    return {"components_of_run": tables["components"].facts["orchard.run_id"]}
+def _components(tables: Tables) -> dict[str, Any]:
+    """findings: that a run tried to make them; a report of an older version does not say so."""
+    return {"components_of_run": tables["components"].facts["orchard.run_id"], "findings": True}

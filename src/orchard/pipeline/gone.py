@@ -34,14 +34,17 @@ def find_gone(
     gone: pa.Table,
     config: RunConfig,
     expects: Callable[[str], bool] | None = None,
+    *,
+    left_out: Callable[[str], bool] = lambda path: False,
 ) -> Plan:
     """Compare features and errors with what this run's settings would list.
 
     gone: path and fingerprint of the gone table; without a fingerprint they are marks of 0.1.0,
     whose rows are still in the features. expects: which images would be listed, where a table says
     it. An image below another source, or left out by a glob, is not gone; nor is any where --limit
-    cuts the listing short, or below a folder that cannot be listed. An error has nothing to keep:
-    the row of an image that went is dropped.
+    cuts the listing short, or below a folder that cannot be listed. left_out: paths that are to
+    leave the tables, wherever they are. An error has nothing to keep: the row of an image that went
+    is dropped.
     """
     listed = strings(listing.images["path"])
     expected = expects or Selection.of(config).expects(config.sources)
@@ -50,10 +53,12 @@ def find_gone(
     others = features["path"] if plan.n_unlisted else features["path"].slice(0, 0)
     unlisted = strings(others.filter(_not_in(others, listed)))
     known_to_be = unlisted.filter(pc.is_in(unlisted, value_set=strings(marked)))
-    going = pa.array(sorted({*missing(unlisted), *known_to_be.to_pylist()}), pa.string())
+    excluded = list(filter(left_out, unlisted.to_pylist()))
+    going = pa.array(sorted({*missing(unlisted), *known_to_be.to_pylist(), *excluded}), pa.string())
     failed = strings(errors["path"].filter(_not_in(errors["path"], listed)))
     failing = {path for path, _ in listing.failures}
-    left = [path for path in missing(failed) if path not in failing]
+    away = {*missing(failed), *filter(left_out, failed.to_pylist())}
+    left = sorted(path for path in away if path not in failing)
     back = _in(gone["path"], listed)
     kept = _in(gone["path"], features["path"])
     stale = pc.or_(kept, array(pc.is_null(gone["fingerprint"])))

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchard.config import RunConfig
 from orchard.errors import SourceError, TableError
-from orchard.images import kept_columns, listing_checks, manifest
+from orchard.images import decisions, kept_columns, listing_checks, manifest
 from orchard.images.containers.names import is_member
 from orchard.images.containers.remembered import Memory
+from orchard.images.decisions import Decisions, NamedPaths
 from orchard.images.labels_file import LabelsFile
 from orchard.images.manifest import Entry, Manifest
 from orchard.images.source import Listing, Selection, list_images
 from orchard.images.table_file import TableFile, read_table
+from orchard.pipeline import decided
 from orchard.pipeline.planning import KEY
 from orchard.pipeline.state import Run
 from orchard.records import Failure, Found, Reason
@@ -55,11 +57,21 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A listing, whose images may have columns beyond LISTING, and the tables it was made by."""
+    """A listing, whose images may have columns beyond LISTING, and the tables it was made by.
+
+    relabels: labels that somebody decided on, by paths that may be below `roots`. left_out: paths
+    that are not to be in the result, n_left_out of which would be listed."""
 
     listing: Listing
     manifest: Manifest | None = None
     labels: LabelsFile | None = None
+    relabels: dict[str, str] = field(default_factory=dict)
+    roots: tuple[str, ...] = ()
+    left_out: NamedPaths | None = None
+    n_left_out: int = 0
+
+    def leaves_out(self, path: str) -> bool:
+        return self.left_out is not None and self.left_out.name_of(path) is not None
 
     def rules(self, run: Run, tables: Tables) -> Rules:
         """Of a manifest, images are expected that it names, or named in an earlier run."""
@@ -72,6 +84,12 @@ class Listed:
             is_below, knows = rules.labels, labels.row_of
             rules = Rules(
                 labels.label_of, lambda p: is_below(p) or knows(p) is not None, rules.expects
+            )
+        if self.relabels:
+            labels_too = rules.labels
+            meant, label_of = decisions.relabelled(self.relabels, self.roots, rules.label_of)
+            rules = Rules(
+                label_of, lambda p: labels_too(p) or meant.name_of(p) is not None, rules.expects
             )
         return rules
 
@@ -90,7 +108,12 @@ def listed(run: Run, memory: Memory | None = None) -> Listed:
     kept_columns.check_names(config.keep_columns)
     kept = kept_columns.among(config.keep_columns, files)
     named = _named(run, given[0]) if given[0] else None
-    labels = LabelsFile.of(given[1], config.sources, config.label) if given[1] else None
+    labels, relabels = None, {}
+    if given[1] and decisions.is_decisions(given[1].rows.column_names):
+        relabels = Decisions.of(given[1]).relabels
+    elif given[1]:
+        labels = LabelsFile.of(given[1], config.sources, config.label)
+    roots = (*config.sources, *([named.root] if named else ()))
     if named:
         listing = _of_manifest(run, named)
     else:
@@ -99,6 +122,9 @@ def listed(run: Run, memory: Memory | None = None) -> Listed:
         )
     if labels is not None:
         listing = _labelled(run, listing, labels)
+    if relabels:
+        listing = decided.relabelled(run, listing, relabels, roots)
+    listing, left_out, n_left_out = decided.without_left_out(run, listing, roots)
     for name, file in kept.items():
         values = _values(listing, file, name, named, labels)
         images = listing.images.append_column(pa.field(name, pa.string()), values)
@@ -107,7 +133,7 @@ def listed(run: Run, memory: Memory | None = None) -> Listed:
         listing_checks.alike(listing.images["label"].unique().to_pylist())
     ):
         run.reporter.warn(warning)
-    return Listed(listing, named, labels)
+    return Listed(listing, named, labels, relabels, roots, left_out, n_left_out)
 
 
 def _without(listing: Listing, files: list[TableFile]) -> Listing:

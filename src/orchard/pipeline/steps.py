@@ -58,7 +58,16 @@ def plan(
         admitted=(Reason.DAMAGED,) if config.damaged == "keep" else (),
     )
     release_memory()
-    made = find_gone(made, listing, known.features, known.errors, known.gone, config, rules.expects)
+    made = find_gone(
+        made,
+        listing,
+        known.features,
+        known.errors,
+        known.gone,
+        config,
+        rules.expects,
+        left_out=found.leaves_out,
+    )
     release_memory()
     staged = list(_staged_keys(run, identity))
     schema = with_kept(LABELS, known.kept)
@@ -69,7 +78,7 @@ def plan(
         "model": {"name": model.name, "notice": model.notice, **identity.fields},
         "fingerprint": identity.fingerprint,
         "versions": identity.versions,
-        "counts": made.counts() | {"suppressed": n_suppressed},
+        "counts": made.counts() | {"suppressed": n_suppressed, "excluded": found.n_left_out},
     }
     return made
 

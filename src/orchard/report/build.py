@@ -8,6 +8,7 @@ from typing import Any
 
 from orchard.machine import release_memory
 from orchard.report.findings import find
+from orchard.report.neighbours import Known
 from orchard.report.page import render
 from orchard.store import runs
 from orchard.store.tables import Tables
@@ -31,11 +32,13 @@ def build(
     *,
     with_thumbnails: bool | None = None,
     say: Callable[[str], None] = lambda _: None,
+    known: Known | None = None,
 ) -> Built:
     """Write OUTPUT/report/index.html.
 
     record: of the run; the last one stored, if not given. with_thumbnails: show what thumbnails/
-    holds; default as the run was asked to. No image is read. Raises TableError where OUTPUT holds
+    holds; default as the run was asked to. known: what the findings were made of, so that it is not
+    computed twice. No image is read. Raises TableError where OUTPUT holds
     no components.
     """
     release_memory()  # what the steps of a run before it took
@@ -43,7 +46,7 @@ def build(
     record = record or runs.last(output)
     if with_thumbnails is None:
         with_thumbnails = bool(record.get("config", {}).get("thumbnails", True))
-    found = find(tables, record, with_thumbnails, say)
+    found = find(tables, record, with_thumbnails, say, known)
     page = render(found)
     output.put(PAGE, page)
     return Built(PAGE, len(found.placed.points), found.thumbnails.n_shown, len(page))

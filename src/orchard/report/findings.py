@@ -22,7 +22,7 @@ from orchard.report import classes, embedding_2d, neighbours, summarise, thumbna
 from orchard.report.classes import Classes
 from orchard.report.cost import Costs, costs
 from orchard.report.embedding_2d import Embedding2D
-from orchard.report.neighbours import NearDuplicates, Neighbours
+from orchard.report.neighbours import Known, NearDuplicates, Neighbours
 from orchard.report.points import MAX_POINTS, Images, components_of, directions_of, stratified
 from orchard.report.thumbnails import Thumbnails
 from orchard.store import models
@@ -69,14 +69,15 @@ def find(
     record: dict[str, Any],
     with_thumbnails: bool,
     say: Callable[[str], None],
+    known: Known | None = None,
 ) -> Findings:
-    """Compute what the report shows."""
+    """Compute what the report shows. known: what a run has computed already."""
     images = Images.read(tables)
     card = models.current_pca(tables)
     if card is None or not len(images):
         raise TableError(f"{tables.output.root} has no components; expected the OUTPUT of a run")
     pca, _ = models.load_pca(tables.output, card.pca_id)
-    placed = _place(tables, images, say)
+    placed = _place(tables, images, say, known)
     release_memory()
     duplicates = summarise.exact_duplicates(images)
     described = classes.describe(tables, images, _n_examples(len(images.labels)))
@@ -103,17 +104,22 @@ def find(
     )
 
 
-def _place(tables: Tables, images: Images, say: Callable[[str], None]) -> Placed:
+def _place(
+    tables: Tables, images: Images, say: Callable[[str], None], known: Known | None
+) -> Placed:
     points = np.arange(len(images), dtype=np.int64)
     if len(images) > MAX_POINTS:  # the images that get a thumbnail first
         numbers = numbers_of(images.rows["path"].to_pylist())
         points = stratified(images.codes, MAX_POINTS, numbers)
     paths = images.paths(points)
     components = components_of(tables, paths, neighbours.DIMENSIONS)
-    near_by = neighbours.nearest(components, embedding_2d.n_neighbours(len(points)))
-    release_memory()
-    digests = images.rows["sha256"].take(pa.array(points)).to_pylist()
-    near = neighbours.near_duplicates(directions_of(tables, paths), near_by, digests)
+    if known is not None and len(known.near_by.indices) == len(points):
+        near_by, near = known.near_by, neighbours.grouped(known.close, len(points))
+    else:
+        near_by = neighbours.nearest(components, embedding_2d.n_neighbours(len(points)))
+        release_memory()
+        digests = images.rows["sha256"].take(pa.array(points)).to_pylist()
+        near = neighbours.near_duplicates(directions_of(tables, paths), near_by, digests)
     release_memory()
     say(f"report: placing {len(points):,} points on the map")
     embedding = embedding_2d.embed(components, near_by)

@@ -106,27 +106,76 @@ def directions(vectors: NDArray[np.float32]) -> NDArray[np.int16]:
     return np.rint(vectors * (ONE / np.maximum(length, 1e-300))[:, None]).astype(np.int16)
 
 
-def near_duplicates(
-    directions: NDArray[np.int16], neighbours: Neighbours, sha256: list[str]
-) -> NearDuplicates:
-    """Pairs among each point's NEAR_K neighbours whose features' cosine is NEAR_COSINE or more and
-    whose bytes differ. directions: of the features."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+@dataclass(frozen=True, slots=True)
+class ClosePairs:
+    """left, right: (m,) points, left the lower. cosines: (m,) of their features."""
 
-    n = len(directions)
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    cosines: NDArray[np.float32]
+
+    def take(self, chosen: NDArray[np.bool_]) -> ClosePairs:
+        return ClosePairs(self.left[chosen], self.right[chosen], self.cosines[chosen])
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Neighbours of all images of a result, in the order of their paths, and their close pairs."""
+
+    near_by: Neighbours
+    close: ClosePairs
+
+
+def close_pairs(
+    directions: NDArray[np.int16],
+    neighbours: Neighbours,
+    digests: NDArray[np.int64] | None = None,
+    rows: NDArray[np.int64] | None = None,
+    least: float = NEAR_COSINE,
+) -> ClosePairs:
+    """Pairs among each point's NEAR_K neighbours whose features' cosine is `least` or more.
+
+    directions: of the features. digests: (n,) equal where two points' bytes are, which are left
+    out. rows: of `directions`, that the points are; default all.
+    """
     left, right = _pairs(neighbours)
+    if rows is not None:
+        left, right = rows[left], rows[right]
+    cosines = cosines_of(directions, left, right)
+    close = cosines >= least
+    if digests is not None:
+        close &= digests[left] != digests[right]
+    return ClosePairs(left[close], right[close], cosines[close])
 
-    def cosines_of(part: slice) -> NDArray[np.float32]:
+
+def cosines_of(
+    directions: NDArray[np.int16], left: NDArray[np.int64], right: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """(m,) the cosine of each pair."""
+
+    def of(part: slice) -> NDArray[np.float32]:
         one, other = (directions[ends[part]].astype(np.float32) for ends in (left, right))
         return np.minimum(np.einsum("ij,ij->i", one, other) / np.float32(ONE**2), np.float32(1))
 
     parts = [slice(i, i + PAIRS_A_PART) for i in range(0, len(left), PAIRS_A_PART)]
     with ThreadPoolExecutor(available_cores()) as pool:
-        cosines = np.concatenate([np.zeros(0, np.float32), *pool.map(cosines_of, parts)])
-    digest = pa.array(sha256, pa.string()).dictionary_encode().indices.to_numpy()
-    close = (cosines >= NEAR_COSINE) & (digest[left] != digest[right])
-    left, right, cosines = left[close], right[close], cosines[close]
+        return np.concatenate([np.zeros(0, np.float32), *pool.map(of, parts)])
+
+
+def near_duplicates(
+    directions: NDArray[np.int16], neighbours: Neighbours, sha256: list[str]
+) -> NearDuplicates:
+    """The pairs of `close_pairs` in groups. sha256: of each point's bytes."""
+    digests = pa.array(sha256, pa.string()).dictionary_encode().indices.to_numpy()
+    return grouped(close_pairs(directions, neighbours, digests), len(directions))
+
+
+def grouped(close: ClosePairs, n: int) -> NearDuplicates:
+    """Close pairs of n points, connected."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    left, right, cosines = close.left, close.right, close.cosines
     if not len(left):
         return NearDuplicates(np.zeros((0, 2), np.int64), np.zeros(0, np.float32), 0, 0)
     graph = coo_array((np.ones(len(left)), (left, right)), shape=(n, n))

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from orchard.errors import TableError
 from orchard.storage import DEFAULT, Storage
-from orchard.store import models, ownership, runs
+from orchard.store import findings, models, ownership, runs
 from orchard.store.output import Output
 from orchard.store.tables import Tables
 
@@ -80,6 +80,18 @@ class Result:
         Of a result of more than 50,000 images a part has one; sha256 is null of images that failed.
         """
         return self._tables.read("thumbnails")
+
+    def findings(self) -> pa.Table:
+        """What the last run found wrong with images: path, kind, score, group, keep, label,
+        suggested_label; kind by kind, the worst first (columns: `orchard.records.FINDINGS`).
+
+        kind: exact_duplicate and near_duplicate (groups, of each of which one has keep),
+        wrong_label and overlap (with suggested_label; overlap is of classes and has no path),
+        unusual, blurred, dark, bright, tiny, uniform. score: the higher, the more of it.
+
+        Raises TableError where there are none: results of older versions, and after an erasure.
+        """
+        return findings.read(self._output)
 
     def nearest(self, image: str | PathLike[str] | bytes, k: int = 5) -> pa.Table:
         """The k images most like a given one, nearest first; columns path, label, similarity.

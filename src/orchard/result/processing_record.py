@@ -118,6 +118,8 @@ def _pictures(tables: Tables) -> dict[str, str]:
     output, found = tables.output, {}
     if n := tables["thumbnails"].n_rows:
         found["thumbnails"] = f"small pictures of {n:,} images, with path and SHA-256"
+    if output.paths("findings"):
+        found["findings"] = "path and label of images, and what seems wrong with each"
     if output.paths("report"):
         found["report"] = "thumbnails, path and label of images, and where they lie on a map"
     if galleries := [p for p in output.paths(CLASSIFIERS) if p.endswith("/gallery.parquet")]:

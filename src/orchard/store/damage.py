@@ -28,6 +28,7 @@ _WAYS_OUT = (
     ("models/pca/", f"{_COPY}, or `orchard run SOURCE {{root}} --pca refit` fits another"),
     ("components/_delta_log", f"{_COPY}, or give another OUTPUT"),
     ("components", f"{_COPY}, or `orchard run SOURCE {{root}} --pca refit` recreates it"),
+    ("findings/", "`orchard findings {root}` makes it again"),
     ("erasure/", f"{_COPY}: it says which images must stay out"),
     ("_staging/", "`orchard vacuum {root}` deletes it"),
     ("", f"{_COPY}, or `orchard run SOURCE {{root}} --replace` recomputes all of it"),

@@ -44,7 +44,7 @@ _MADE = (
     r"|(?:card|gallery|metrics)\.json|(?:gallery|confusion)\.parquet)",
     rf"runs/{_RUN}\.json",
     r"report/(?:index\.html|classifier\.html|explained_variance\.png|drawn\.json)",
-    rf"export/{EXPORTED}",
+    rf"export/{EXPORTED}|findings/findings\.parquet",
     r"erasure/(?:suppressed\.json|audit\.jsonl)|privacy/processing_record\.json",
     rf"contributions/(?:(?:{_SEALED}|{_CODE})\.(?:jpg|json)|{_SEALED}\.part)",
 )

@@ -1,6 +1,6 @@
 """Where images are named outside the tables and the galleries of classifiers.
 
-report/, export/                     can be recreated from the tables, so deleted whole
+report/, export/, findings/          can be recreated from the tables, so deleted whole
 listings/                            can be recreated from the archives, so deleted whole
 runs/*.json, privacy/*.json          a source may be one image: its path is removed
 models/classifier/<id>/*.json        so are paths in these
@@ -24,7 +24,7 @@ from orchard.storage import is_remote
 from orchard.store.galleries import CLASSIFIERS
 from orchard.store.output import Output
 
-MADE_ANEW = ("report", "export", "listings")
+MADE_ANEW = ("report", "export", "findings", "listings")
 ERASED = "(erased)"
 _OURS = re.compile(
     rf"runs/[^/]+\.json|privacy/processing_record\.json|{CLASSIFIERS}/current\.json"
