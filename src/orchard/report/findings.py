@@ -23,7 +23,17 @@ from orchard.report.classes import Classes
 from orchard.report.cost import Costs, costs
 from orchard.report.embedding_2d import Embedding2D
 from orchard.report.neighbours import NearDuplicates, Neighbours
-from orchard.report.points import MAX_POINTS, Images, components_of, directions_of, stratified
+from orchard.report.placing import Others, Placing, place
+from orchard.report.points import (
+    MAX_ON_MAP,
+    MAX_POINTS,
+    ROWS_AT_ONCE,
+    Images,
+    components_of,
+    directions_of,
+    stratified,
+    vectors_by_row,
+)
 from orchard.report.thumbnails import Thumbnails
 from orchard.store import models
 from orchard.store.tables import Tables
@@ -35,9 +45,9 @@ GROUPS_SHOWN = 12  # of duplicates, as pictures in the page itself; the others o
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """The images on the map. points: (n,) their rows in `Images`; n is the length of each array.
-
-    components: (n, k), the leading ones. unusual: places in `points`."""
+    """The images on the map. points: (n,) the rows in `Images` of those that t-SNE placed; n is the
+    length of each array. components: (n, k), the leading ones. unusual: places in `points`. others:
+    those placed by their neighbours among the points."""
 
     points: NDArray[np.int64]
     components: NDArray[np.float32]
@@ -45,6 +55,12 @@ class Placed:
     neighbours: Neighbours
     near: NearDuplicates
     unusual: tuple[int, ...]
+    others: Others
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """(m,) rows of all on the map, by their numbers there."""
+        return np.concatenate([self.points, self.others.rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +120,11 @@ def find(
 
 
 def _place(tables: Tables, images: Images, say: Callable[[str], None]) -> Placed:
-    points = np.arange(len(images), dtype=np.int64)
+    points = shown = np.arange(len(images), dtype=np.int64)
     if len(images) > MAX_POINTS:  # the images that get a thumbnail first
-        numbers = numbers_of(images.rows["path"].to_pylist())
+        numbers = numbers_of(path.as_py() for path in images.rows["path"])
         points = stratified(images.codes, MAX_POINTS, numbers)
+        shown = stratified(images.codes, MAX_ON_MAP, numbers)
     paths = images.paths(points)
     components = components_of(tables, paths, neighbours.DIMENSIONS)
     near_by = neighbours.nearest(components, embedding_2d.n_neighbours(len(points)))
@@ -117,7 +134,26 @@ def _place(tables: Tables, images: Images, say: Callable[[str], None]) -> Placed
     release_memory()
     say(f"report: placing {len(points):,} points on the map")
     embedding = embedding_2d.embed(components, near_by)
-    return Placed(points, components, embedding, near_by, near, _unusual(near_by))
+    others = _others(tables, images, points, shown, components, embedding.xy)
+    return Placed(points, components, embedding, near_by, near, _unusual(near_by), others)
+
+
+def _others(
+    tables: Tables,
+    images: Images,
+    points: NDArray[np.int64],
+    shown: NDArray[np.int64],
+    components: NDArray[np.float32],
+    xy: NDArray[np.float32],
+) -> Others:
+    """Those of `shown` that are not among the points."""
+    wanted = np.zeros(len(images), np.bool_)
+    wanted[shown] = True
+    wanted[points] = False
+    if not wanted.any():
+        return Others.none()
+    parts = vectors_by_row(tables, images, ROWS_AT_ONCE)
+    return place(parts, Placing(components, xy), wanted)
 
 
 def _n_examples(n_classes: int) -> int:

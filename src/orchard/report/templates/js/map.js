@@ -27,13 +27,16 @@ function isDimmed(i) {
 }
 
 function choose() {
-  const dimmed = [],
-    bright = [];
-  for (let i = 0; i < points.n; i++) {
-    if (!state.hidden.has(points.label[i])) (isDimmed(i) ? dimmed : bright).push(i);
-  }
-  nDimmed = dimmed.length;
-  shown = Uint32Array.from(dimmed.concat(bright));
+  const n = state.mode === "space" ? points.nPlaced : points.n;
+  const all = new Uint32Array(n); // dimmed ones from the start, the others from the end
+  let last = n;
+  nDimmed = 0;
+  for (let i = n - 1; i >= 0; i--)
+    if (!state.hidden.has(points.label[i]) && !isDimmed(i)) all[--last] = i;
+  for (let i = 0; i < n; i++)
+    if (!state.hidden.has(points.label[i]) && isDimmed(i)) all[nDimmed++] = i;
+  all.copyWithin(nDimmed, last);
+  shown = all.subarray(0, nDimmed + n - last);
 }
 
 function layers() {
@@ -41,11 +44,16 @@ function layers() {
     colour = new Uint8Array(shown.length * 4);
   const palette = data.labels.map((_, code) => rgbOf(colourOf(code)));
   const from = positions();
-  shown.forEach((point, k) => {
-    position.set(from.subarray(3 * point, 3 * point + 3), 3 * k);
-    colour.set(palette[points.label[point]], 4 * k);
-    colour[4 * k + 3] = k < nDimmed ? 28 : 225;
-  });
+  const opacity = 225 - 90 * crowding();
+  for (let k = 0; k < shown.length; k++) {
+    const point = shown[k],
+      rgb = palette[points.label[point]];
+    for (let axis = 0; axis < 3; axis++) {
+      position[3 * k + axis] = from[3 * point + axis];
+      colour[4 * k + axis] = rgb[axis];
+    }
+    colour[4 * k + 3] = k < nDimmed ? 28 : opacity;
+  }
   const made = [
     new charts.ScatterplotLayer({
       id: `dots-${state.mode}`,
@@ -58,7 +66,7 @@ function layers() {
       },
       getRadius: dotRadius() / 2 ** fitZoom,
       radiusUnits: "common",
-      radiusMinPixels: 1.5,
+      radiusMinPixels: 1.5 - 0.7 * crowding(),
       radiusMaxPixels: 9,
       billboard: state.mode === "space",
       parameters: { depthCompare: state.mode === "space" ? "less-equal" : "always" },
@@ -68,10 +76,15 @@ function layers() {
   return made;
 }
 
+// 0 up to 25,000 dots, 1 from a million on: how far they are drawn smaller and lighter.
+function crowding() {
+  return Math.min(1, Math.max(0, Math.log(shown.length / 25_000) / Math.log(40)));
+}
+
 function dotRadius() {
   // pixels when all is in view
   return Math.max(
-    1.6,
+    1.6 - 0.8 * crowding(),
     Math.min(5, 220 / Math.sqrt(points.n)) * Math.min(1, Math.min(...size()) / 700),
   );
 }
@@ -120,12 +133,21 @@ function projector() {
   return (i) => viewport.project([from[3 * i], from[3 * i + 1], from[3 * i + 2]]);
 }
 
+// The place of the map under a pixel of the stage.
+function placeAt(x, y) {
+  const [width, height] = size(),
+    { zoom, target } = views.map;
+  return [target[0] + (x - width / 2) / 2 ** zoom, target[1] + (y - height / 2) / 2 ** zoom];
+}
+
 function pointAt(x, y) {
-  const project = projector(),
-    reach = Math.max(9, overlay.pictureSide() / 2);
+  const reach = Math.max(9, overlay.pictureSide() / 2);
+  const first = state.matched || state.pointedClass >= 0 ? nDimmed : 0;
+  if (state.mode === "map") return nearby.at(placeAt(x, y), reach / 2 ** views.map.zoom, first);
+  const project = projector();
   let best = -1,
     least = reach * reach;
-  for (let k = state.matched || state.pointedClass >= 0 ? nDimmed : 0; k < shown.length; k++) {
+  for (let k = first; k < shown.length; k++) {
     const [px, py] = project(shown[k]);
     const apart = (px - x) ** 2 + (py - y) ** 2;
     if (apart < least) [best, least] = [shown[k], apart];

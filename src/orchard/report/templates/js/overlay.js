@@ -43,6 +43,14 @@ const overlay = (() => {
   }
 
   function isAnyIn(project, width, height) {
+    if (state.mode === "map") {
+      let isThere = !shown.length;
+      nearby.inBox(placeAt(0, 0), placeAt(width, height), () => {
+        isThere = true;
+        return false;
+      });
+      return isThere;
+    }
     return (
       !shown.length ||
       shown.some((point) => {
@@ -52,7 +60,10 @@ const overlay = (() => {
     );
   }
 
+  const MANY = 30_000; // dots: drawn one by one, more take too long
+
   function dots(project) {
+    if (shown.length > MANY) return manyDots(project);
     shown.forEach((point, k) => {
       const [x, y] = project(point);
       context.globalAlpha = k < nDimmed ? 0.12 : 0.85;
@@ -62,14 +73,35 @@ const overlay = (() => {
     context.globalAlpha = 1;
   }
 
+  // Two by two pixels each, written as they are.
+  function manyDots(project) {
+    const { width, height } = canvas,
+      scale = Math.min(devicePixelRatio || 1, 2);
+    const picture = context.createImageData(width, height),
+      pixels = new Uint32Array(picture.data.buffer);
+    const inks = data.labels.map((_, code) => {
+      const [red, green, blue] = rgbOf(colourOf(code));
+      return (blue << 16) | (green << 8) | red;
+    });
+    for (let k = 0; k < shown.length; k++) {
+      const [atX, atY] = project(shown[k]),
+        x = Math.round(atX * scale),
+        y = Math.round(atY * scale);
+      if (x < 1 || y < 1 || x >= width || y >= height) continue;
+      const ink = inks[points.label[shown[k]]] | ((k < nDimmed ? 30 : 217) << 24);
+      for (const at of [0, 1, width, width + 1]) pixels[(y - 1) * width + x - 1 + at] = ink;
+    }
+    context.putImageData(picture, 0, 0);
+  }
+
   function pictures(project, width, height) {
     const inView = [];
-    for (let k = nDimmed; k < shown.length; k++) {
-      const [x, y] = project(shown[k]);
-      if (x > -40 && y > -40 && x < width + 40 && y < height + 40) inView.push([shown[k], x, y]);
-      if (inView.length > PICTURES) return;
-    }
-    if (!inView.length) return;
+    const take = (point) => {
+      inView.push([point, ...project(point)]);
+      return inView.length <= PICTURES;
+    };
+    nearby.inBox(placeAt(-40, -40), placeAt(width + 40, height + 40), take, nDimmed);
+    if (!inView.length || inView.length > PICTURES) return;
     side = Math.max(
       18,
       Math.min(data.tile * 1.25, 72, Math.sqrt((width * height) / inView.length) * 0.8),
@@ -165,7 +197,7 @@ const overlay = (() => {
     card.replaceChildren(
       sprites.canvas(point, card.clientWidth > 170 ? 160 : 128),
       make("b", {}, swatch(code), labelName(code)),
-      make("code", { className: "path", textContent: data.paths[point] }),
+      make("code", { className: "path", textContent: shortPath(point) }),
     );
   }
 
