@@ -6,7 +6,9 @@ has no others, and its script runs through without waiting for anything.
 
 | in the page | holds |
 |---|---|
-| `data` (JSON) | n (those placed), start, paths, labels, colours; as base64 of little-endian numbers label, xy, xyz, ratio, near, place, of those placed |
+| `data` (JSON) | of those placed n, paths, and in base64 label, xy, xyz, ratio, near, place |
+| `data.start`, `.labels`, `.kinds` | the folder of all paths; classes; kinds of findings |
+| `data.areClusters` | the classes are no labels but clusters that were found |
 | `data.columns` | by name [kind, values an image, images] of each element below |
 | `<script class="column" data-name=…>` | base64 of raw deflate of a column of the others |
 
@@ -90,7 +92,8 @@ def paths_of(paths: pa.ChunkedArray, start: str) -> dict[str, Column]:
 
 
 def findings_of(kinds: Mapping[str, NDArray[np.int64]], n: int) -> NDArray[np.uint8]:
-    """(n,) the bits of each. kinds: by name, in the order of their bits, the numbers of the images that have it."""
+    """(n,) the bits of each image. kinds: by name, in the order of their bits, the numbers of the
+    images that have that finding."""
     bits = np.zeros(n, np.uint8)
     for bit, numbers in enumerate(kinds.values()):
         bits[numbers] |= np.uint8(1 << bit)

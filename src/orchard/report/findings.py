@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from orchard.errors import TableError
 from orchard.images.thumbnail import numbers_of
 from orchard.machine import release_memory
-from orchard.report import classes, embedding_2d, neighbours, summarise, thumbnails
+from orchard.report import classes, clusters, embedding_2d, neighbours, summarise, thumbnails
 from orchard.report.classes import Classes
 from orchard.report.cost import Costs, costs
 from orchard.report.embedding_2d import Embedding2D
@@ -93,6 +93,7 @@ def find(
         raise TableError(f"{tables.output.root} has no components; expected the OUTPUT of a run")
     pca, _ = models.load_pca(tables.output, card.pca_id)
     placed = _place(tables, images, say)
+    images = clusters.named(images, placed.points, placed.embedding.xy, placed.others)
     release_memory()
     duplicates = summarise.exact_duplicates(images)
     described = classes.describe(tables, images, _n_examples(len(images.labels)))

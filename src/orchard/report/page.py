@@ -27,7 +27,18 @@ from orchard.report.points import MAX_ON_MAP, OTHER, Images
 from orchard.report.thumbnails import PER_SIDE
 
 SCRIPTS = (
-    *("language", "columns", "data", "sprites", "view", "nearby", "overlay", "map", "roving"),
+    *(
+        "language",
+        "columns",
+        "data",
+        "sprites",
+        "view",
+        "nearby",
+        "dots",
+        "overlay",
+        "map",
+        "roving",
+    ),
     *("images", "legend"),
     *("search", "groups", "charts", "main"),
 )
@@ -41,7 +52,7 @@ def render(found: Findings) -> bytes:
     """The page, as UTF-8."""
     scripts = [_text("vendor/charts.min.js"), _script()]
     hashes = " ".join(f"'sha256-{_base64(hashlib.sha256(s.encode()).digest())}'" for s in scripts)
-    start = _common_start(found.images)
+    start = found.images.start
     colours = palette(found.images.labels, frozenset({"", OTHER}))
     columns = _columns(found, start)
     map_data = _map_data(found, start, colours, columns)
@@ -105,6 +116,7 @@ def _derived(found: Findings, start: str, columns: dict[str, Column]) -> dict[st
         "counts": summarise.counts(found.record),
         "times": summarise.times(found.record),
         "other": OTHER,
+        "groups": "clusters" if images.are_clusters else "classes",
         "limit": MAX_ON_MAP,
         "placed_by": placing.K,
         "n_pathless": columns["xy"].n - columns["lengths"].n if columns else 0,
@@ -136,10 +148,11 @@ def _derived(found: Findings, start: str, columns: dict[str, Column]) -> dict[st
 
 
 def agreement(found: Findings) -> float | None:
-    """Mean share of a point's 10 nearest images that carry its label; None with one label."""
+    """Mean share of a point's 10 nearest images that carry its label; None with one label, and
+    for clusters, which are made of neighbours."""
     codes = found.images.codes[found.placed.points]
     near = found.placed.neighbours.indices[:, : neighbours.UNUSUAL_K]
-    if len(np.unique(codes)) < 2 or near.shape[1] == 0:
+    if found.images.are_clusters or len(np.unique(codes)) < 2 or near.shape[1] == 0:
         return None
     return float((codes[near] == codes[:, None]).mean())
 
@@ -159,6 +172,7 @@ def _map_data(
         "n": len(points),
         "labels": images.labels,
         "other": OTHER,
+        "areClusters": images.are_clusters,
         "colours": colours,
         "method": placed.embedding.method,
         "start": start,
@@ -265,13 +279,6 @@ def _quantised(positions: NDArray[np.float32], within: NDArray[np.float32]) -> N
 
 def _packed(values: NDArray[Any], kind: str) -> str:
     return _base64(np.ascontiguousarray(values).astype(kind).tobytes())
-
-
-def _common_start(images: Images) -> str:
-    """The folder that all paths lie in, with its "/"."""
-    first, last = images.paths(np.array([0, len(images) - 1]))
-    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), 0)
-    return first[: first.rfind("/", 0, same) + 1]
 
 
 def _script_words() -> dict[str, dict[str, str]]:

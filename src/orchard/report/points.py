@@ -30,12 +30,14 @@ META = ["path", "label", "size", "width", "height", "sha256"]
 class Images:
     """rows: META of every image with components, in the order of their paths. labels: names by
     code, the missing one as "". codes: (n,) int32, the label of each row. places: of each row of
-    the components table, as it is stored, the row here; -1 without."""
+    the components table, as it is stored, the row here; -1 without. are_clusters: the labels were
+    found (`report.clusters`), not given."""
 
     rows: pa.Table
     labels: tuple[str, ...]
     codes: NDArray[np.int32]
     places: NDArray[np.int32]
+    are_clusters: bool = False
 
     def __len__(self) -> int:
         return int(self.rows.num_rows)
@@ -51,6 +53,13 @@ class Images:
         places = pc.index_in(projected, value_set=rows["path"].combine_chunks())
         at = pc.fill_null(places, -1).to_numpy().astype(np.int32)
         return cls(rows, *_coded(rows["label"]), at)
+
+    @property
+    def start(self) -> str:
+        """The folder that all paths lie in, with its "/"."""
+        first, last = self.paths(np.array([0, len(self) - 1]))
+        same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), 0)
+        return first[: first.rfind("/", 0, same) + 1]
 
     def paths(self, positions: NDArray[np.int64]) -> list[str]:
         return list(self.rows["path"].take(pa.array(positions)).to_pylist())

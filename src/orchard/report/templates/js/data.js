@@ -58,7 +58,7 @@ function space(xyz) {
   return Float32Array.from(xyz, (value) => (value / 65535 - 0.5) * WORLD);
 }
 
-const utf8 = new TextDecoder();
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const pathEnds = rest && ends(rest.lengths); // where in rest.paths each path ends
 
 function ends(lengths) {
@@ -82,7 +82,8 @@ function pathOf(i) {
 
 function labelName(code) {
   const name = data.labels[code];
-  return name === "" ? t("js_no_label") : name === data.other ? t("js_other") : name;
+  const none = data.areClusters ? "js_no_cluster" : "js_no_label";
+  return name === "" ? t(none) : name === data.other ? t("js_other") : name;
 }
 
 function colourOf(code) {

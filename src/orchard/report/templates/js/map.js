@@ -40,11 +40,11 @@ function choose() {
 }
 
 function layers() {
+  if (dots.areMany()) return []; // the overlay draws them
   const position = new Float32Array(shown.length * 3),
     colour = new Uint8Array(shown.length * 4);
   const palette = data.labels.map((_, code) => rgbOf(colourOf(code)));
   const from = positions();
-  const opacity = 225 - 90 * crowding();
   for (let k = 0; k < shown.length; k++) {
     const point = shown[k],
       rgb = palette[points.label[point]];
@@ -52,7 +52,7 @@ function layers() {
       position[3 * k + axis] = from[3 * point + axis];
       colour[4 * k + axis] = rgb[axis];
     }
-    colour[4 * k + 3] = k < nDimmed ? 28 : opacity;
+    colour[4 * k + 3] = k < nDimmed ? 28 : 225;
   }
   const made = [
     new charts.ScatterplotLayer({
@@ -66,7 +66,7 @@ function layers() {
       },
       getRadius: dotRadius() / 2 ** fitZoom,
       radiusUnits: "common",
-      radiusMinPixels: 1.5 - 0.7 * crowding(),
+      radiusMinPixels: 1.5,
       radiusMaxPixels: 9,
       billboard: state.mode === "space",
       parameters: { depthCompare: state.mode === "space" ? "less-equal" : "always" },
@@ -76,15 +76,10 @@ function layers() {
   return made;
 }
 
-// 0 up to 25,000 dots, 1 from a million on: how far they are drawn smaller and lighter.
-function crowding() {
-  return Math.min(1, Math.max(0, Math.log(shown.length / 25_000) / Math.log(40)));
-}
-
 function dotRadius() {
   // pixels when all is in view
   return Math.max(
-    1.6 - 0.8 * crowding(),
+    1.6,
     Math.min(5, 220 / Math.sqrt(points.n)) * Math.min(1, Math.min(...size()) / 700),
   );
 }

@@ -31,7 +31,7 @@ const overlay = (() => {
     context.setTransform(scale, 0, 0, scale, 0, 0);
     context.clearRect(0, 0, width, height);
     const project = projector();
-    if (!deck) dots(project);
+    if (!deck || dots.areMany()) dots.draw(context, project, [width, height]);
     side = 0;
     sprites.begin();
     if (state.photos && state.mode === "map" && data.tile) pictures(project, width, height);
@@ -58,40 +58,6 @@ const overlay = (() => {
         return x >= 0 && y >= 0 && x <= width && y <= height;
       })
     );
-  }
-
-  const MANY = 30_000; // dots: drawn one by one, more take too long
-
-  function dots(project) {
-    if (shown.length > MANY) return manyDots(project);
-    shown.forEach((point, k) => {
-      const [x, y] = project(point);
-      context.globalAlpha = k < nDimmed ? 0.12 : 0.85;
-      context.fillStyle = colourOf(points.label[point]);
-      context.fillRect(x - 1.5, y - 1.5, 3, 3);
-    });
-    context.globalAlpha = 1;
-  }
-
-  // Two by two pixels each, written as they are.
-  function manyDots(project) {
-    const { width, height } = canvas,
-      scale = Math.min(devicePixelRatio || 1, 2);
-    const picture = context.createImageData(width, height),
-      pixels = new Uint32Array(picture.data.buffer);
-    const inks = data.labels.map((_, code) => {
-      const [red, green, blue] = rgbOf(colourOf(code));
-      return (blue << 16) | (green << 8) | red;
-    });
-    for (let k = 0; k < shown.length; k++) {
-      const [atX, atY] = project(shown[k]),
-        x = Math.round(atX * scale),
-        y = Math.round(atY * scale);
-      if (x < 1 || y < 1 || x >= width || y >= height) continue;
-      const ink = inks[points.label[shown[k]]] | ((k < nDimmed ? 30 : 217) << 24);
-      for (const at of [0, 1, width, width + 1]) pixels[(y - 1) * width + x - 1 + at] = ink;
-    }
-    context.putImageData(picture, 0, 0);
   }
 
   function pictures(project, width, height) {
