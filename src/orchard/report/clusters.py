@@ -65,26 +65,31 @@ def groups(xy: NDArray[np.float32]) -> NDArray[np.int32]:
 
 def names_of(paths: list[str], group: NDArray[np.int32]) -> list[str]:
     """A name for each group, no two the same: its words, or its number where no word tells."""
-    words = [set(_words(path)) for path in paths]
-    in_all = Counter(word for own in words for word in own)
+    words = [_words(path) for path in paths]
+    in_all = Counter(word for own in words for word in set(own))
     names: list[str] = []
+    repeated: Counter[str] = Counter()
     for number in range(int(group.max()) + 1):
-        members = np.flatnonzero(group == number)
-        count = Counter(word for i in members.tolist() for word in words[i])
-        name = " ".join(_telling(count, len(members), in_all, len(paths)))
-        if not name or name in names:
-            name = f"{name} {number + 1}".strip()
-        names.append(name)
+        members = [words[i] for i in np.flatnonzero(group == number)]
+        name = " ".join(_telling(members, in_all, len(paths)))
+        repeated[name] += 1
+        names.append(name if name and repeated[name] == 1 else f"{name} {repeated[name]}".strip())
     return names
 
 
-def _telling(count: Counter[str], n: int, in_all: Counter[str], n_all: int) -> list[str]:
-    """By how much a word tells of the group: its share there, times its logarithm over that
-    everywhere."""
-    shares = {word: k / n for word, k in count.items() if k / n >= COMMON}
+def _telling(members: list[list[str]], in_all: Counter[str], n_all: int) -> list[str]:
+    """The WORDS that tell most of a group, in the order of its paths. members: the words of each.
+
+    How much a word tells is its share there, times the logarithm of that over its share everywhere.
+    """
+    count = Counter(word for own in members for word in set(own))
+    shares = {word: k / len(members) for word, k in count.items() if k / len(members) >= COMMON}
     often = {word: share / (in_all[word] / n_all) for word, share in shares.items()}
-    chosen = [word for word in shares if often[word] >= TELLING]
-    return sorted(chosen, key=lambda word: (-shares[word] * np.log(often[word]), word))[:WORDS]
+    telling = [word for word in shares if often[word] >= TELLING]
+    telling.sort(key=lambda word: (-shares[word] * np.log(often[word]), word))
+    chosen = telling[:WORDS]
+    with_all = [own for own in members if set(chosen) <= set(own)]
+    return sorted(chosen, key=with_all[0].index) if with_all else chosen[:1]
 
 
 def _words(path: str) -> list[str]:
