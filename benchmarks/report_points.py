@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -102,9 +103,7 @@ def parts(
         "path": pa.array(paths),
         "label": labels,
         "size": pa.array(rng.integers(20_000, 400_000, len(rows))),
-        "sha256": pa.array(
-            [f"{row:064x}" for row in rows // 2 * 2 * (rows % 1000 < 2) + rows * (rows % 1000 >= 2)]
-        ),
+        "sha256": pa.array([f"{row - (row % 1000 == 1):064x}" for row in rows]),  # some twice
         "width": pa.array(rng.choice([640, 480, 1024], len(rows)), pa.int32()),
         "height": pa.array(np.full(len(rows), 640), pa.int32()),
         "features": list_column(
@@ -124,14 +123,10 @@ def parts(
     yield "components", pa.table(components, schema=COMPONENTS)
     kept = [i for i, path in enumerate(paths) if gets_one(path, share(n))][: 2 * MOST]
     jpegs = [pictures[int(rows[i]) % PICTURES] for i in kept]
-    thumbnails = known | {"jpeg": pa.array(jpegs, pa.binary())}
-    chosen = {
-        name: thumbnails[name]
-        if name == "jpeg"
-        else thumbnails[name].take(pa.array(kept, pa.int64()))
-        for name in THUMBNAILS.names
-    }
-    yield "thumbnails", pa.table(chosen, schema=THUMBNAILS)
+    of_kept = {name: known[name].take(pa.array(kept, pa.int64())) for name in THUMBNAILS.names[:2]}
+    more = {"jpeg": pa.array(jpegs, pa.binary()), "run_id": pa.array([run_id] * len(kept))}
+    thumbnails = pa.table(of_kept | more, schema=THUMBNAILS)
+    yield "thumbnails", thumbnails
 
 
 def name_of(row: int) -> str:
@@ -139,8 +134,8 @@ def name_of(row: int) -> str:
     mixed = row * 2654435761 % 2**32
     if row % 2:
         return f"n{mixed % 10**7:07d}_{row}.JPEG"
-    minutes = row * 3 + mixed % 3
-    return f"IMG_2024{minutes // 43200 % 12 + 1:02d}{minutes // 1440 % 28 + 1:02d}_{minutes // 60 % 24:02d}{minutes % 60:02d}{mixed % 60:02d}.jpg"
+    taken = datetime(2024, 1, 1) + timedelta(seconds=row * 180 + mixed % 180)
+    return f"IMG_{taken:%Y%m%d_%H%M%S}.jpg"
 
 
 def picture(rng: np.random.Generator) -> bytes:

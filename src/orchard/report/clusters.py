@@ -72,8 +72,9 @@ def names_of(paths: list[str], group: NDArray[np.int32]) -> list[str]:
     for number in range(int(group.max()) + 1):
         members = [words[i] for i in np.flatnonzero(group == number)]
         name = " ".join(_telling(members, in_all, len(paths)))
+        name = name or str(number + 1)
         repeated[name] += 1
-        names.append(name if name and repeated[name] == 1 else f"{name} {repeated[name]}".strip())
+        names.append(name if repeated[name] == 1 else f"{name} {repeated[name]}")
     return names
 
 

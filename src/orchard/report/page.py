@@ -13,13 +13,12 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 
 from orchard._version import __version__
-from orchard.report import encoding, neighbours, placing, summarise, wording
+from orchard.report import encoding, neighbours, on_map, placing, summarise, wording
 from orchard.report.colours import palette
 from orchard.report.encoding import Column
 from orchard.report.findings import GROUPS_SHOWN, Findings
@@ -27,19 +26,8 @@ from orchard.report.points import MAX_ON_MAP, OTHER, Images
 from orchard.report.thumbnails import PER_SIDE
 
 SCRIPTS = (
-    *(
-        "language",
-        "columns",
-        "data",
-        "sprites",
-        "view",
-        "nearby",
-        "dots",
-        "overlay",
-        "map",
-        "roving",
-    ),
-    *("images", "legend"),
+    *("language", "columns", "data", "sprites", "view", "nearby", "dots", "overlay", "map"),
+    *("roving", "images", "legend"),
     *("search", "groups", "charts", "main"),
 )
 NEAREST_SHOWN = 8
@@ -54,7 +42,7 @@ def render(found: Findings) -> bytes:
     hashes = " ".join(f"'sha256-{_base64(hashlib.sha256(s.encode()).digest())}'" for s in scripts)
     start = found.images.start
     colours = palette(found.images.labels, frozenset({"", OTHER}))
-    columns = _columns(found, start)
+    columns = on_map.columns_of(found, start)
     map_data = _map_data(found, start, colours, columns)
     page = _environment().get_template("report.html.j2").render(
         found=found,
@@ -136,7 +124,7 @@ def _derived(found: Findings, start: str, columns: dict[str, Column]) -> dict[st
         ],
         "groups_shown": GROUPS_SHOWN,
         "groups_listed": summarise.DUPLICATE_GROUPS,
-        "point_of": _number_of(found),
+        "point_of": on_map.number_of(found),
         "short": lambda path: path[len(start) :] if path.startswith(start) else path,
         "path_of": lambda row: images.rows["path"][int(row)].as_py(),
         "ratios": _ratios(images),
@@ -166,7 +154,7 @@ def _map_data(
     """`encoding` says what each is."""
     images, placed, points = found.images, found.placed, found.placed.points
     n_near = min(NEAREST_SHOWN, placed.neighbours.indices.shape[1])
-    kinds, three = _kinds(found), _three(placed.components)
+    kinds, three = on_map.kinds_of(found), _three(placed.components)
     bits = encoding.findings_of(kinds, len(placed.rows))
     return {
         "n": len(points),
@@ -178,8 +166,8 @@ def _map_data(
         "start": start,
         "paths": [path[len(start) :] for path in images.paths(points)],
         "label": _packed(images.codes[points], "<u2"),
-        "xy": _packed(_quantised(placed.embedding.xy, placed.embedding.xy), "<u2"),
-        "xyz": _packed(_quantised(three, three), "<u2"),
+        "xy": _packed(on_map.quantised(placed.embedding.xy, placed.embedding.xy), "<u2"),
+        "xyz": _packed(on_map.quantised(three, three), "<u2"),
         "ratio": _packed(np.clip(_ratios(images)[points] * 1000, 1, 65535), "<u2"),
         "near": _packed(placed.neighbours.indices[:, :n_near], "<u2"),
         "nearCount": n_near,
@@ -193,48 +181,13 @@ def _map_data(
     }
 
 
-def _columns(found: Findings, start: str) -> dict[str, Column]:
-    """Of the images that t-SNE did not place; none where it placed all."""
-    images, others = found.images, found.placed.others
-    if not len(others.rows):
-        return {}
-    xy = _quantised(others.xy, found.placed.embedding.xy)
-    bits = encoding.findings_of(_kinds(found), len(found.placed.rows))
-    return {
-        "xy": encoding.column(xy, "u2"),
-        "label": encoding.column(images.codes[others.rows], "u2"),
-        "findings": encoding.column(bits, "u1"),
-        **encoding.paths_of(images.rows["path"].take(pa.array(others.rows)), start),
-    }
-
-
-def _kinds(found: Findings) -> dict[str, NDArray[np.int64]]:
-    """Numbers on the map of the images that have a finding, by its kind."""
-    number_of = _number_of(found)
-    twins = np.array([row for group in found.duplicates.groups for row in group], np.int64)
-    numbers = number_of[twins]
-    return {
-        "exact_duplicate": numbers[numbers >= 0],
-        "near_duplicate": found.placed.near.pairs.ravel(),
-        "unusual": np.array(found.placed.unusual, np.int64),
-    }
-
-
-def _number_of(found: Findings) -> NDArray[np.int64]:
-    """The number on the map of each row, -1 for one that is not on it."""
-    rows = found.placed.rows
-    numbers = np.full(len(found.images), -1, np.int64)
-    numbers[rows] = np.arange(len(rows))
-    return numbers
-
-
 def _other_groups(found: Findings, start: str) -> dict[str, Any]:
     """The duplicates that do not stand in the page itself, for a script to add.
 
     exact: sets of images, each its size and then its first images, as their number on the map, or
     as their path where they are not on it.
     """
-    near, number_of = found.placed.near, _number_of(found)
+    near, number_of = found.placed.near, on_map.number_of(found)
     others = slice(GROUPS_SHOWN, summarise.DUPLICATE_GROUPS)
 
     def told(row: int) -> int | str:
@@ -267,14 +220,6 @@ def _three(components: NDArray[np.float32]) -> NDArray[np.float32]:
     padded = np.zeros((len(components), 3), np.float32)
     padded[:, : min(3, components.shape[1])] = components[:, :3]
     return padded
-
-
-def _quantised(positions: NDArray[np.float32], within: NDArray[np.float32]) -> NDArray[np.float64]:
-    """To 0 … 65535 about the middle, one scale for all axes: a sixtieth of a screen's pixel.
-    within: positions that decide about middle and scale."""
-    low, high = within.min(axis=0), within.max(axis=0)
-    scale = 65535 / max(float((high - low).max()), 1e-12)
-    return np.round((positions - (low + high) / 2) * scale + 32767.5).clip(0, 65535)
 
 
 def _packed(values: NDArray[Any], kind: str) -> str:
