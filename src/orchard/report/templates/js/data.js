@@ -75,6 +75,19 @@ function shortPath(i) {
     : "";
 }
 
+// All of them, at once: of a million, one by one takes a second.
+function shortPaths() {
+  if (!rest) return data.paths;
+  const text = utf8.decode(rest.paths),
+    isPlain = text.length === rest.paths.length; // a character a byte
+  const others = Array.from({ length: points.n - data.n }, (_, k) =>
+    isPlain && k < pathEnds.length
+      ? text.slice(pathEnds[k - 1] ?? 0, pathEnds[k])
+      : shortPath(data.n + k),
+  );
+  return data.paths.concat(others);
+}
+
 function pathOf(i) {
   const end = shortPath(i);
   return i < data.n || end ? data.start + end : t("js_path_left_out");

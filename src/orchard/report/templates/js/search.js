@@ -17,7 +17,7 @@ const search = (() => {
 
   // All at once, since a million calls take seconds; a line each.
   function foldedPaths() {
-    const lines = Array.from({ length: points.n }, (_, i) => shortPath(i).replaceAll("\n", " "));
+    const lines = shortPaths().map((path) => path.replaceAll("\n", " "));
     return fold(lines.join("\n")).split("\n");
   }
 
