@@ -53,7 +53,7 @@ def test_classes_in_the_order_of_paths_take_hardly_any_bytes() -> None:
 
 def test_paths_come_whole_whatever_characters_they_hold() -> None:
     paths = [f"/photos/{name}.jpg" for name in ("a", "é\n", "", "\U0001f34e" * 3, "b\0c", "z")]
-    packed = encoding.paths_of(pa.chunked_array([paths[:2], paths[2:]]), "/photos/")
+    packed = encoding.paths_of(pa.chunked_array([paths[:2], paths[2:]]), "/photos/", 10_000)
     data, ends = numbers(packed["paths"]).tobytes(), np.cumsum(numbers(packed["lengths"]))
     found = [part.tobytes().decode() for part in np.split(np.frombuffer(data, np.uint8), ends[:-1])]
     assert found == [path.removeprefix("/photos/") for path in paths]
@@ -63,8 +63,7 @@ def test_of_paths_too_many_for_a_page_the_first_are_there(monkeypatch: pytest.Mo
     rng = np.random.default_rng(0)
     paths = [f"/{bytes(rng.integers(0, 256, 20, np.uint8)).hex()}" for _ in range(4000)]
     monkeypatch.setattr(encoding, "PATHS_AT_ONCE", 500)
-    monkeypatch.setattr(encoding, "PATH_BYTES", 50_000)
-    packed = encoding.paths_of(pa.chunked_array([paths]), "/")
+    packed = encoding.paths_of(pa.chunked_array([paths]), "/", 50_000)
     assert packed["lengths"].n in range(1500, 2500)
     assert len(packed["paths"].data) <= 50_000 + 10
     known = "".join(path[1:] for path in paths[: packed["lengths"].n])

@@ -16,8 +16,8 @@ A column's numbers are unsigned, of 1, 2 or 4 bytes ("u1", "u2", "u4"), the lowe
 them first, then the next: the higher ones hardly vary, and deflate makes little of them. With
 several values an image, all first values come first. Columns are `xy` (2 × u2), `label` (u2),
 `findings` (u1, of all images, those placed included), `lengths` (u4) and `paths` (u1), which are
-the ends of the paths behind `data.start` in UTF-8; of paths that would take more than PATH_BYTES
-only the first are there.
+the ends of the paths behind `data.start` in UTF-8; where a page has no
+room for all, the last of them are missing.
 
 | in a script, after data.js | of image i |
 |---|---|
@@ -43,7 +43,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-PATH_BYTES = 4_500_000  # compressed: 6 MB of the page's 25
 PATHS_AT_ONCE = 16_384
 LEVEL = 9  # a million paths take 2 s, and a tenth less than at level 6
 
@@ -71,8 +70,9 @@ def column(values: NDArray[np.generic], kind: str) -> Column:
     return Column(kind, width, len(values), _deflated(planes))
 
 
-def paths_of(paths: pa.ChunkedArray, start: str) -> dict[str, Column]:
-    """`lengths` and `paths` of as many as PATH_BYTES hold; start: of each, left out."""
+def paths_of(paths: pa.ChunkedArray, start: str, room: int) -> dict[str, Column]:
+    """`lengths` and `paths` of as many as so many bytes hold, compressed. start: what each path
+    begins with, left out."""
     packer = zlib.compressobj(LEVEL, wbits=-15)
     done, n_bytes, lengths = [b""], 0, [np.zeros(0, np.int32)]
     for first in range(0, len(paths), PATHS_AT_ONCE):
@@ -80,7 +80,7 @@ def paths_of(paths: pa.ChunkedArray, start: str) -> dict[str, Column]:
         ends = pc.utf8_slice_codeunits(part, len(start)).cast(pa.binary())
         data = packer.compress(b"".join(ends.to_pylist()))
         data += packer.flush(zlib.Z_SYNC_FLUSH)  # so that the part can be the last
-        if n_bytes + len(data) > PATH_BYTES:
+        if n_bytes + len(data) > room:
             break
         done.append(data)
         n_bytes += len(data)

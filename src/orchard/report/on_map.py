@@ -10,6 +10,9 @@ from orchard.report import encoding
 from orchard.report.encoding import Column
 from orchard.report.findings import Findings
 
+PAGE_BYTES = 25_000_000  # of a page with images that t-SNE did not place; base64 takes a quarter
+THE_REST = 3_500_000  # scripts, text, and the data of those it placed
+
 
 def columns_of(found: Findings, start: str) -> dict[str, Column]:
     """Of the images that t-SNE did not place; none where it placed all. start: of their paths."""
@@ -18,12 +21,21 @@ def columns_of(found: Findings, start: str) -> dict[str, Column]:
         return {}
     xy = quantised(others.xy, found.placed.embedding.xy)
     bits = encoding.findings_of(kinds_of(found), len(found.placed.rows))
-    return {
+    columns = {
         "xy": encoding.column(xy, "u2"),
         "label": encoding.column(images.codes[others.rows], "u2"),
         "findings": encoding.column(bits, "u1"),
-        **encoding.paths_of(images.rows["path"].take(pa.array(others.rows)), start),
     }
+    paths = images.rows["path"].take(pa.array(others.rows))
+    return columns | encoding.paths_of(paths, start, _room(found, columns))
+
+
+def _room(found: Findings, columns: dict[str, Column]) -> int:
+    """Bytes that are left for paths."""
+    pictures = found.thumbnails
+    taken = sum(len(column.data) for column in columns.values()) + sum(map(len, pictures.sheets))
+    taken += sum(map(len, (*pictures.large.values(), *pictures.errors.values())))
+    return max(0, PAGE_BYTES * 3 // 4 - taken - THE_REST)
 
 
 def kinds_of(found: Findings) -> dict[str, NDArray[np.int64]]:
