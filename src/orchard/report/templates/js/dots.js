@@ -59,5 +59,5 @@ const dots = (() => {
     context.putImageData(picture, 0, 0);
   }
 
-  return { areMany, draw };
+  return { MANY, areMany, draw };
 })();

@@ -154,9 +154,11 @@ function startDeck() {
   const probe = document.createElement("canvas").getContext("webgl2");
   if (!probe) {
     const problem = document.getElementById("problem");
-    onLanguage.push(() => {
+    const say = () => {
       problem.textContent = t("js_no_webgl");
-    });
+    };
+    onLanguage.push(say);
+    say();
     problem.hidden = false;
     return;
   }
