@@ -34,7 +34,7 @@ def widened(found: findings.Findings, n: int) -> findings.Findings:
     like = rng.integers(0, len(placed.points), n)
     rows = images.rows.take(pa.array(placed.points[like]))
     paths = pa.array([f"{images.start}zz more/{k:06d}.png" for k in range(n)])
-    more = rows.set_column(0, "path", paths)
+    more = rows.set_column(0, "path", paths).cast(images.rows.schema)
     span = np.ptp(placed.embedding.xy, axis=0) * 0.02
     xy = placed.embedding.xy[like] + rng.uniform(-1, 1, (n, 2)) * span
     at = np.arange(len(images), len(images) + n)

@@ -104,7 +104,6 @@ def _derived(found: Findings, start: str, columns: dict[str, Column]) -> dict[st
         "counts": summarise.counts(found.record),
         "times": summarise.times(found.record),
         "other": OTHER,
-        "groups": "clusters" if images.are_clusters else "classes",
         "limit": MAX_ON_MAP,
         "placed_by": placing.K,
         "n_pathless": columns["xy"].n - columns["lengths"].n if columns else 0,

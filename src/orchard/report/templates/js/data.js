@@ -95,8 +95,8 @@ function pathOf(i) {
 
 function labelName(code) {
   const name = data.labels[code];
-  const none = data.areClusters ? "js_no_cluster" : "js_no_label";
-  return name === "" ? t(none) : name === data.other ? t("js_other") : name;
+  const none = () => (data.areClusters ? t("js_no_cluster") : t("js_no_label"));
+  return name === "" ? none() : name === data.other ? t("js_other") : name;
 }
 
 function colourOf(code) {
