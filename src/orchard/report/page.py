@@ -26,8 +26,8 @@ from orchard.report.points import MAX_ON_MAP, OTHER, Images
 from orchard.report.thumbnails import PER_SIDE
 
 SCRIPTS = (
-    *("language", "columns", "data", "sprites", "view", "nearby", "dots", "overlay", "map"),
-    *("roving", "images", "legend"),
+    *("language", "columns", "data", "sprites", "view", "nearby", "dots", "places"),
+    *("overlay", "map", "roving", "images", "legend"),
     *("search", "groups", "charts", "main"),
 )
 NEAREST_SHOWN = 8

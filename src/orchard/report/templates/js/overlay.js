@@ -103,10 +103,14 @@ const overlay = (() => {
     order.sort(
       (a, b) => (b === state.pointedClass) - (a === state.pointedClass) || countOf[b] - countOf[a],
     );
+    const isOut = ([x, y]) => x < 0 || y < 0 || x > width || y > height;
+    const close = state.mode === "map" ? places.inView(width, height) : new Map();
     for (const code of order) {
       if (state.pointedClass >= 0 && code !== state.pointedClass) continue;
-      const [at, above] = project(anchors[code]);
-      if (at < 0 || above < 0 || at > width || above > height) continue;
+      let spot = project(anchors[code]);
+      if (isOut(spot) && close.has(code)) spot = project(close.get(code));
+      if (isOut(spot)) continue;
+      const [at, above] = spot;
       const text = shortened(labelName(code)),
         half = context.measureText(text).width / 2 + 5;
       const x = Math.max(half, Math.min(at, width - half)),
