@@ -103,7 +103,7 @@ class Visit:
         self.page.on("dialog", lambda dialog: self.errors.append(f"dialog: {dialog.message}"))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(file.as_uri())
-        assert self.page.get_attribute("html", "data-ready") == "true"
+        self.page.locator("html[data-ready=true]").wait_for(state="attached")
         self.data = json.loads(self.page.locator("#data").text_content())
         self.start = self.data["start"]
 

@@ -368,9 +368,9 @@ def rebuilt(
     """The page built again with another limit, and opened."""
     visits: list[Visit] = []
 
-    def rebuilt(limit: str, value: int) -> Visit:
-        for module in ("findings", "page"):
-            monkeypatch.setattr(f"orchard.report.{module}.{limit}", value)
+    def rebuilt(limits: tuple[str, ...], value: int) -> Visit:
+        for limit in limits:
+            monkeypatch.setattr(f"orchard.report.{limit}", value)
         shutil.copytree(reported.output, tmp_path / "result")
         build(Tables(Output.at(tmp_path / "result")))
         visits.append(Visit(launch(), tmp_path / "result" / "report" / "index.html", "desktop"))
@@ -385,7 +385,7 @@ def rebuilt(
 def test_an_image_that_the_sample_leaves_out_has_a_card_that_says_so(
     rebuilt: Callable[..., Visit],
 ) -> None:
-    seen = rebuilt("MAX_POINTS", 60)
+    seen = rebuilt(("findings.MAX_POINTS", "findings.MAX_ON_MAP", "page.MAX_ON_MAP"), 60)
     chosen = seen.page.locator("#classes button.open[data-point='']").first
     path = chosen.get_attribute("title")
     chosen.click()
@@ -396,7 +396,7 @@ def test_an_image_that_the_sample_leaves_out_has_a_card_that_says_so(
 
 
 def test_every_set_of_duplicates_can_be_reached(rebuilt: Callable[..., Visit]) -> None:
-    seen = rebuilt("GROUPS_SHOWN", 0)
+    seen = rebuilt(("findings.GROUPS_SHOWN", "page.GROUPS_SHOWN"), 0)
     for kind in ("near", "exact"):
         more = seen.page.locator(f"button.more-groups[data-kind={kind}]")
         while more.is_visible():

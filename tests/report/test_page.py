@@ -373,8 +373,8 @@ def test_a_run_may_leave_the_report_out(run: Any, colours: Path, tmp_path: Path)
 def test_above_its_limit_the_map_is_a_sample_and_says_so(
     reported: orchard.Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("findings", "page"):
-        monkeypatch.setattr(f"orchard.report.{module}.MAX_POINTS", 60)
+    for name in ("findings.MAX_POINTS", "findings.MAX_ON_MAP", "page.MAX_ON_MAP"):
+        monkeypatch.setattr(f"orchard.report.{name}", 60)
     output = copy(reported, tmp_path)
     assert build(Tables(output)).n_points == 60
     page = bytes(output.get("report/index.html")).decode()
@@ -385,4 +385,6 @@ def test_above_its_limit_the_map_is_a_sample_and_says_so(
     assert f"The map shows 60 of {N_IMAGES} images" in words
     assert "above 60, it is a sample" in words
     assert "2 images have the same bytes" in words  # counted over all images, not the sample
-    assert words.count("Searched for among the 60 images of the map, which are a sample.") == 2
+    assert (
+        words.count("Searched for among the 60 images that t-SNE placed, which are a sample.") == 2
+    )

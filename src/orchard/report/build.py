@@ -49,4 +49,4 @@ def build(
     found = find(tables, record, with_thumbnails, say, known)
     page = render(found)
     output.put(PAGE, page)
-    return Built(PAGE, len(found.placed.points), found.thumbnails.n_shown, len(page))
+    return Built(PAGE, len(found.placed.rows), found.thumbnails.n_shown, len(page))

@@ -10,12 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from orchard.records import vectors_of
-from orchard.report.points import Images
-from orchard.store import contents
+from orchard.report.points import Images, vectors_by_row
 from orchard.store.tables import Tables
 
 KEPT_BYTES = 16 * 1024 * 1024
@@ -77,7 +74,7 @@ class _Parts:
             yield from self._kept
             return
         kept, n_bytes = [], 0
-        for part in _parts(self._tables, self._images):
+        for part in vectors_by_row(self._tables, self._images):
             n_bytes += part[1].nbytes
             if n_bytes <= KEPT_BYTES:
                 kept.append(part)
@@ -86,17 +83,6 @@ class _Parts:
             yield part
         if n_bytes <= KEPT_BYTES:
             self._kept = kept
-
-
-def _parts(
-    tables: Tables, images: Images
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    known = images.rows["path"].combine_chunks()
-    for table in contents.batches_of(tables["components"], ["path", "components"]):
-        rows = pc.index_in(table["path"].combine_chunks(), value_set=known)
-        table, rows = table.filter(rows.is_valid()), rows.drop_null()
-        if table.num_rows:
-            yield rows.to_numpy().astype(np.int64), vectors_of(table["components"])
 
 
 def _nearest(centre: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

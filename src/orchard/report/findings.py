@@ -18,12 +18,22 @@ from numpy.typing import NDArray
 from orchard.errors import TableError
 from orchard.images.thumbnail import numbers_of
 from orchard.machine import release_memory
-from orchard.report import classes, embedding_2d, neighbours, summarise, thumbnails
+from orchard.report import classes, clusters, embedding_2d, neighbours, summarise, thumbnails
 from orchard.report.classes import Classes
 from orchard.report.cost import Costs, costs
 from orchard.report.embedding_2d import Embedding2D
 from orchard.report.neighbours import Known, NearDuplicates, Neighbours
-from orchard.report.points import MAX_POINTS, Images, components_of, directions_of, stratified
+from orchard.report.placing import Others, Placing, place
+from orchard.report.points import (
+    MAX_ON_MAP,
+    MAX_POINTS,
+    ROWS_AT_ONCE,
+    Images,
+    components_of,
+    directions_of,
+    stratified,
+    vectors_by_row,
+)
 from orchard.report.thumbnails import Thumbnails
 from orchard.store import models
 from orchard.store.tables import Tables
@@ -35,9 +45,9 @@ GROUPS_SHOWN = 12  # of duplicates, as pictures in the page itself; the others o
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """The images on the map. points: (n,) their rows in `Images`; n is the length of each array.
-
-    components: (n, k), the leading ones. unusual: places in `points`."""
+    """The images on the map. points: (n,) the rows in `Images` of those that t-SNE placed; n is the
+    length of each array. components: (n, k), the leading ones. unusual: places in `points`. others:
+    those placed by their neighbours among the points."""
 
     points: NDArray[np.int64]
     components: NDArray[np.float32]
@@ -45,6 +55,12 @@ class Placed:
     neighbours: Neighbours
     near: NearDuplicates
     unusual: tuple[int, ...]
+    others: Others
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """(m,) rows of all on the map, by their numbers there."""
+        return np.concatenate([self.points, self.others.rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +94,7 @@ def find(
         raise TableError(f"{tables.output.root} has no components; expected the OUTPUT of a run")
     pca, _ = models.load_pca(tables.output, card.pca_id)
     placed = _place(tables, images, say, known)
+    images = clusters.named(images, placed.points, placed.embedding.xy, placed.others)
     release_memory()
     duplicates = summarise.exact_duplicates(images)
     described = classes.describe(tables, images, _n_examples(len(images.labels)))
@@ -107,10 +124,11 @@ def find(
 def _place(
     tables: Tables, images: Images, say: Callable[[str], None], known: Known | None
 ) -> Placed:
-    points = np.arange(len(images), dtype=np.int64)
+    points = shown = np.arange(len(images), dtype=np.int64)
     if len(images) > MAX_POINTS:  # the images that get a thumbnail first
-        numbers = numbers_of(images.rows["path"].to_pylist())
+        numbers = numbers_of(path.as_py() for path in images.rows["path"])
         points = stratified(images.codes, MAX_POINTS, numbers)
+        shown = stratified(images.codes, MAX_ON_MAP, numbers)
     paths = images.paths(points)
     components = components_of(tables, paths, neighbours.DIMENSIONS)
     if known is not None and len(known.near_by.indices) == len(points):
@@ -123,7 +141,26 @@ def _place(
     release_memory()
     say(f"report: placing {len(points):,} points on the map")
     embedding = embedding_2d.embed(components, near_by)
-    return Placed(points, components, embedding, near_by, near, _unusual(near_by))
+    others = _others(tables, images, points, shown, components, embedding.xy)
+    return Placed(points, components, embedding, near_by, near, _unusual(near_by), others)
+
+
+def _others(
+    tables: Tables,
+    images: Images,
+    points: NDArray[np.int64],
+    shown: NDArray[np.int64],
+    components: NDArray[np.float32],
+    xy: NDArray[np.float32],
+) -> Others:
+    """Those of `shown` that are not among the points."""
+    wanted = np.zeros(len(images), np.bool_)
+    wanted[shown] = True
+    wanted[points] = False
+    if not wanted.any():
+        return Others.none()
+    parts = vectors_by_row(tables, images, ROWS_AT_ONCE)
+    return place(parts, Placing(components, xy), wanted)
 
 
 def _n_examples(n_classes: int) -> int:

@@ -18,14 +18,16 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from orchard._version import __version__
-from orchard.report import neighbours, summarise, wording
+from orchard.report import encoding, neighbours, on_map, placing, summarise, wording
 from orchard.report.colours import palette
+from orchard.report.encoding import Column
 from orchard.report.findings import GROUPS_SHOWN, Findings
-from orchard.report.points import MAX_POINTS, OTHER, Images
+from orchard.report.points import MAX_ON_MAP, OTHER, Images
 from orchard.report.thumbnails import PER_SIDE
 
 SCRIPTS = (
-    *("language", "data", "sprites", "view", "overlay", "map", "roving", "images", "legend"),
+    *("language", "columns", "data", "sprites", "view", "nearby", "dots", "places"),
+    *("overlay", "map", "roving", "images", "legend"),
     *("search", "groups", "charts", "main"),
 )
 NEAREST_SHOWN = 8
@@ -38,9 +40,10 @@ def render(found: Findings) -> bytes:
     """The page, as UTF-8."""
     scripts = [_text("vendor/charts.min.js"), _script()]
     hashes = " ".join(f"'sha256-{_base64(hashlib.sha256(s.encode()).digest())}'" for s in scripts)
-    start = _common_start(found.images.paths(found.placed.points))
+    start = found.images.start
     colours = palette(found.images.labels, frozenset({"", OTHER}))
-    map_data = _map_data(found, start, colours)
+    columns = on_map.columns_of(found, start)
+    map_data = _map_data(found, start, colours, columns)
     page = _environment().get_template("report.html.j2").render(
         found=found,
         hashes=hashes,
@@ -49,10 +52,11 @@ def render(found: Findings) -> bytes:
         data=Markup(script_json(map_data)),
         drawn=Markup(script_json({"variance": found.variance})),
         words=Markup(script_json(_script_words())),
+        columns={name: column.text for name, column in columns.items()},
         sheets=[_base64(sheet) for sheet in found.thumbnails.sheets],
         version=__version__,
         colours=colours,
-        **_derived(found, start),
+        **_derived(found, start, columns),
     )  # fmt: skip
     return page.encode("utf-8", "backslashreplace")
 
@@ -89,7 +93,7 @@ def _picture(data: bytes | None) -> str | None:
     return None if data is None else f"data:image/jpeg;base64,{_base64(data)}"
 
 
-def _derived(found: Findings, start: str) -> dict[str, Any]:
+def _derived(found: Findings, start: str, columns: dict[str, Column]) -> dict[str, Any]:
     """What the template says besides the findings. start: of paths, which it leaves out."""
     images, placed, points = found.images, found.placed, found.placed.points
     sources = found.record.get("config", {}).get("sources", [])
@@ -100,7 +104,9 @@ def _derived(found: Findings, start: str) -> dict[str, Any]:
         "counts": summarise.counts(found.record),
         "times": summarise.times(found.record),
         "other": OTHER,
-        "limit": MAX_POINTS,
+        "limit": MAX_ON_MAP,
+        "placed_by": placing.K,
+        "n_pathless": columns["xy"].n - columns["lengths"].n if columns else 0,
         "agreement": agreement(found),
         "near_cosine": neighbours.NEAR_COSINE,
         "near_k": neighbours.NEAR_K,
@@ -117,7 +123,7 @@ def _derived(found: Findings, start: str) -> dict[str, Any]:
         ],
         "groups_shown": GROUPS_SHOWN,
         "groups_listed": summarise.DUPLICATE_GROUPS,
-        "point_of": _place_of(points),
+        "point_of": on_map.number_of(found),
         "short": lambda path: path[len(start) :] if path.startswith(start) else path,
         "path_of": lambda row: images.rows["path"][int(row)].as_py(),
         "ratios": _ratios(images),
@@ -129,41 +135,49 @@ def _derived(found: Findings, start: str) -> dict[str, Any]:
 
 
 def agreement(found: Findings) -> float | None:
-    """Mean share of a point's 10 nearest images that carry its label; None with one label."""
+    """Mean share of a point's 10 nearest images that carry its label; None with one label, and
+    for clusters, which are made of neighbours."""
     codes = found.images.codes[found.placed.points]
     near = found.placed.neighbours.indices[:, : neighbours.UNUSUAL_K]
-    if len(np.unique(codes)) < 2 or near.shape[1] == 0:
+    if found.images.are_clusters or len(np.unique(codes)) < 2 or near.shape[1] == 0:
         return None
     return float((codes[near] == codes[:, None]).mean())
 
 
-def _map_data(found: Findings, start: str, colours: list[tuple[str, str]]) -> dict[str, Any]:
+def _map_data(
+    found: Findings,
+    start: str,
+    colours: list[tuple[str, str]],
+    columns: dict[str, Column],
+) -> dict[str, Any]:
+    """`encoding` says what each is."""
     images, placed, points = found.images, found.placed, found.placed.points
     n_near = min(NEAREST_SHOWN, placed.neighbours.indices.shape[1])
+    kinds, three = on_map.kinds_of(found), _three(placed.components)
+    bits = encoding.findings_of(kinds, len(placed.rows))
     return {
         "n": len(points),
         "labels": images.labels,
         "other": OTHER,
+        "areClusters": images.are_clusters,
         "colours": colours,
         "method": placed.embedding.method,
         "start": start,
         "paths": [path[len(start) :] for path in images.paths(points)],
         "label": _packed(images.codes[points], "<u2"),
-        "xy": _packed(_quantised(placed.embedding.xy), "<u2"),
-        "xyz": _packed(_quantised(_three(placed.components)), "<u2"),
+        "xy": _packed(on_map.quantised(placed.embedding.xy, placed.embedding.xy), "<u2"),
+        "xyz": _packed(on_map.quantised(three, three), "<u2"),
         "ratio": _packed(np.clip(_ratios(images)[points] * 1000, 1, 65535), "<u2"),
         "near": _packed(placed.neighbours.indices[:, :n_near], "<u2"),
         "nearCount": n_near,
         "tile": found.thumbnails.tile,
         "perSide": PER_SIDE,
         "place": _packed(found.thumbnails.place, "<i4"),
+        "kinds": list(kinds),
+        "findings": "" if columns else _packed(bits, "u1"),
+        "columns": {name: [c.kind, c.width, c.n] for name, c in columns.items()} or None,
         **_other_groups(found, start),
     }
-
-
-def _place_of(points: NDArray[np.int64]) -> dict[int, int]:
-    """The number on the map of each row that is on it."""
-    return {int(row): number for number, row in enumerate(points)}
 
 
 def _other_groups(found: Findings, start: str) -> dict[str, Any]:
@@ -172,11 +186,13 @@ def _other_groups(found: Findings, start: str) -> dict[str, Any]:
     exact: sets of images, each its size and then its first images, as their number on the map, or
     as their path where they are not on it.
     """
-    near, place_of = found.placed.near, _place_of(found.placed.points)
+    near, number_of = found.placed.near, on_map.number_of(found)
     others = slice(GROUPS_SHOWN, summarise.DUPLICATE_GROUPS)
 
     def told(row: int) -> int | str:
-        return place_of.get(row, found.images.rows["path"][row].as_py().removeprefix(start))
+        if number_of[row] >= 0:
+            return int(number_of[row])
+        return str(found.images.rows["path"][row].as_py().removeprefix(start))
 
     return {
         "nearPairs": _packed(near.pairs[others], "<u2"),
@@ -205,22 +221,8 @@ def _three(components: NDArray[np.float32]) -> NDArray[np.float32]:
     return padded
 
 
-def _quantised(positions: NDArray[np.float32]) -> NDArray[np.float64]:
-    """To 0 … 65535 about the middle, one scale for all axes: a sixtieth of a screen's pixel."""
-    low, high = positions.min(axis=0), positions.max(axis=0)
-    scale = 65535 / max(float((high - low).max()), 1e-12)
-    return np.round((positions - (low + high) / 2) * scale + 32767.5).clip(0, 65535)
-
-
 def _packed(values: NDArray[Any], kind: str) -> str:
     return _base64(np.ascontiguousarray(values).astype(kind).tobytes())
-
-
-def _common_start(paths: list[str]) -> str:
-    """The folder that all paths lie in, with its "/"."""
-    first, last = min(paths), max(paths)
-    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), 0)
-    return first[: first.rfind("/", 0, same) + 1]
 
 
 def _script_words() -> dict[str, dict[str, str]]:
@@ -229,7 +231,7 @@ def _script_words() -> dict[str, dict[str, str]]:
 
 def _script() -> str:
     parts = [_text(f"templates/js/{name}.js") for name in SCRIPTS]
-    return '"use strict";\n(() => {\n' + "\n".join(parts) + "\n})();\n"
+    return '"use strict";\n(async () => {\n' + "\n".join(parts) + "\n})();\n"
 
 
 def _text(path: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,7 +18,9 @@ from orchard.report.neighbours import directions
 from orchard.store import contents
 from orchard.store.tables import Tables
 
-MAX_POINTS = 25_000  # on the map: what a phone draws fluently and 15 MB hold with thumbnails
+MAX_POINTS = 25_000  # that t-SNE places; as many have thumbnails in 15 MB
+MAX_ON_MAP = 1_000_000  # the others are placed by their neighbours among those
+ROWS_AT_ONCE = 16_384  # of vectors
 MAX_LABELS = 500  # distinguished by colour and listed; the rest are one class, "other"
 OTHER = "\u0000other"  # never a folder's name
 META = ["path", "label", "size", "width", "height", "sha256"]
@@ -27,11 +29,15 @@ META = ["path", "label", "size", "width", "height", "sha256"]
 @dataclass(frozen=True, slots=True)
 class Images:
     """rows: META of every image with components, in the order of their paths. labels: names by
-    code, the missing one as "". codes: (n,) int32, the label of each row."""
+    code, the missing one as "". codes: (n,) int32, the label of each row. places: of each row of
+    the components table, as it is stored, the row here; -1 without. are_clusters: the labels were
+    found (`report.clusters`), not given."""
 
     rows: pa.Table
     labels: tuple[str, ...]
     codes: NDArray[np.int32]
+    places: NDArray[np.int32]
+    are_clusters: bool = False
 
     def __len__(self) -> int:
         return int(self.rows.num_rows)
@@ -40,9 +46,20 @@ class Images:
     def read(cls, tables: Tables) -> Images:
         """Images that have both features and components."""
         rows = tables.read("features", META)
-        projected = tables.read("components", ["path"])["path"]
+        stored = contents.batches_of(tables["components"], ["path"], ROWS_AT_ONCE)
+        none = pa.array([], pa.string())
+        projected = pa.chunked_array([none, *(c for part in stored for c in part["path"].chunks)])
         rows = rows.filter(pc.is_in(rows["path"], value_set=projected.combine_chunks()))
-        return cls(rows, *_coded(rows["label"]))
+        places = pc.index_in(projected, value_set=rows["path"].combine_chunks())
+        at = pc.fill_null(places, -1).to_numpy().astype(np.int32)
+        return cls(rows, *_coded(rows["label"]), at)
+
+    @property
+    def start(self) -> str:
+        """The folder that all paths lie in, with its "/"."""
+        first, last = self.paths(np.array([0, len(self) - 1]))
+        same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), 0)
+        return first[: first.rfind("/", 0, same) + 1]
 
     def paths(self, positions: NDArray[np.int64]) -> list[str]:
         return list(self.rows["path"].take(pa.array(positions)).to_pylist())
@@ -89,6 +106,20 @@ def stratified(
         rows = np.flatnonzero(codes == code)
         chosen.append(rows[np.argsort(numbers[rows], kind="stable")[: take[code]]])
     return np.sort(np.concatenate(chosen))[:n_max]
+
+
+def vectors_by_row(
+    tables: Tables, images: Images, size: int = 2048
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Rows of `images` and their components, as they are stored, `size` at a time."""
+    start = 0
+    for table in contents.batches_of(tables["components"], ["components"], size):
+        rows = images.places[start : start + table.num_rows].astype(np.int64)
+        start += table.num_rows
+        known = rows >= 0
+        if known.any():
+            vectors = vectors_of(table["components"])
+            yield (rows, vectors) if known.all() else (rows[known], vectors[known])
 
 
 def components_of(tables: Tables, paths: list[str], n_leading: int) -> NDArray[np.float32]:

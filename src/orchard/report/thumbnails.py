@@ -28,7 +28,8 @@ from orchard.store.tables import Tables
 
 TILES = (64, 48, 40, 32, 24)  # pixels a side, the first whose sheets fit SHEET_BYTES
 PER_SIDE = 24  # tiles of a sheet: 1,536 pixels at the largest
-SHEET_BYTES = 7_500_000  # 10 MB as base64, of the page's 15
+SHEET_BYTES = 7_200_000  # 9.6 MB as base64, of the page's 15
+MANY, SHEET_BYTES_OF_MANY = 200_000, 5_500_000  # images whose points and paths need more of its 25
 _PROBE = 192
 _REQUESTS_AT_ONCE = 16
 _COLUMNS = ["path", "sha256", "jpeg"]
@@ -70,13 +71,14 @@ def make(
         is_empty = not tables["thumbnails"].n_rows
         made.missed["none" if is_empty else "left_out"] += len(points) - len(tiled)
     if len(tiled):
-        _draw(made, tiled, pictures.take(pa.array(np.searchsorted(known, points[tiled]))))
+        tiles = pictures.take(pa.array(np.searchsorted(known, points[tiled])))
+        _draw(made, tiled, tiles, SHEET_BYTES_OF_MANY if rows.num_rows > MANY else SHEET_BYTES)
     return made
 
 
-def _draw(made: Thumbnails, tiled: NDArray[np.int64], pictures: pa.Array) -> None:
-    """Put the pictures of some of the points on sheets."""
-    made.tile = _tile_size(pictures)
+def _draw(made: Thumbnails, tiled: NDArray[np.int64], pictures: pa.Array, most: int) -> None:
+    """Put the pictures of some of the points on sheets, of so many bytes at most."""
+    made.tile = _tile_size(pictures, most)
     n = PER_SIDE**2
     parts = [pictures.slice(start, n) for start in range(0, len(pictures), n)]
     with ThreadPoolExecutor(min(4, available_cores())) as pool:
@@ -129,13 +131,13 @@ def _rows_of(tables: Tables, paths: pa.Array) -> pa.Table:
     return pa.concat_tables([none, *found])
 
 
-def _tile_size(pictures: pa.Array) -> int:
+def _tile_size(pictures: pa.Array, most: int) -> int:
     """The largest of TILES whose sheets are expected to fit, from a part of the images."""
     probe = pictures.take(pa.array(np.arange(0, len(pictures), max(1, len(pictures) // _PROBE))))
     probe = probe.slice(0, PER_SIDE**2)
     for side in TILES:
         sheet, _ = _sheet(probe, side)
-        if len(sheet) / len(probe) * len(pictures) <= SHEET_BYTES:
+        if len(sheet) / len(probe) * len(pictures) <= most:
             return side
     return TILES[-1]
 

@@ -6,34 +6,97 @@ function bytesOf(base64) {
 }
 
 const WORLD = 1000; // units the map is wide
-const points = {
-  n: data.n,
-  label: new Uint16Array(bytesOf(data.label)),
-  ratio: Float32Array.from(new Uint16Array(bytesOf(data.ratio)), (value) => value / 1000),
-  near: new Uint16Array(bytesOf(data.near)),
-  place: new Int32Array(bytesOf(data.place)),
-  map: centred(new Uint16Array(bytesOf(data.xy)), 2),
-  space: centred(new Uint16Array(bytesOf(data.xyz)), 3),
-};
+// Images beyond those that t-SNE placed; a page without them waits for nothing.
+const rest = data.columns ? await columns.all(data.columns) : null;
+const points = (() => {
+  const n = rest?.findings.length ?? data.n;
+  const ratio = new Float32Array(n).fill(1),
+    place = new Int32Array(n).fill(-1);
+  new Uint16Array(bytesOf(data.ratio)).forEach((value, i) => {
+    ratio[i] = value / 1000;
+  });
+  place.set(new Int32Array(bytesOf(data.place)));
+  return {
+    n,
+    nPlaced: data.n,
+    label: followed(new Uint16Array(bytesOf(data.label)), rest?.label),
+    findings: rest?.findings ?? columns.joined(new Uint8Array(bytesOf(data.findings)), "u1"),
+    ratio,
+    place,
+    near: new Uint16Array(bytesOf(data.near)),
+    map: followed(plane(interleaved()), rest && plane(rest.xy)),
+    space: space(new Uint16Array(bytesOf(data.xyz))),
+  };
+})();
 
-function centred(quantised, size) {
+function followed(first, second) {
+  if (!second) return first;
+  const both = new first.constructor(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
+}
+
+// The placed ones' x and y in turn → all x, then all y, as columns are.
+function interleaved() {
+  const xy = new Uint16Array(bytesOf(data.xy));
+  return xy.map((_, k) => (k < data.n ? xy[2 * k] : xy[2 * (k - data.n) + 1]));
+}
+
+function plane(xy) {
   // → x, y, z per point; the y axis of the plane points up
-  const out = new Float32Array(data.n * 3);
-  for (let i = 0; i < data.n; i++)
-    for (let axis = 0; axis < size; axis++) {
-      out[3 * i + axis] =
-        (quantised[size * i + axis] / 65535 - 0.5) * WORLD * (axis === 1 && size === 2 ? -1 : 1);
-    }
+  const n = xy.length / 2,
+    out = new Float32Array(n * 3);
+  for (let i = 0; i < n; i++) {
+    out[3 * i] = (xy[i] / 65535 - 0.5) * WORLD;
+    out[3 * i + 1] = -(xy[n + i] / 65535 - 0.5) * WORLD;
+  }
   return out;
 }
 
+function space(xyz) {
+  return Float32Array.from(xyz, (value) => (value / 65535 - 0.5) * WORLD);
+}
+
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+const pathEnds = rest && ends(rest.lengths); // where in rest.paths each path ends
+
+function ends(lengths) {
+  let sum = 0;
+  return lengths.map((length) => (sum += length));
+}
+
+// The part of a path behind the folder that all lie in; "" where the page leaves it out.
+function shortPath(i) {
+  if (i < data.n) return data.paths[i];
+  const k = i - data.n;
+  return k < pathEnds.length
+    ? utf8.decode(rest.paths.subarray(pathEnds[k - 1] ?? 0, pathEnds[k]))
+    : "";
+}
+
+// All of them, at once: of a million, one by one takes a second.
+function shortPaths() {
+  if (!rest) return data.paths;
+  const text = utf8.decode(rest.paths),
+    isPlain = text.length === rest.paths.length; // a character a byte
+  const others = Array.from({ length: points.n - data.n }, (_, k) =>
+    isPlain && k < pathEnds.length
+      ? text.slice(pathEnds[k - 1] ?? 0, pathEnds[k])
+      : shortPath(data.n + k),
+  );
+  return data.paths.concat(others);
+}
+
 function pathOf(i) {
-  return data.start + data.paths[i];
+  const end = shortPath(i);
+  return i < data.n || end ? data.start + end : t("js_path_left_out");
 }
 
 function labelName(code) {
   const name = data.labels[code];
-  return name === "" ? t("js_no_label") : name === data.other ? t("js_other") : name;
+  const none = () => (data.areClusters ? t("js_no_cluster") : t("js_no_label"));
+  return name === "" ? none() : name === data.other ? t("js_other") : name;
 }
 
 function colourOf(code) {
@@ -52,10 +115,11 @@ function medianOf(values) {
   return values[values.length >> 1];
 }
 
-// Where a class's name stands: the median of its points, moved to the nearest of them.
+// Where a class's name stands: the median of its points, moved to the nearest of them. Those that
+// t-SNE placed hold each class in proportion.
 const anchors = (() => {
   const members = data.labels.map(() => []);
-  points.label.forEach((code, i) => members[code].push(i));
+  for (let i = 0; i < data.n; i++) members[points.label[i]].push(i);
   return members.map((own) => {
     if (!own.length) return -1;
     const [x, y] = [0, 1].map((axis) => medianOf(own.map((i) => points.map[3 * i + axis])));

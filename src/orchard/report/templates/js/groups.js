@@ -25,7 +25,7 @@ const groups = (() => {
         "ul",
         {},
         make("li", {}, make("strong", { textContent: cosine })),
-        ...both.map((point) => line(data.paths[point])),
+        ...both.map((point) => line(shortPath(point))),
       ),
     );
   }
@@ -33,7 +33,7 @@ const groups = (() => {
   function exactGroup(k) {
     const [n, ...members] = data.exact[k];
     const onMap = members.find((member) => typeof member === "number");
-    const paths = members.map((one) => (typeof one === "number" ? data.paths[one] : one));
+    const paths = members.map((one) => (typeof one === "number" ? shortPath(one) : one));
     const list = make("ul", {}, ...paths.map(line));
     if (n > paths.length)
       list.append(make("li", { textContent: t("js_and_more", { n: n - paths.length }) }));

@@ -7,13 +7,26 @@ const images = (() => {
   function button(point, choose, side = 60) {
     const picture = sprites.canvas(point, side);
     const made = make("button", { type: "button", title: pathOf(point) }, picture);
-    made.setAttribute("aria-label", `${labelName(points.label[point])}, ${data.paths[point]}`);
+    made.setAttribute("aria-label", `${labelName(points.label[point])}, ${shortPath(point)}`);
     made.onclick = () => choose(point);
     return made;
   }
 
+  // Of an image that t-SNE did not place: those that it did, nearest on the map.
   function nearest(point) {
+    if (point >= points.nPlaced) return nearestOnMap(point);
     return [...points.near.subarray(point * data.nearCount, (point + 1) * data.nearCount)];
+  }
+
+  function nearestOnMap(point) {
+    const [x, y] = [points.map[3 * point], points.map[3 * point + 1]];
+    const apart = (i) => (points.map[3 * i] - x) ** 2 + (points.map[3 * i + 1] - y) ** 2;
+    let found = [];
+    for (let reach = WORLD / 512; found.length < data.nearCount && reach < 2 * WORLD; reach *= 2) {
+      found = [];
+      for (let i = 0; i < points.nPlaced; i++) if (apart(i) <= reach * reach) found.push(i);
+    }
+    return found.sort((a, b) => apart(a) - apart(b)).slice(0, data.nearCount);
   }
 
   // point: on the map, or -1. source: of a larger picture, where the page has one.

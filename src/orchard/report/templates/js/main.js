@@ -1,6 +1,14 @@
 // Pointer, touch and keys on the map; then everything starts.
 function startMap() {
-  startDeck();
+  // Dots of a large map need no WebGL: they are seen before it starts, which takes a while.
+  if (points.n > dots.MANY)
+    requestAnimationFrame(() =>
+      setTimeout(() => {
+        startDeck();
+        setView({});
+      }),
+    );
+  else startDeck();
   let moved = 0,
     pending = null;
   stage.addEventListener("pointermove", (event) => {

@@ -27,25 +27,33 @@ function isDimmed(i) {
 }
 
 function choose() {
-  const dimmed = [],
-    bright = [];
-  for (let i = 0; i < points.n; i++) {
-    if (!state.hidden.has(points.label[i])) (isDimmed(i) ? dimmed : bright).push(i);
-  }
-  nDimmed = dimmed.length;
-  shown = Uint32Array.from(dimmed.concat(bright));
+  const n = state.mode === "space" ? points.nPlaced : points.n;
+  const all = new Uint32Array(n); // dimmed ones from the start, the others from the end
+  let last = n;
+  nDimmed = 0;
+  for (let i = n - 1; i >= 0; i--)
+    if (!state.hidden.has(points.label[i]) && !isDimmed(i)) all[--last] = i;
+  for (let i = 0; i < n; i++)
+    if (!state.hidden.has(points.label[i]) && isDimmed(i)) all[nDimmed++] = i;
+  all.copyWithin(nDimmed, last);
+  shown = all.subarray(0, nDimmed + n - last);
 }
 
 function layers() {
+  if (dots.areMany()) return []; // the overlay draws them
   const position = new Float32Array(shown.length * 3),
     colour = new Uint8Array(shown.length * 4);
   const palette = data.labels.map((_, code) => rgbOf(colourOf(code)));
   const from = positions();
-  shown.forEach((point, k) => {
-    position.set(from.subarray(3 * point, 3 * point + 3), 3 * k);
-    colour.set(palette[points.label[point]], 4 * k);
+  for (let k = 0; k < shown.length; k++) {
+    const point = shown[k],
+      rgb = palette[points.label[point]];
+    for (let axis = 0; axis < 3; axis++) {
+      position[3 * k + axis] = from[3 * point + axis];
+      colour[4 * k + axis] = rgb[axis];
+    }
     colour[4 * k + 3] = k < nDimmed ? 28 : 225;
-  });
+  }
   const made = [
     new charts.ScatterplotLayer({
       id: `dots-${state.mode}`,
@@ -120,12 +128,21 @@ function projector() {
   return (i) => viewport.project([from[3 * i], from[3 * i + 1], from[3 * i + 2]]);
 }
 
+// The place of the map under a pixel of the stage.
+function placeAt(x, y) {
+  const [width, height] = size(),
+    { zoom, target } = views.map;
+  return [target[0] + (x - width / 2) / 2 ** zoom, target[1] + (y - height / 2) / 2 ** zoom];
+}
+
 function pointAt(x, y) {
-  const project = projector(),
-    reach = Math.max(9, overlay.pictureSide() / 2);
+  const reach = Math.max(9, overlay.pictureSide() / 2);
+  const first = state.matched || state.pointedClass >= 0 ? nDimmed : 0;
+  if (state.mode === "map") return nearby.at(placeAt(x, y), reach / 2 ** views.map.zoom, first);
+  const project = projector();
   let best = -1,
     least = reach * reach;
-  for (let k = state.matched || state.pointedClass >= 0 ? nDimmed : 0; k < shown.length; k++) {
+  for (let k = first; k < shown.length; k++) {
     const [px, py] = project(shown[k]);
     const apart = (px - x) ** 2 + (py - y) ** 2;
     if (apart < least) [best, least] = [shown[k], apart];
@@ -137,9 +154,11 @@ function startDeck() {
   const probe = document.createElement("canvas").getContext("webgl2");
   if (!probe) {
     const problem = document.getElementById("problem");
-    onLanguage.push(() => {
+    const say = () => {
       problem.textContent = t("js_no_webgl");
-    });
+    };
+    onLanguage.push(say);
+    say();
     problem.hidden = false;
     return;
   }

@@ -31,7 +31,7 @@ const overlay = (() => {
     context.setTransform(scale, 0, 0, scale, 0, 0);
     context.clearRect(0, 0, width, height);
     const project = projector();
-    if (!deck) dots(project);
+    if (!deck || dots.areMany()) dots.draw(context, project, [width, height]);
     side = 0;
     sprites.begin();
     if (state.photos && state.mode === "map" && data.tile) pictures(project, width, height);
@@ -43,6 +43,14 @@ const overlay = (() => {
   }
 
   function isAnyIn(project, width, height) {
+    if (state.mode === "map") {
+      let isThere = !shown.length;
+      nearby.inBox(placeAt(0, 0), placeAt(width, height), () => {
+        isThere = true;
+        return false;
+      });
+      return isThere;
+    }
     return (
       !shown.length ||
       shown.some((point) => {
@@ -52,24 +60,14 @@ const overlay = (() => {
     );
   }
 
-  function dots(project) {
-    shown.forEach((point, k) => {
-      const [x, y] = project(point);
-      context.globalAlpha = k < nDimmed ? 0.12 : 0.85;
-      context.fillStyle = colourOf(points.label[point]);
-      context.fillRect(x - 1.5, y - 1.5, 3, 3);
-    });
-    context.globalAlpha = 1;
-  }
-
   function pictures(project, width, height) {
     const inView = [];
-    for (let k = nDimmed; k < shown.length; k++) {
-      const [x, y] = project(shown[k]);
-      if (x > -40 && y > -40 && x < width + 40 && y < height + 40) inView.push([shown[k], x, y]);
-      if (inView.length > PICTURES) return;
-    }
-    if (!inView.length) return;
+    const take = (point) => {
+      inView.push([point, ...project(point)]);
+      return inView.length <= PICTURES;
+    };
+    nearby.inBox(placeAt(-40, -40), placeAt(width + 40, height + 40), take, nDimmed);
+    if (!inView.length || inView.length > PICTURES) return;
     side = Math.max(
       18,
       Math.min(data.tile * 1.25, 72, Math.sqrt((width * height) / inView.length) * 0.8),
@@ -105,10 +103,14 @@ const overlay = (() => {
     order.sort(
       (a, b) => (b === state.pointedClass) - (a === state.pointedClass) || countOf[b] - countOf[a],
     );
+    const isOut = ([x, y]) => x < 0 || y < 0 || x > width || y > height;
+    const close = state.mode === "map" ? places.inView(width, height) : new Map();
     for (const code of order) {
       if (state.pointedClass >= 0 && code !== state.pointedClass) continue;
-      const [at, above] = project(anchors[code]);
-      if (at < 0 || above < 0 || at > width || above > height) continue;
+      let spot = project(anchors[code]);
+      if (isOut(spot) && close.has(code)) spot = project(close.get(code));
+      if (isOut(spot)) continue;
+      const [at, above] = spot;
       const text = shortened(labelName(code)),
         half = context.measureText(text).width / 2 + 5;
       const x = Math.max(half, Math.min(at, width - half)),
@@ -165,7 +167,7 @@ const overlay = (() => {
     card.replaceChildren(
       sprites.canvas(point, card.clientWidth > 170 ? 160 : 128),
       make("b", {}, swatch(code), labelName(code)),
-      make("code", { className: "path", textContent: data.paths[point] }),
+      make("code", { className: "path", textContent: shortPath(point) }),
     );
   }
 

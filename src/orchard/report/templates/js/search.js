@@ -15,6 +15,12 @@ const search = (() => {
       .toLowerCase();
   }
 
+  // All at once, since a million calls take seconds; a line each.
+  function foldedPaths() {
+    const lines = shortPaths().map((path) => path.replaceAll("\n", " "));
+    return fold(lines.join("\n")).split("\n");
+  }
+
   function run() {
     const query = fold(field.value.trim());
     results.replaceChildren();
@@ -25,7 +31,7 @@ const search = (() => {
       redraw();
       return;
     }
-    folded ??= data.paths.map(fold);
+    folded ??= foldedPaths();
     const classes = data.labels
       .map((_, code) => code)
       .filter((code) => countOf[code] && fold(labelName(code)).includes(query));
@@ -54,9 +60,11 @@ const search = (() => {
       };
       results.append(button);
     }
-    const step = Math.max(1, images.length / SHOWN);
-    for (let k = 0; k < images.length; k += step)
-      results.append(imageButton(images[Math.floor(k)]));
+    const pictured = images.filter((i) => points.place[i] >= 0),
+      offered = pictured.length ? pictured : images;
+    const step = Math.max(1, offered.length / SHOWN);
+    for (let k = 0; k < offered.length; k += step)
+      results.append(imageButton(offered[Math.floor(k)]));
     state.pointedClass = -1;
     redraw();
   }
@@ -104,7 +112,7 @@ const search = (() => {
 
   function step(by) {
     // to the next or the previous image shown, by path
-    const order = [...shown.subarray(state.matched ? nDimmed : 0)].sort((a, b) => a - b);
+    const order = shown.slice(state.matched ? nDimmed : 0).sort();
     if (!order.length) return;
     const at = order.indexOf(state.picked);
     pick(order[(at + by + order.length + (at < 0 && by < 0 ? 1 : 0)) % order.length], true);

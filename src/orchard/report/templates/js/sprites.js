@@ -1,6 +1,8 @@
 // Tiles of the sheets. A sheet is decoded when one of its tiles is first wanted; a few stay decoded.
+// They are the last of the page, so that the map is drawn before they are read.
 const sprites = (() => {
-  const elements = document.querySelectorAll("script.sheet");
+  const elements = document.getElementsByClassName("sheet"); // as many as are read by now
+  const whole = new Promise((done) => addEventListener("DOMContentLoaded", done, { once: true }));
   const perSheet = data.perSide ** 2;
   const decoded = new Map(); // number → ImageBitmap, the latest used last
   const loading = new Set();
@@ -14,6 +16,7 @@ const sprites = (() => {
 
   async function load(number) {
     loading.add(number);
+    if (document.readyState === "loading") await whole;
     const blob = new Blob([bytesOf(elements[number].textContent.trim())], { type: "image/webp" });
     decoded.set(number, await createImageBitmap(blob));
     loading.delete(number);
