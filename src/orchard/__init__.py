@@ -12,29 +12,35 @@ Names are imported on first use: `import orchard` loads neither pyspark nor onnx
 from __future__ import annotations
 
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from orchard._version import __version__
 
 if TYPE_CHECKING:
+    from orchard.classify.predictor import Predictor
     from orchard.config import RunConfig
     from orchard.errors import OrchardError
     from orchard.packing import PackConfig, Packed, pack
     from orchard.pipeline import run
     from orchard.result import Result, open
     from orchard.spark.session import start_spark
+    from orchard.training import TrainConfig, train
 
 __all__ = [
     "OrchardError",
     "PackConfig",
     "Packed",
+    "Predictor",
     "Result",
     "RunConfig",
+    "TrainConfig",
     "__version__",
     "open",
     "pack",
     "run",
     "start_spark",
+    "train",
 ]
 
 _HOMES = {
@@ -47,6 +53,9 @@ _HOMES = {
     "PackConfig": "packing",
     "Packed": "packing",
     "start_spark": "spark.session",
+    "train": "training",
+    "TrainConfig": "training",
+    "Predictor": "classify.predictor",
 }
 
 
@@ -57,4 +66,6 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    """What there is to use: the public names, rooms that are imported, and what modules have."""
+    here = (n for n, v in globals().items() if isinstance(v, ModuleType) or n[:2] == "__")
+    return sorted({*__all__, *here})

@@ -76,7 +76,7 @@ def find(
     if card is None or not len(images):
         raise TableError(f"{tables.output.root} has no components; expected the OUTPUT of a run")
     pca, _ = models.load_pca(tables.output, card.pca_id)
-    placed = _place(tables, images, say)
+    placed = place(tables, images, say)
     release_memory()
     duplicates = summarise.exact_duplicates(images)
     described = classes.describe(tables, images, _n_examples(len(images.labels)))
@@ -103,7 +103,8 @@ def find(
     )
 
 
-def _place(tables: Tables, images: Images, say: Callable[[str], None]) -> Placed:
+def place(tables: Tables, images: Images, say: Callable[[str], None]) -> Placed:
+    """The points of the map, where they are, and what is near each."""
     points = np.arange(len(images), dtype=np.int64)
     if len(images) > MAX_POINTS:  # the images that get a thumbnail first
         numbers = numbers_of(images.rows["path"].to_pylist())
