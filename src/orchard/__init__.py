@@ -12,7 +12,6 @@ Names are imported on first use: `import orchard` loads neither pyspark nor onnx
 from __future__ import annotations
 
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from orchard._version import __version__
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from orchard.packing import PackConfig, Packed, pack
     from orchard.pipeline import run
     from orchard.result import Result, open
+    from orchard.result.pictures import show
     from orchard.spark.session import start_spark
     from orchard.training import TrainConfig, train
 
@@ -39,6 +39,7 @@ __all__ = [
     "open",
     "pack",
     "run",
+    "show",
     "start_spark",
     "train",
 ]
@@ -52,6 +53,7 @@ _HOMES = {
     "pack": "packing",
     "PackConfig": "packing",
     "Packed": "packing",
+    "show": "result.pictures",
     "start_spark": "spark.session",
     "train": "training",
     "TrainConfig": "training",
@@ -66,6 +68,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """What there is to use: the public names, rooms that are imported, and what modules have."""
-    here = (n for n, v in globals().items() if isinstance(v, ModuleType) or n[:2] == "__")
-    return sorted({*__all__, *here})
+    return __all__

@@ -8,6 +8,7 @@ import shutil
 from html import unescape
 from pathlib import Path
 
+import pandas
 import pyarrow.compute as pc
 import pytest
 
@@ -69,6 +70,14 @@ def test_without_a_thumbnail_the_image_itself_is_read(
     (picture,) = found.show([other])
     assert (picture.path, picture.label, picture.ratio) == (str(other), None, 1.0)
     assert picture.jpeg
+
+
+def test_images_are_shown_before_there_is_a_result(odd_photos: Path) -> None:
+    paths = [str(odd_photos / "lemon/2.png"), str(odd_photos / "lemon/0.png")]
+    first, empty = orchard.show(pandas.DataFrame({"path": paths, "label": ["lemon", None]}))
+    assert first.jpeg
+    assert (first.label, first.ratio) == ("lemon", 1.0)
+    assert (empty.jpeg, empty.note) == (None, "empty: 0 bytes")
 
 
 def test_an_image_that_cannot_be_read_shows_the_reason(

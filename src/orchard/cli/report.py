@@ -41,6 +41,7 @@ def report_command(
 
     tables = existing_tables(output, endpoint_url, region)
     place = tables.output
-    built = build(tables, with_thumbnails=thumbnails, say=Reporter().say)
+    with Reporter().steps() as say:
+        built = build(tables, with_thumbnails=thumbnails, say=say)
     echo(f"{built.n_points:,} points, {built.n_thumbnails:,} thumbnails")
     echo(f"Report: {place.uri(built.path)} ({built.n_bytes / 1e6:.1f} MB)")

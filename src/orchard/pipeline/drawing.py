@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 
 from orchard.errors import DamagedError
@@ -25,24 +26,25 @@ def is_current(run: Run, tables: Tables) -> bool:
         return False
 
 
-def draw(run: Run, tables: Tables, pca: PCA, model: Model) -> None:
-    """The spectrum as `explained_variance.csv` and as a picture, and the report."""
+def draw(run: Run, tables: Tables, pca: PCA, model: Model, say: Callable[[str], None]) -> None:
+    """The spectrum as `explained_variance.csv` and as a picture, and the report. say: takes what
+    is done now."""
     from orchard.result.plots import variance_picture
 
     models.write_variance(run.output, pca)
     title = f"{pca.n_samples:,} images, {model.notice or model.name}"
     run.output.put(VARIANCE_PICTURE, variance_picture(pca, title))
     if run.config.report:
-        _report(run, tables)
+        _report(run, tables, say)
     run.output.put_json(DRAWN, _components(tables))
 
 
-def _report(run: Run, tables: Tables) -> None:
+def _report(run: Run, tables: Tables, say: Callable[[str], None]) -> None:
     """The page; whatever goes wrong with it, the tables are there and the run has done its work."""
     try:
         from orchard.report.build import build
 
-        built = build(tables, run.log.record, say=run.reporter.say)
+        built = build(tables, run.log.record, say=say)
     except Exception as error:
         run.reporter.warn(
             f"no report: {type(error).__name__}: {error}; the tables are whole, "

@@ -103,11 +103,11 @@ def relabel(
     """Change the labels, and draw the report that shows them."""
     run.log.record["counts"] |= {"embedded": 0, "errors": 0}
     if plan.n_relabelled:
-        with run.log.timed("commit"):
+        with run.step("commit", "writing the tables"):
             committed = commit(run, tables, plan, [], identity)
             tables = fitting.project(run, committed, fitted, None)
-    with run.log.timed("report"):
-        drawing.draw(run, tables, fitted.pca, model)
+    with run.step("report", "drawing the report") as say:
+        drawing.draw(run, tables, fitted.pca, model, say)
     return run.finish()
 
 
@@ -133,7 +133,7 @@ def _hands(run: Run) -> Iterator[Hands]:
     from orchard.spark.session import spark_session
 
     with ExitStack() as stack:
-        with run.log.timed("start Spark"):
+        with run.step("start Spark", "starting Spark"):
             hands = hands_of(stack.enter_context(spark_session(run.config)))
         run.log.record["spark_ui"] = page = hands.ui
         run.reporter.say(f"{hands.where}, UI: {page}" if page else hands.where)
@@ -142,7 +142,7 @@ def _hands(run: Run) -> Iterator[Hands]:
         run.log.record["driver"] = {
             "jvm_peak_memory": peak_memory(pid) if pid is not None else None,
         }
-        with run.log.timed("stop Spark"):
+        with run.step("stop Spark", "stopping Spark"):
             stack.close()
 
 

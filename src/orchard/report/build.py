@@ -44,6 +44,7 @@ def build(
     if with_thumbnails is None:
         with_thumbnails = bool(record.get("config", {}).get("thumbnails", True))
     found = find(tables, record, with_thumbnails, say)
+    say("report: writing the page")
     page = render(found)
     output.put(PAGE, page)
     return Built(PAGE, len(found.placed.points), found.thumbnails.n_shown, len(page))

@@ -71,6 +71,7 @@ def find(
     say: Callable[[str], None],
 ) -> Findings:
     """Compute what the report shows."""
+    say("report: reading the tables")
     images = Images.read(tables)
     card = models.current_pca(tables)
     if card is None or not len(images):
@@ -78,6 +79,7 @@ def find(
     pca, _ = models.load_pca(tables.output, card.pca_id)
     placed = place(tables, images, say)
     release_memory()
+    say("report: describing the classes")
     duplicates = summarise.exact_duplicates(images)
     described = classes.describe(tables, images, _n_examples(len(images.labels)))
     release_memory()
@@ -109,11 +111,13 @@ def place(tables: Tables, images: Images, say: Callable[[str], None]) -> Placed:
     if len(images) > MAX_POINTS:  # the images that get a thumbnail first
         numbers = numbers_of(images.rows["path"].to_pylist())
         points = stratified(images.codes, MAX_POINTS, numbers)
+    say(f"report: finding the neighbours of {len(points):,} images")
     paths = images.paths(points)
     components = components_of(tables, paths, neighbours.DIMENSIONS)
     near_by = neighbours.nearest(components, embedding_2d.n_neighbours(len(points)))
     release_memory()
     digests = images.rows["sha256"].take(pa.array(points)).to_pylist()
+    say("report: comparing neighbours for duplicates")
     near = neighbours.near_duplicates(directions_of(tables, paths), near_by, digests)
     release_memory()
     say(f"report: placing {len(points):,} points on the map")

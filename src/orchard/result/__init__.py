@@ -133,9 +133,9 @@ class Result:
         A picture is the stored thumbnail, or is made from the image where there is none; an image
         that cannot be read shows the reason.
         """
-        from orchard.result.pictures import show
+        from orchard.result.pictures import show_of
 
-        return show(self._tables, self.storage, images, n)
+        return show_of(self._tables, images, n)
 
     def report(self, height: int = 720) -> Page:
         """The report: a notebook shows it, elsewhere it is the path or URL of the page.

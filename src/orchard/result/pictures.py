@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from html import escape
 from os import PathLike, fspath
 from typing import Any
@@ -72,40 +72,70 @@ class Pictures:
         return [f"… and {self.n_more:,} more"] if self.n_more else []
 
 
-def show(tables: Tables, storage: Storage, images: Any, n: int) -> Pictures:
+def show(
+    images: Any,
+    n: int = MOST,
+    *,
+    endpoint_url: str | None = None,
+    region: str | None = None,
+) -> Pictures:
+    """Images as a grid of pictures, in a notebook, before there is a result: read where they are.
+
+    images: a path or URL or several, or a table with a column `path`; a column `label` stands with
+    them. n: at most so many. An image that cannot be read shows the reason.
+    """
+    asked = _asked(images)
+    pictures = {path: Picture(absolute(path), asked.labels.get(path)) for path in asked.some(n)}
+    return asked.of(_of_sources(pictures, Storage(endpoint_url, region)), n)
+
+
+def show_of(tables: Tables, images: Any, n: int) -> Pictures:
     """See `Result.show`."""
-    if n < 1:
-        raise ConfigError(f"n={n}: expected a whole number of at least 1")
     rows = tables.read("features", _COLUMNS)
     if images is None:
-        chosen = np.unique(np.linspace(0, len(rows) - 1, min(n, UNASKED, len(rows))).astype(int))
-        asked, notes = rows["path"].take(pa.array(chosen)).to_pylist(), {}
-    else:
-        asked, notes = _asked(images)
-    known = {path: absolute(path) for path in asked[:n]}
-    pictures = _known(rows, known)
+        chosen = np.unique(np.linspace(0, len(rows) - 1, min(max(n, 1), UNASKED)).astype(int))
+        images = rows["path"].take(pa.array(chosen)).to_pylist()
+    asked = _asked(images)
+    pictures = _known(rows, {path: absolute(path) for path in asked.some(n)})
     pictures = _stored(tables, rows, pictures)
-    pictures = _of_sources(pictures, storage)
-    found = [
-        replace(pictures[path], note=notes.get(path) or pictures[path].note) for path in asked[:n]
-    ]
-    return Pictures(tuple(found), max(0, len(asked) - n))
+    return asked.of(_of_sources(pictures, tables.output.storage), n)
 
 
-def _asked(images: Any) -> tuple[list[str], dict[str, str]]:
-    """Paths, and what is said of each: a table's similarities."""
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Paths, and what a table says of each."""
+
+    paths: list[str]
+    labels: dict[str, str | None] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def some(self, n: int) -> list[str]:
+        if n < 1:
+            raise ConfigError(f"n={n}: expected a whole number of at least 1")
+        return self.paths[:n]
+
+    def of(self, pictures: dict[str, Picture], n: int) -> Pictures:
+        some = [
+            replace(pictures[path], note=self.notes.get(path) or pictures[path].note)
+            for path in self.some(n)
+        ]
+        return Pictures(tuple(some), len(self.paths) - len(some))
+
+
+def _asked(images: Any) -> _Asked:
     if isinstance(images, str | PathLike):
-        return [fspath(images)], {}
+        return _Asked([fspath(images)])
     if not hasattr(images, "column_names") and not hasattr(images, "columns"):
-        return [fspath(path) for path in images], {}
+        return _Asked([fspath(path) for path in images])
     names = list(getattr(images, "column_names", None) or images.columns)
     if "path" not in names:
         raise ConfigError(f"a table with {', '.join(names)}: expected a column `path`")
     paths = [str(path) for path in _values(images["path"])]
-    if "similarity" not in names:
-        return paths, {}
-    likeness = _values(images["similarity"])
-    return paths, {p: f"{value:.2f}" for p, value in zip(paths, likeness, strict=True)}
+    labels, likeness = (
+        dict(zip(paths, _values(images[name]), strict=True)) if name in names else {}
+        for name in ("label", "similarity")
+    )
+    return _Asked(paths, labels, {path: f"{value:.2f}" for path, value in likeness.items()})
 
 
 def _values(column: Any) -> list[Any]:
