@@ -26,6 +26,8 @@ class WebServer:
     at_once: int = 0
     most_at_once: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    robots: str | None = None  # what /robots.txt holds, which is noted apart
+    asked_robots: int = 0
 
     def n(self, method: str) -> int:
         return sum(asked == method for asked, _ in self.asked)
@@ -36,6 +38,11 @@ class Handler(BaseHTTPRequestHandler):
     web: WebServer
 
     def do_GET(self) -> None:
+        if self.path == "/robots.txt" and self.path not in self.web.answers:
+            with self.web.lock:
+                self.web.asked_robots += 1
+            text = self.web.robots
+            return self.reply(404) if text is None else self.reply(200, text.encode())
         with self.web.lock:
             self.web.asked.append((self.command, self.path))
             self.web.times.append(time.monotonic())

@@ -46,6 +46,11 @@ def echo_json(text: str) -> None:
         click.echo(text.encode("utf-8", "backslashreplace"))
 
 
+def counted(n: int, thing: str) -> str:
+    """ "1 shard", "2,000 shards"."""
+    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
+
+
 def show(*parts: Any) -> None:
     """Tables, and lines of any length."""
     from orchard.progress import Terminal

@@ -60,6 +60,7 @@ class Listed:
     listing: Listing
     manifest: Manifest | None = None
     labels: LabelsFile | None = None
+    memory: Memory | None = None
 
     def rules(self, run: Run, tables: Tables) -> Rules:
         """Of a manifest, images are expected that it names, or named in an earlier run."""
@@ -107,7 +108,7 @@ def listed(run: Run, memory: Memory | None = None) -> Listed:
         listing_checks.alike(listing.images["label"].unique().to_pylist())
     ):
         run.reporter.warn(warning)
-    return Listed(listing, named, labels)
+    return Listed(listing, named, labels, memory)
 
 
 def _without(listing: Listing, files: list[TableFile]) -> Listing:

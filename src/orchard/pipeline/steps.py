@@ -26,6 +26,7 @@ from orchard.pipeline.gone import find_gone
 from orchard.pipeline.known import known_rows
 from orchard.pipeline.listing import Listed
 from orchard.pipeline.planning import KEY, Plan, adopt, cut, make_plan, set_labels
+from orchard.pipeline.same_bytes import recognised
 from orchard.pipeline.state import Committed, Run
 from orchard.pipeline.timing import Estimate
 from orchard.records import LABELS, Reason, widened, with_kept
@@ -47,6 +48,7 @@ def plan(
         run.reporter.warn(model.notice)
     known = known_rows(run, tables, identity)
     listing, n_suppressed = _without_erased(run, found.listing)
+    listing = recognised(run, tables, listing, known.features, found.memory)
     config, rules = run.config, found.rules(run, tables)
     made = make_plan(
         listing,
