@@ -9,13 +9,13 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import pytest
-from images.web_server import WebServer, content, serve, status
 from PIL import Image
 
 from orchard.images import robots_once, web
 from orchard.images.robots import Robots
 from orchard.records import Failure, Reason
 from orchard.storage.web_access import WebAccess
+from tests.images.web_server import WebServer, content, serving, status
 
 ACCESS = WebAccess(rate=1000, private=True, seconds=10, attempts=1)
 RULES = """
@@ -80,7 +80,7 @@ def test_a_costly_pattern_costs_little() -> None:
 def server() -> Iterator[WebServer]:
     buffer = io.BytesIO()
     Image.new("RGB", (8, 8), "red").save(buffer, "PNG")
-    with serve() as found:
+    with serving() as found:
         for place in ("/private/1.png", "/open/1.png"):
             found.answers[place] = content(buffer.getvalue())
         found.robots = "User-agent: *\nDisallow: /private/"

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from orchard.images.robots_once import forget
+
 Answer = Callable[["Handler"], None]
 
 
@@ -97,6 +99,7 @@ def serving(certificate: Path | None = None, key: Path | None = None) -> Iterato
         context.load_cert_chain(certificate, key)
         server.socket = context.wrap_socket(server.socket, server_side=True)
     web.url = f"{scheme}://127.0.0.1:{server.server_port}"
+    forget(f"{web.url}/robots.txt")  # of an earlier server with this port
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

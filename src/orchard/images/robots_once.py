@@ -39,6 +39,12 @@ def remembered(place: str, ask: Callable[[], str | Failure]) -> Robots | Failure
     return _known[place][1]
 
 
+def forget(place: str) -> None:
+    """Ask again at the next image."""
+    _known.pop(place, None)
+    file_of(place, "robots").unlink(missing_ok=True)
+
+
 def _read(descriptor: int, place: str) -> tuple[float, str]:
     """When the text was told, and it; the file is shared by some servers, and has that of one."""
     data = os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode("utf-8", "replace")

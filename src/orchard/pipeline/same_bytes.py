@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from orchard.images.containers import listing as inside
 from orchard.images.containers import names
 from orchard.images.containers.files import Container, Unreadable
-from orchard.images.containers.places import in_reading_order
+from orchard.images.containers.places import has_places, in_reading_order
 from orchard.images.containers.remembered import Memory
 from orchard.images.source import Listing, Selection, fetch
 from orchard.pipeline.state import Run
@@ -61,7 +61,7 @@ def recognised(
 
 def _doubtful(listing: Listing, features: pa.Table) -> pa.Table:
     """Members, placed and as they lie, that may be what they were under another version."""
-    if listing.places is None or not features.num_rows:
+    if not has_places(listing.placed) or not features.num_rows:
         return listing.images.slice(0, 0)
     held = features["etag"].take(pc.index_in(listing.images["path"], value_set=features["path"]))
     etags = listing.images["etag"]

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from orchard._version import __version__
+from orchard.images import listing_checks
 from orchard.report import neighbours, summarise, wording
 from orchard.report.colours import palette
 from orchard.report.findings import GROUPS_SHOWN, Findings
@@ -93,6 +94,7 @@ def _derived(found: Findings, start: str) -> dict[str, Any]:
     """What the template says besides the findings. start: of paths, which it leaves out."""
     images, placed, points = found.images, found.placed, found.placed.points
     sources = found.record.get("config", {}).get("sources", [])
+    alike = listing_checks.alike(images.labels)
     return {
         "title": _title(sources),
         "sources": sources,
@@ -102,6 +104,8 @@ def _derived(found: Findings, start: str) -> dict[str, Any]:
         "other": OTHER,
         "limit": MAX_POINTS,
         "agreement": agreement(found),
+        "alike": listing_checks.spelled(alike),
+        "n_alike": len(alike),
         "near_cosine": neighbours.NEAR_COSINE,
         "near_k": neighbours.NEAR_K,
         "unusual_k": neighbours.UNUSUAL_K,

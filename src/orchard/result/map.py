@@ -73,7 +73,7 @@ def plot_map(points: Points, ax: Axes | None) -> Axes:
     shades = [on_light for on_light, _ in palette(points.labels, frozenset(_WORDS))]
     # In one cloud and in the order of the paths, as on the page: no label lies over all others.
     ax.scatter(
-        *points.xy.T, s=_area(len(points.xy)), c=np.array(shades)[points.codes],
+        points.xy[:, 0], points.xy[:, 1], s=_area(len(points.xy)), c=np.array(shades)[points.codes],
         alpha=0.88, linewidths=0,
     )  # fmt: skip
     ax.set_aspect("equal", adjustable="datalim")
@@ -115,7 +115,8 @@ def _place_names(ax: Axes, points: Points) -> None:
 
 def _named(ax: Axes, at: NDArray[np.floating], text: str) -> Text:
     return ax.text(
-        *at, in_picture(text), ha="center", va="center", color=INK, fontsize=9, weight="bold",
+        float(at[0]), float(at[1]), in_picture(text),
+        ha="center", va="center", color=INK, fontsize=9, weight="bold",
         path_effects=[withStroke(linewidth=3, foreground="white", alpha=0.86)], clip_on=False,
     )  # fmt: skip
 
