@@ -1,10 +1,10 @@
-"""Members of an archive that was written anew: those whose bytes are the same keep their features.
+"""Members of an archive that was rewritten: those whose bytes are the same keep their features.
 
-A row of a table, and a member of a tar, are told from what they were by their archive's version or
-by a time, which change with the archive though the image did not. So the images of such an archive
-are read once more and held against the SHA-256 that the features table has of each; the network,
-which costs ten times as much, sees those that changed. The listing and `listings/` then call the
-others by their old version: the next run reads nothing.
+A row of a table, and a member of a tar, are identified by their archive's version or by a time,
+which change with the archive even where the image did not. So the images of such an archive are
+read once more, and compared with the SHA-256 that the features table has of each; the network, which
+costs ten times as much, sees those that changed. The listing and `listings/` then give the others
+their old version: the next run reads nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def recognised(
     if not doubtful.num_rows or (pc.sum(doubtful["place/span"]).as_py() or 0) > MOST_BYTES:
         return listing
     run.reporter.say(
-        f"{doubtful.num_rows:,} images lie in archives that were written anew; they are read to "
+        f"{doubtful.num_rows:,} images lie in archives that were rewritten; they are read to "
         "see which of them changed"
     )
     same = pa.array(_same(run, tables, doubtful), pa.string())
