@@ -2,9 +2,9 @@
 
 A row of a table, and a member of a tar, are identified by their archive's version or by a time,
 which change with the archive even where the image did not. So the images of such an archive are
-read once more, and compared with the SHA-256 that the features table has of each; the network, which
-costs ten times as much, sees those that changed. The listing and `listings/` then give the others
-their old version: the next run reads nothing.
+read once more, and compared with the SHA-256 that the features table has of each; the network,
+which costs ten times as much, sees those that changed. The listing and `listings/` then give the
+others their old version: the next run reads nothing.
 """
 
 from __future__ import annotations
