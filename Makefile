@@ -240,7 +240,15 @@ lint: $(DEVELOPING)
 	$(BIN)/python docs/navigation.py --check
 	$(BIN)/zensical build --strict
 
-docs: $(DEVELOPING)
+# The report that the site shows, of rendered fruit, made where no path names a person.
+LIVE := docs/live/report.html
+$(LIVE): $(DEVELOPING) $(shell find src/orchard/report src/orchard/samples -type f -not -name '*.pyc')
+	mkdir -p $(@D)
+	bin=$(CURDIR)/$(BIN) && made=$$(mktemp -d) && cd $$made && $$bin/orchard sample fruits && \
+	  $$bin/orchard run fruits result --weights fruit --quiet && \
+	  mv result/report/index.html $(CURDIR)/$@ && rm -r $$made
+
+docs: $(DEVELOPING) $(LIVE)
 	$(BIN)/python docs/reference.py
 	$(BIN)/python docs/navigation.py
 	$(BIN)/zensical build --strict --clean

@@ -24,7 +24,7 @@ SECTIONS = {
     "Reference": ("reference.md", "python-api.md", "results.md", "*.md"),
     "Decisions": ("adr/index.md", "adr/*.md"),
 }
-FIRST = ("index.md", "tutorial.md")
+FIRST = ("index.md", "tutorial.md", "live-report.md")
 
 
 def navigation() -> str:

@@ -280,7 +280,7 @@ def test_a_piped_run_sends_plain_lines_progress_to_stderr_the_summary_to_stdout(
     assert "embedding: " not in done.stdout
     for name, value in (("embedded now", 39), ("errors", 1), ("listed", 40), ("empty", 1)):
         assert re.search(rf"^\W+{name}\W+{value}\W*$", done.stdout, re.M), name
-    noise = re.compile(r"(warning: |Spark |embedding: |report: ).*")
+    noise = re.compile(r"(warning: |Spark |embedding: |report: ).*|.* …")
     assert all(noise.fullmatch(line) for line in done.stderr.splitlines()), done.stderr
 
 

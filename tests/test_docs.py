@@ -84,6 +84,9 @@ def test_the_site_is_built_without_a_warning_and_without_a_network(tmp_path: Pat
     for name in ("docs", "src"):
         shutil.copytree(ROOT / name, tmp_path / name)
     shutil.copy(ROOT / "zensical.toml", tmp_path)
+    live = tmp_path / "docs/live/report.html"
+    live.parent.mkdir(exist_ok=True)
+    live.write_text("<!doctype html><title>the report</title>", encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "zensical", "build", "--strict"],
         cwd=tmp_path,
@@ -95,3 +98,17 @@ def test_the_site_is_built_without_a_warning_and_without_a_network(tmp_path: Pat
     page = (tmp_path / "site" / "python-api.html").read_text(encoding="utf-8")
     assert "handleInvalid" in page
     assert "The k images most like a given one" in page
+    assert (tmp_path / "site/live/report.html").read_bytes() == live.read_bytes()
+    shows = (tmp_path / "site/live-report.html").read_text(encoding="utf-8")
+    assert shows.count('="live/report.html"') == 2, "a link and a frame"
+
+
+def test_make_docs_puts_a_report_of_rendered_fruit_into_the_site() -> None:
+    done = subprocess.run(
+        ["make", "-n", "-W", "src/orchard/report/page.py", "docs"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    made = done.stdout.index("orchard sample fruits")
+    drawn = done.stdout.index("orchard run fruits result --weights fruit")
+    kept = done.stdout.index("docs/live/report.html", drawn)
+    assert made < drawn < kept < done.stdout.index("zensical build")

@@ -49,13 +49,17 @@ def test_the_public_names_are_these() -> None:
         "OrchardError",
         "PackConfig",
         "Packed",
+        "Predictor",
         "Result",
         "RunConfig",
+        "TrainConfig",
         "__version__",
         "open",
         "pack",
         "run",
+        "show",
         "start_spark",
+        "train",
     ]
     assert all(getattr(orchard, name) is not None for name in orchard.__all__)
     assert dir(orchard) == sorted(orchard.__all__)

@@ -66,7 +66,11 @@ def test_every_step_says_what_it_found(executed: Any) -> None:
 
 @pytest.mark.long
 def test_the_pictures_and_the_result_are_shown(executed: Any) -> None:
-    assert len(outputs(executed, "image/png")) == 3
+    assert len(outputs(executed, "image/png")) == 4
+    html = outputs(executed, "text/html")
+    grids = [text.count("data:image/jpeg") for text in html if "<figure" in text]
+    assert grids in ([11, 12, 12, 5], [12, 12, 12, 5])  # one of the 49 is broken
+    assert sum("<iframe" in text for text in html) == 1
     assert any("notebook-result/run" in html for html in outputs(executed, "text/html"))
 
 

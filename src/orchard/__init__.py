@@ -17,24 +17,31 @@ from typing import TYPE_CHECKING, Any
 from orchard._version import __version__
 
 if TYPE_CHECKING:
+    from orchard.classify.predictor import Predictor
     from orchard.config import RunConfig
     from orchard.errors import OrchardError
     from orchard.packing import PackConfig, Packed, pack
     from orchard.pipeline import run
     from orchard.result import Result, open
+    from orchard.result.pictures import show
     from orchard.spark.session import start_spark
+    from orchard.training import TrainConfig, train
 
 __all__ = [
     "OrchardError",
     "PackConfig",
     "Packed",
+    "Predictor",
     "Result",
     "RunConfig",
+    "TrainConfig",
     "__version__",
     "open",
     "pack",
     "run",
+    "show",
     "start_spark",
+    "train",
 ]
 
 _HOMES = {
@@ -46,7 +53,11 @@ _HOMES = {
     "pack": "packing",
     "PackConfig": "packing",
     "Packed": "packing",
+    "show": "result.pictures",
     "start_spark": "spark.session",
+    "train": "training",
+    "TrainConfig": "training",
+    "Predictor": "classify.predictor",
 }
 
 

@@ -34,6 +34,7 @@ from orchard.cloud.estimate import (
 from orchard.cloud.prices import Prices, stale
 from orchard.cloud.regions import OUTSIDE, REGIONS, check_bucket, check_region
 from orchard.cloud.settings import ClusterConfig
+from orchard.config import RunConfig
 from orchard.errors import ConfigError
 from orchard.images.containers.places import n_requests
 from orchard.images.source import list_images
@@ -345,11 +346,32 @@ def test_both_ways_of_uploading_are_shown_and_the_cheaper_one_is_taken(tmp_path:
     assert "packed into shards" in text
 
 
+def of(source: Any) -> RunConfig:
+    return RunConfig(sources=str(source), output="unused")
+
+
+def test_an_estimate_takes_the_sources_of_a_run(tmp_path: Any, photos: Any) -> None:
+    rows = [f"{photos}/{label}/{n}.png" for label in ("apple", "lemon") for n in range(5)]
+    rows += ["https://example.org/1.jpg", f"{photos}/apple/none.png"]
+    (tmp_path / "list.csv").write_text("path\n" + "\n".join(rows) + "\n")
+    arguments = ("cluster", "estimate", photos, "--manifest", tmp_path / "list.csv")
+    arguments = (*arguments, "--region", "eu-west-3")
+    shown = orchard(*arguments, "--backend", "ec2")
+    assert shown.exit_code == 0, shown.stderr
+    assert "11 images in eu-west-3" in shown.stdout, "the one that is not there is none"
+    refused = orchard(*arguments)
+    assert "EMR Serverless reaches no web server" in refused.stderr
+    fewer = orchard(*arguments, "--backend", "ec2", "--include", "*.png", "--limit", "7")
+    assert "6 images in eu-west-3" in fewer.stdout, "of seven rows"
+    some = ("cluster", "estimate", photos, "--region", "eu-west-3", "--include", "apple/*")
+    assert "10 images in eu-west-3" in orchard(*some).stdout
+
+
 def test_archives_are_uploaded_whole_and_read_by_ranges(tmp_path: Any) -> None:
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
         for number in range(100):
             archive.addfile(tarfile.TarInfo(f"{number}.jpg"))
-    assert local.measure_folders((str(tmp_path),), "eu-west-3") == (100, 0, 1)
+    assert local.measure_folders(of(tmp_path), "eu-west-3") == (100, 0, 1)
     images = list_images((str(tmp_path),)).placed
     assert n_requests(images, RANGE_BYTES) == 1
 
@@ -370,7 +392,7 @@ def test_images_that_lie_in_a_bucket_are_estimated_without_an_upload(
         images = SimpleNamespace(images=table, placed=table)
         monkeypatch.setattr(local, "list_images", lambda *_, **__: images)  # noqa: B023
         monkeypatch.setattr(regions, "check_bucket", lambda *_: "eu-west-3")
-        assert local.measure_folders((source,), "eu-west-3") == (3, 3000, n_local)
+        assert local.measure_folders(of(source), "eu-west-3") == (3, 3000, n_local)
         shown = orchard("cluster", "estimate", source, "--region", "eu-west-3")
         assert ("PUT requests" in shown.stdout) is bool(n_local)
 

@@ -28,13 +28,15 @@ def pictures(n: int = 4, folders: tuple[str, ...] = ("apple", "plum")) -> dict[s
     return {name: jpeg(seed) for seed, name in enumerate(names)}
 
 
-def tar(path: Path, files: dict[str, bytes] | list[tuple[str, bytes]], mode: str = "w") -> Path:
-    """Each member a second after the one before it."""
+def tar(
+    path: Path, files: dict[str, bytes] | list[tuple[str, bytes]], mode: str = "w", step: int = 1
+) -> Path:
+    """Each member a second after the one before it, or `step` seconds."""
     with tarfile.open(path, mode) as archive:
         items = files.items() if isinstance(files, dict) else files
         for number, (name, data) in enumerate(items):
             info = tarfile.TarInfo(name)
-            info.size, info.mtime = len(data), TIMES + number
+            info.size, info.mtime = len(data), TIMES + step * number
             archive.addfile(info, io.BytesIO(data))
     return path
 

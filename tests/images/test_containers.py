@@ -10,6 +10,7 @@ import tarfile
 import zipfile
 import zlib
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -201,6 +202,31 @@ def test_a_path_that_cannot_name_a_member_is_no_reason_to_lose_the_image(tmp_pat
     assert found == {
         "data/apple/1.jpg": b"\0", "0000001": b"\1", "0000002": b"\2", "0000003": b"\3"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "select",
+    [
+        "SELECT * FROM read_blob('{folder}/*/*.jpg')",
+        "SELECT filename AS path, content AS image FROM read_blob('{folder}/*/*.jpg')",
+        "SELECT {{'bytes': content, 'path': filename}} AS image, "
+        "parse_path(filename)[-2] AS label FROM read_blob('{folder}/*/*.jpg')",
+    ],
+)
+@pytest.mark.parametrize("options", ["", ", ROW_GROUP_SIZE 2048, COMPRESSION zstd"])
+def test_a_table_of_duckdb_is_read(tmp_path, select, options):
+    files = packed.pictures()
+    for name, data in files.items():
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(data)
+    path = tmp_path / "photos.parquet"
+    with duckdb.connect() as connection:
+        query = select.format(folder=tmp_path / "in")
+        connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet{options})")
+    listing = listed(path)
+    root = f"{str(tmp_path).lstrip('/')}/in/"
+    assert read(listing) == {f"{path}!/{root}{name}": data for name, data in files.items()}
+    assert labels(listing) == {root + name: name.split("/")[0] for name in files}
 
 
 def test_rows_of_one_path_are_different_images(tmp_path):

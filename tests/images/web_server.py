@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from orchard.images.robots_once import forget
+
 Answer = Callable[["Handler"], None]
 
 
@@ -26,6 +28,8 @@ class WebServer:
     at_once: int = 0
     most_at_once: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    robots: str | None = None  # what /robots.txt holds, which is noted apart
+    asked_robots: int = 0
 
     def n(self, method: str) -> int:
         return sum(asked == method for asked, _ in self.asked)
@@ -36,6 +40,11 @@ class Handler(BaseHTTPRequestHandler):
     web: WebServer
 
     def do_GET(self) -> None:
+        if self.path == "/robots.txt" and self.path not in self.web.answers:
+            with self.web.lock:
+                self.web.asked_robots += 1
+            text = self.web.robots
+            return self.reply(404) if text is None else self.reply(200, text.encode())
         with self.web.lock:
             self.web.asked.append((self.command, self.path))
             self.web.times.append(time.monotonic())
@@ -90,6 +99,7 @@ def serving(certificate: Path | None = None, key: Path | None = None) -> Iterato
         context.load_cert_chain(certificate, key)
         server.socket = context.wrap_socket(server.socket, server_side=True)
     web.url = f"{scheme}://127.0.0.1:{server.server_port}"
+    forget(f"{web.url}/robots.txt")  # of an earlier server with this port
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

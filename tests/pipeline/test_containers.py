@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -11,6 +13,7 @@ from orchard.cli import main
 from orchard.errors import PathsUnknown
 from orchard.images.containers import listing as inside
 from orchard.images.containers import remembered
+from orchard.pipeline import same_bytes
 from orchard.records import vectors_of
 from orchard.result import open as open_result
 from orchard.store.erase import erase, readmit
@@ -86,6 +89,46 @@ def test_of_a_changed_shard_only_what_changed_is_embedded(run, tmp_path, files, 
     assert counts["already_there"] >= 7
 
 
+@pytest.mark.parametrize("name", ["a.parquet", "a.arrow", "equal.tar"])
+def test_of_a_table_written_anew_only_changed_rows_are_embedded(
+    run, tmp_path, files, name, monkeypatch
+):
+    path = tmp_path / name
+
+    def write(content):
+        packed.write(path, content)
+        if name == "equal.tar":  # whose times tell nothing
+            packed.tar(path, content, step=0)
+
+    write(files)
+    before = rows(run(path, tmp_path / "out"))
+    changed = {"apple/new.jpg": packed.jpeg(78)} | files | {"apple/01.jpg": packed.jpeg(77)}
+    write(changed)
+    result = run(path, tmp_path / "out")
+    counts = result.record["counts"]
+    assert (counts["changed"], counts["new"], counts["went"]) == (1, 1, 0)
+    assert counts["already_there"] == len(files) - 1
+    after = rows(result)
+    assert len(after) == len(files) + 1
+    changed_rows = {key.rpartition("!/")[2] for key in before if after[key] != before[key]}
+    assert changed_rows == {"apple/01.jpg"}
+
+    read = []
+    monkeypatch.setattr(same_bytes, "fetch", lambda *given: read.append(given) or [])
+    assert run(path, tmp_path / "out").record["counts"]["already_there"] == len(files) + 1
+    assert not read, "what was recognised is remembered"
+
+
+def test_a_table_that_is_written_again_as_it_was_takes_no_spark(run, tmp_path, files):
+    path = packed.write(tmp_path / "a.parquet", files)
+    run(path, tmp_path / "out")
+    packed.write(path, files)
+    os.utime(path, (1, 1))
+    done = run(path, tmp_path / "out")
+    assert done.record["counts"]["already_there"] == len(files)
+    assert "start Spark" not in done.record["seconds"]
+
+
 def test_a_shard_that_cannot_be_read_takes_no_features_away(run, tmp_path, files):
     path = packed.write(tmp_path / "in.zip", files)
     result = run(path, tmp_path / "out")
@@ -103,7 +146,7 @@ def test_a_shard_that_cannot_be_read_takes_no_features_away(run, tmp_path, files
 def test_a_packed_folder_gives_the_result_of_the_folder(run, folder, tmp_path):
     ran = CliRunner().invoke(main, ["pack", str(folder), str(tmp_path / "shards")])
     assert ran.exit_code == 0, ran.output
-    assert "10 images in 1 shards" in ran.output
+    assert "10 images in 1 shard in" in ran.output
     one = rows(run(folder, tmp_path / "one"))
     two = rows(run(tmp_path / "shards", tmp_path / "two"))
     assert {row["sha256"]: row["features"] for row in one.values()} == {

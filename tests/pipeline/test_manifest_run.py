@@ -142,6 +142,10 @@ def test_kept_columns_are_exported_recorded_and_erased(run: Run, folder, tmp_pat
         assert len(table) == 7
     again = run((), out, manifest=str(folder / "list.csv"), keep_columns=KEPT)
     assert again.record["counts"]["suppressed"] == 1
+    anew = run((), out, manifest=str(folder / "list.csv"), keep_columns="price", replace=True)
+    for table in (anew.features(), anew.components(), anew.errors(), anew.gone()):
+        assert "sku" not in table.column_names, "what is no longer kept is gone"
+    assert by_name(anew.components(), "price")["apple/2.png"] == ("2.5",)
 
 
 def test_run_takes_the_fields_of_a_config_and_a_dry_run_writes_nothing(spark, folder, tmp_path):

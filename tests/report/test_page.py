@@ -8,6 +8,7 @@ import io
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from orchard.records import THUMBNAILS
 from orchard.report import page as page_module
 from orchard.report import wording
 from orchard.report.build import build
+from orchard.report.findings import find
 from orchard.report.page import script_json
 from orchard.store import staging
 from orchard.store.erase import erase
@@ -205,6 +207,22 @@ def test_every_reason_has_words() -> None:
 
     for reason in Reason:
         assert f"reason_{reason.value}" in wording.strings()
+
+
+def test_labels_that_look_the_same_are_told_with_what_tells_them_apart(
+    reported: orchard.Result, page: str
+) -> None:
+    assert "only in how they are written" not in page.partition('<script type="application')[0]
+    tables = Tables(Output.at(reported.output))
+    found = find(tables, reported.record, False, lambda _: None)
+    labels = ("caf\u00e9", "cafe\u0301", " apple", "apple", *found.images.labels[4:])
+    images = replace(found.images, labels=labels)
+    drawn = page_module.render(replace(found, images=images)).decode()
+    text = shown_text(drawn, "en")
+    assert "only in how they are written" in text
+    assert "groups: 2" in text
+    for spelled in ("&#39;caf\\xe9&#39;", "&#39;cafe\\u0301&#39;", "&#39; apple&#39;"):
+        assert f"<code>{spelled}</code>" in drawn
 
 
 def test_numbers_are_written_as_each_language_writes_them() -> None:

@@ -50,7 +50,24 @@ def with_deltalake(folder: Path) -> pa.Table:
     return pa.table(DeltaTable(folder).to_pyarrow_table())
 
 
-READERS = [with_pandas, with_duckdb, with_polars, with_polars_delta, with_deltalake]
+def all_with_the_same_list(folder: Path) -> pa.Table:
+    """Of files, as the README has it."""
+    files = sorted(map(str, folder.glob("*.parquet")))
+    by_pandas = pa.Table.from_pandas(pd.read_parquet(files), preserve_index=False)
+    with duckdb.connect() as connection:
+        assert connection.read_parquet(files).to_arrow_table().num_rows == by_pandas.num_rows
+    assert pl.read_parquet(files).height == by_pandas.num_rows
+    return by_pandas
+
+
+READERS = [
+    all_with_the_same_list,
+    with_pandas,
+    with_duckdb,
+    with_polars,
+    with_polars_delta,
+    with_deltalake,
+]
 
 
 def kind(type_: pa.DataType) -> str:
@@ -98,6 +115,8 @@ def test_the_same_rows_values_and_types(
 @pytest.mark.parametrize("table", SCHEMAS)
 def test_the_same_in_spark(spark: Any, output: Output, table: str) -> None:
     frame = spark.read.parquet(f"{output.root}/{table}")
+    files = sorted(map(str, Path(output.root, table).glob("*.parquet")))
+    assert spark.read.parquet(*files).count() == frame.count()
     types = {name: SPARK_TYPES[type_] for name, type_ in kinds(SCHEMAS[table]).items()}
     assert dict(frame.dtypes) == types
     found = [row.asDict() for row in frame.orderBy("path").collect()]

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import polars
-import pyarrow as pa
 import pytest
 from matplotlib import pyplot
+from matplotlib.colors import to_rgb
 
 import orchard
 from orchard.errors import ConfigError, SourceError, TableError
-from orchard.records import list_column, vectors_of
+from orchard.records import vectors_of
 from orchard.reduction import Moments, fit
-from orchard.result.plots import plot_map, plot_variance
+from orchard.report.colours import palette
+from orchard.result.map import Points, plot_map
+from orchard.result.plots import plot_variance
 
 mpl.use("agg")
 
@@ -140,27 +143,37 @@ def test_a_k_far_along_the_spectrum_is_drawn_too() -> None:
     assert ax.get_xlim()[1] > 25
 
 
-def test_one_component_is_drawn_along_a_line() -> None:
-    column = list_column(np.arange(3, dtype=np.float32)[:, None], pa.list_(pa.float32()))
-    ax = plot_map(pa.table({"label": ["a"] * 3, "components": column}), None, None)
-    np.testing.assert_array_equal(ax.collections[0].get_offsets(), [[0, 0], [1, 0], [2, 0]])
-
-
-def test_the_map_has_a_point_an_image_and_a_colour_a_label(result: orchard.Result) -> None:
+def test_the_map_has_a_point_an_image_and_a_colour_and_a_name_a_label(
+    result: orchard.Result,
+) -> None:
     ax = result.map()
-    assert [len(dots.get_offsets()) for dots in ax.collections] == [10] * 4
-    assert len({tuple(dots.get_facecolor()[0]) for dots in ax.collections}) == 4
-    _, labels = ax.get_legend_handles_labels()
-    assert labels == ["apple", "lemon", "plum", "sweet pepper"]
-    points = vectors_of(result.components()["components"])[:10, :2]
-    np.testing.assert_allclose(ax.collections[0].get_offsets(), points)
+    dots = ax.collections[0]
+    assert len(dots.get_offsets()) == 40
+    names = ["apple", "lemon", "plum", "sweet pepper"]
+    shades = [to_rgb(on_light) for on_light, _ in palette(tuple(names), frozenset())]
+    wanted = [shades[names.index(label)] for label in result.components()["label"].to_pylist()]
+    np.testing.assert_allclose(dots.get_facecolor()[:, :3], wanted)
+    assert ax.get_legend_handles_labels()[1] == names
+    assert {text.get_text() for text in ax.texts} <= set(names)
+    assert ax.texts
+
+
+def test_no_name_on_the_map_covers_another() -> None:
+    rng = np.random.default_rng(0)
+    labels = tuple(f"a name of some length {n}" for n in range(40))
+    codes = np.repeat(np.arange(40), 5).astype(np.int32)
+    ax = plot_map(Points(rng.normal(size=(200, 2)), codes, labels), None)
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert 1 < len(boxes) < 40
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    assert ax.get_legend() is None  # of forty
 
 
 def test_the_map_takes_other_coordinates_and_axes(result: orchard.Result) -> None:
     _, ax = pyplot.subplots()
     points = np.arange(80.0).reshape(40, 2)
     assert result.map(points, ax) is ax
-    np.testing.assert_array_equal(ax.collections[3].get_offsets(), points[30:])
+    np.testing.assert_array_equal(ax.collections[0].get_offsets(), points)
     with pytest.raises(ConfigError, match=r"shape \(3, 2\): expected \(40, 2\)"):
         result.map(points[:3])
 

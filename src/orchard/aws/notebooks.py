@@ -17,6 +17,7 @@ BYTES = 18
 NAME = "fruits.ipynb"
 KEY = f"jupyter/jovyan/{NAME}"  # where EMR's JupyterHub keeps what the user jovyan sees
 KERNEL = {"display_name": "PySpark", "language": "python", "name": "pysparkkernel"}
+FIGURES = ("plt.subplots", ".plot_variance(", ".map(")
 SHOW = "%matplot plt"  # Livy's: a cell's figure is a picture of the driver's
 
 
@@ -80,7 +81,7 @@ def for_the_cluster(notebook: dict[str, Any], bucket: str) -> dict[str, Any]:
         text = "".join(old["source"])
         if "parameters" in old["metadata"].get("tags", ()):
             text = places
-        elif old["cell_type"] == "code" and ("plt.subplots" in text or ".plot_variance(" in text):
+        elif old["cell_type"] == "code" and any(call in text for call in FIGURES):
             text = f"{text}\n{SHOW}"
         return old | {"source": text}
 

@@ -8,7 +8,14 @@ from typing import Any
 import click
 
 from orchard.cli import cluster_plan, cluster_started
-from orchard.cli.cluster_options import CloudCommand, cluster_options, context_of, run_options
+from orchard.cli.cluster_options import (
+    SOURCE_OPTIONS,
+    CloudCommand,
+    cluster_options,
+    context_of,
+    run_options,
+    source_options,
+)
 from orchard.cli.printing import echo, echo_text, show
 from orchard.errors import ConfigError
 
@@ -42,6 +49,7 @@ def cluster_group() -> None:
 )
 @click.option("--refresh-prices", is_flag=True, help="Ask AWS's price list first (credentials).")
 @click.option("--sources-of-prices", is_flag=True, help="Show where each price was found.")
+@source_options
 @cluster_options
 def estimate_command(
     sources: tuple[str, ...],
@@ -57,25 +65,32 @@ def estimate_command(
 
     Needs no AWS account, unless a SOURCE is a bucket. --rate is what `orchard run --dry-run` shows.
     """
-    from orchard.aws.local import measure_folders, measure_rate
+    from orchard.aws.local import measure_folders, measure_named, measure_rate
     from orchard.aws.price_list import refresh
     from orchard.aws.words import estimate_tables
     from orchard.cli.cluster_options import account_of, config_of
     from orchard.cloud.estimate import IMAGES_PER_SECOND, Workload, cheaper, estimate, guard
     from orchard.cloud.prices import Prices
+    from orchard.config import RunConfig
 
     config = config_of(options)
     if refresh_prices:
         prices = refresh(account_of(options), config.region, [config.instance_type])
     else:
         prices = Prices.of(config.region)
-    if sources:
-        n, size, uploads = measure_folders(sources, config.region)
-        rate = measure_rate(sources, weights) if measure else rate
+    if sources or options["manifest"]:
+        given = {name: options[name] for name in SOURCE_OPTIONS}
+        run = RunConfig(sources=sources, output="unused", weights=weights, replace=True, **given)
+        if run.manifest:
+            has_internet = not config.is_serverless
+            n, size, uploads = measure_named(run, config.region, has_internet=has_internet)
+        else:
+            n, size, uploads = measure_folders(run, config.region)
+        rate = measure_rate(run) if measure else rate
     elif images:
         n, size, uploads = images, 0, images
     else:
-        raise ConfigError("give a SOURCE, or --images N")
+        raise ConfigError("give a SOURCE, --manifest FILE, or --images N")
     work = Workload(
         n, size, rate or IMAGES_PER_SECOND, is_measured=rate is not None, uploads=uploads
     )

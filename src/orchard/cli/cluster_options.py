@@ -30,6 +30,7 @@ _SHARED = (
     *("limit", "broadcast", "max_errors", "retry_errors", "replace", "thumbnails", *MANIFEST),
     *("precision", "view", "decode", "colour", "damaged", "max_pixels"),
 )
+SOURCE_OPTIONS = ("include", "exclude", "limit", "manifest", "labels")
 
 
 class CloudCommand(Command):
@@ -121,6 +122,13 @@ def cluster_options(command: Any) -> Any:
         )
     ):
         command = option(command)
+    return command
+
+
+def source_options(command: Any) -> Any:
+    """The options of `orchard run` that say which images there are."""
+    kept = [p for p in run_command.params if p.name in SOURCE_OPTIONS]
+    command.__click_params__.extend(reversed(kept))
     return command
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from orchard.cli.command import Command, storage_options
-from orchard.cli.printing import echo
+from orchard.cli.printing import counted, echo
 from orchard.errors import ConfigError
 
 SHOWN = 20  # of what could not be packed
@@ -59,8 +59,9 @@ def pack_command(paths: tuple[str, ...], quiet: bool, **options: Any) -> None:
     if len(done.failures) > SHOWN:
         echo(f"not packed: {len(done.failures) - SHOWN:,} others", err=True)
     if not quiet:
+        images, shards = counted(done.n_images, "image"), counted(done.n_shards, "shard")
         echo(
-            f"{done.n_images:,} images in {done.n_shards:,} shards in {done.root}; "
+            f"{images} in {shards} in {done.root}; "
             f"{len(done.written):,} written now ({done.n_bytes / 1e6:,.1f} MB), "
             f"{len(done.removed):,} removed"
         )

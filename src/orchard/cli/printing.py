@@ -54,6 +54,11 @@ def echo_bytes(data: bytes) -> None:
         click.echo(data, nl=False)
 
 
+def counted(n: int, thing: str) -> str:
+    """ "1 shard", "2,000 shards"."""
+    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
+
+
 def show(*parts: Any) -> None:
     """Tables, and lines of any length."""
     from orchard.progress import Terminal

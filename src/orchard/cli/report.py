@@ -42,9 +42,11 @@ def report_command(
 
     tables = existing_tables(output, endpoint_url, region)
     place = tables.output
-    _, seen = ensured(tables)
-    known = seen.known if seen else None
-    del seen  # vectors, which the report has no need of
-    built = build(tables, with_thumbnails=thumbnails, say=Reporter().say, known=known)
+    with Reporter().steps() as say:
+        say("findings: comparing the images")
+        _, seen = ensured(tables)
+        known = seen.known if seen else None
+        del seen  # vectors, which the report has no need of
+        built = build(tables, with_thumbnails=thumbnails, say=say, known=known)
     echo(f"{built.n_points:,} points, {built.n_thumbnails:,} thumbnails")
     echo(f"Report: {place.uri(built.path)} ({built.n_bytes / 1e6:.1f} MB)")

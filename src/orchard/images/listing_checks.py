@@ -28,6 +28,11 @@ def warning_of(groups: list[tuple[str, ...]]) -> str | None:
     """A sentence that shows each spelling so that the eye can tell it; None where all differ."""
     if not groups:
         return None
-    shown = "; ".join(" and ".join(map(ascii, group)) for group in groups[:SHOWN])
+    shown = "; ".join(" and ".join(one) for one in spelled(groups))
     more = f"; and {len(groups) - SHOWN} more" if len(groups) > SHOWN else ""
     return f"labels that differ only in how they are written count as different: {shown}{more}"
+
+
+def spelled(groups: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The first of them, with escapes for what only looks the same."""
+    return [tuple(map(ascii, group)) for group in groups[:SHOWN]]

@@ -6,6 +6,7 @@ import os
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TypeVar
@@ -18,6 +19,8 @@ from urllib3.util import Timeout, Url, parse_url
 from orchard._version import __version__
 from orchard.errors import first_line
 from orchard.images.fetched import Fetched
+from orchard.images.robots import MOST_BYTES
+from orchard.images.robots_once import remembered
 from orchard.images.web_address import PrivateAddress, addresses_of
 from orchard.images.web_turns import hold_back, turn
 from orchard.records import Failure, Found, Reason
@@ -75,12 +78,16 @@ def _asked(
     access: WebAccess,
     until: float,
     take: Callable[[urllib3.BaseHTTPResponse], T],
+    *,
+    obeys: bool = True,
 ) -> T | Failure:
-    """What `take` makes of the answer, after redirects and up to `attempts` tries."""
+    """What `take` makes of the answer, after redirects and up to `attempts` tries.
+
+    obeys: ask only for what the robots.txt of each server on the way allows."""
     failure = Failure(Reason.IO_ERROR, "not tried")
     for attempt in range(access.attempts):
         try:
-            return _followed(method, url, access, until, take)
+            return _followed(method, url, access, until, take, obeys)
         except _Passing as passing:
             failure = passing.failure
             pause = max(passing.wait, FIRST_PAUSE * 2**attempt * random.uniform(0.75, 1.25))
@@ -96,6 +103,7 @@ def _followed(
     access: WebAccess,
     until: float,
     take: Callable[[urllib3.BaseHTTPResponse], T],
+    obeys: bool,
 ) -> T | Failure:
     """One try: the answer at the end of the redirects. Raises _Passing."""
     place = url
@@ -103,6 +111,8 @@ def _followed(
         target = _target(place)
         if isinstance(target, Failure):
             return target
+        if obeys and (refused := _disallowed(target, access, until)):
+            return refused
         try:
             with turn(target.netloc or "", access):
                 response = _sent(method, target, access, until)
@@ -126,6 +136,28 @@ def _followed(
         except (HTTPError, OSError) as error:
             raise _Passing(Failure(Reason.IO_ERROR, first_line(error))) from None
     return Failure(Reason.IO_ERROR, f"more than {access.max_redirects} redirects")
+
+
+def _disallowed(target: Url, access: WebAccess, until: float) -> Failure | None:
+    """Why a server's robots.txt keeps us from a URL. It is asked for once, for all processes of
+    this machine; one that cannot be had forbids everything until it can (RFC 9309, 2.3.1)."""
+    place = f"{target.scheme}://{target.netloc}/robots.txt"
+
+    def rules(response: urllib3.BaseHTTPResponse) -> str:
+        if response.status != 200:  # there is none, so all is allowed
+            return ""
+        return response.read(MOST_BYTES, decode_content=True).decode("utf-8", "replace")
+
+    def ask() -> str | Failure:
+        return _asked("GET", place, access, until, rules, obeys=False)
+
+    said = remembered(place, ask)
+    if isinstance(said, Failure):
+        is_status = said.detail.startswith("the server answered")
+        return replace(said, detail=f"robots.txt: {said.detail}") if is_status else said
+    if said.allows(target.request_uri):
+        return None
+    return Failure(Reason.FORBIDDEN, f"{place} disallows it; ask the server's owner for the images")
 
 
 def _target(url: str) -> Url | Failure:

@@ -33,7 +33,7 @@ def turn(host: str, access: WebAccess) -> Iterator[None]:
 
 def hold_back(host: str, seconds: float) -> None:
     """Let nobody ask a host for a while, as it said (429, 503 with Retry-After)."""
-    with _locked(_file(host, "next")) as descriptor:
+    with locked(file_of(host, "next")) as descriptor:
         later = time.monotonic() + min(seconds, LONGEST_WAIT / 2)
         _write(descriptor, max(later, _read(descriptor)))
 
@@ -43,7 +43,9 @@ def _place(host: str, n: int) -> Iterator[None]:
     """One of n places, as soon as one is free."""
     order = random.sample(range(n), n)
     for number in order:
-        descriptor = os.open(_file(host, str(number)), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(
+            file_of(host, str(number)), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -51,7 +53,7 @@ def _place(host: str, n: int) -> Iterator[None]:
             continue
         break
     else:
-        descriptor = os.open(_file(host, str(order[0])), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+        descriptor = os.open(file_of(host, str(order[0])), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:
         yield
@@ -60,7 +62,7 @@ def _place(host: str, n: int) -> Iterator[None]:
 
 
 def _wait(host: str, interval: float) -> None:
-    with _locked(_file(host, "next")) as descriptor:
+    with locked(file_of(host, "next")) as descriptor:
         now = time.monotonic()
         mine = max(now, _read(descriptor))
         _write(descriptor, mine + interval)
@@ -68,7 +70,7 @@ def _wait(host: str, interval: float) -> None:
 
 
 @contextmanager
-def _locked(file: Path) -> Iterator[int]:
+def locked(file: Path) -> Iterator[int]:
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -90,7 +92,7 @@ def _write(descriptor: int, moment: float) -> None:
     os.pwrite(descriptor, f"{moment:.6f}".encode(), 0)
 
 
-def _file(host: str, what: str) -> Path:
+def file_of(host: str, what: str) -> Path:
     """Of 4,096 hosts at most: others share the turns of one of these, or a manifest of a million
     hosts would leave as many files."""
     return _folder() / f"{hashlib.sha256(host.encode()).hexdigest()[:3]}-{what}"

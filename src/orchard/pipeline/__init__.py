@@ -37,16 +37,16 @@ def run(
     config = config or RunConfig(**settings)
     run = Run.of(config, reporter)
     places.check(config, run.output)
-    with run.log.timed("list"):
+    with run.step("list", "listing the images"):
         memory = listings.memory(run.output)
         listing = listed(run, memory)
         places.say(listing.listing, run.reporter)
         release_memory()  # of a million images, half of what listing took
-    with run.log.timed("load model"):
+    with run.step("load model", "loading the network"):
         model = networks.load(run, listing.listing)
         identity = EmbeddingIdentity.of(model, Reading.of(config))
     with run.holding_output() as tables:
-        with run.log.timed("plan"):
+        with run.step("plan", "comparing with what is there"):
             plan = steps.plan(run, tables, listing, model, identity)
         if config.dry_run:
             return steps.estimate(run, plan, model)
@@ -58,14 +58,14 @@ def run(
         with steps.spark(run, identity) as hands:
             with run.log.timed("embed"):
                 reports = steps.embed(run, hands, plan, model, identity)
-            with run.log.timed("commit"):
+            with run.step("commit", "writing the tables"):
                 committed = steps.commit(run, tables, plan, reports, identity)
                 listings.keep(run.output, memory)
             del listing, plan  # some hundred bytes an image, which nothing below needs
             release_memory()
             chosen = fitting.choose(run, committed.tables, fitted, hands, identity, model)
-            with run.log.timed("project"):
+            with run.step("project", "projecting on the components"):
                 tables = fitting.project(run, committed, chosen, hands)
-        with run.log.timed("report"):  # its machines need not wait for a picture
-            drawing.draw(run, tables, chosen.pca, model)
+        with run.step("report", "drawing the report") as say:  # Spark's machines need not wait
+            drawing.draw(run, tables, chosen.pca, model, say)
         return run.finish()

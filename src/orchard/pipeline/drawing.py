@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -29,16 +30,19 @@ def is_current(run: Run, tables: Tables) -> bool:
         return False
 
 
-def draw(run: Run, tables: Tables, pca: PCA, model: Model) -> None:
-    """The findings, the spectrum as `explained_variance.csv` and as a picture, and the report."""
+def draw(run: Run, tables: Tables, pca: PCA, model: Model, say: Callable[[str], None]) -> None:
+    """The findings, the spectrum as `explained_variance.csv` and as a picture, and the report.
+
+    say: takes what is done now."""
     from orchard.result.plots import variance_picture
 
     models.write_variance(run.output, pca)
     title = f"{pca.n_samples:,} images, {model.notice or model.name}"
     run.output.put(VARIANCE_PICTURE, variance_picture(pca, title))
+    say("findings: comparing the images")
     known = _find(run, tables)
     if run.config.report:
-        _report(run, tables, known)
+        _report(run, tables, say, known)
     run.output.put_json(DRAWN, _components(tables))
 
 
@@ -59,12 +63,12 @@ def _find(run: Run, tables: Tables) -> Known | None:
     return seen.known
 
 
-def _report(run: Run, tables: Tables, known: Known | None) -> None:
+def _report(run: Run, tables: Tables, say: Callable[[str], None], known: Known | None) -> None:
     """The page; whatever goes wrong with it, the tables are there and the run has done its work."""
     try:
         from orchard.report.build import build
 
-        built = build(tables, run.log.record, say=run.reporter.say, known=known)
+        built = build(tables, run.log.record, say=say, known=known)
     except Exception as error:
         run.reporter.warn(
             f"no report: {type(error).__name__}: {error}; the tables are whole, "

@@ -96,9 +96,9 @@ def choose(
                 "one without them"
             )
         return before
-    with run.log.timed("moments"):
+    with run.step("moments", "reading the features for the PCA"):
         moments = _moments(run, hands, files, stored)
-    with run.log.timed("PCA"):
+    with run.step("PCA", "computing the principal components"):
         pca = fit(moments, run.config.components, standardize=run.config.standardize)
         card = models.save_pca(
             run.output,

@@ -69,6 +69,7 @@ class Listed:
     roots: tuple[str, ...] = ()
     left_out: NamedPaths | None = None
     n_left_out: int = 0
+    memory: Memory | None = None
 
     def leaves_out(self, path: str) -> bool:
         return self.left_out is not None and self.left_out.name_of(path) is not None
@@ -133,7 +134,7 @@ def listed(run: Run, memory: Memory | None = None) -> Listed:
         listing_checks.alike(listing.images["label"].unique().to_pylist())
     ):
         run.reporter.warn(warning)
-    return Listed(listing, named, labels, relabels, roots, left_out, n_left_out)
+    return Listed(listing, named, labels, relabels, roots, left_out, n_left_out, memory)
 
 
 def _without(listing: Listing, files: list[TableFile]) -> Listing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
@@ -59,6 +59,14 @@ class Run:
             present.sweep()
             yield present
             staging.discard_staged(self.output)
+
+    @contextmanager
+    def step(self, name: str, doing: str) -> Iterator[Callable[[str], None]]:
+        """Time a step that cannot tell how far it is, and show what is done meanwhile; the function
+        says it more exactly."""
+        with self.log.timed(name), self.reporter.steps() as say:
+            say(doing)
+            yield say
 
     def finish(self) -> Result:
         """Store the run's record."""

@@ -26,6 +26,7 @@ from orchard.pipeline.gone import find_gone
 from orchard.pipeline.known import known_rows
 from orchard.pipeline.listing import Listed
 from orchard.pipeline.planning import KEY, Plan, adopt, cut, make_plan, set_labels
+from orchard.pipeline.same_bytes import recognised
 from orchard.pipeline.state import Committed, Run
 from orchard.pipeline.timing import Estimate
 from orchard.records import LABELS, Reason, widened, with_kept
@@ -48,6 +49,7 @@ def plan(
     known = known_rows(run, tables, identity)
     release_memory()  # before what is compared, too, is held twice
     listing, n_suppressed = _without_erased(run, found.listing)
+    listing = recognised(run, tables, listing, known.features, found.memory)
     config, rules = run.config, found.rules(run, tables)
     made = make_plan(
         listing,
@@ -115,11 +117,11 @@ def relabel(
     """Change the labels, and draw the report that shows them."""
     run.log.record["counts"] |= {"embedded": 0, "errors": 0}
     if plan.n_relabelled:
-        with run.log.timed("commit"):
+        with run.step("commit", "writing the tables"):
             committed = commit(run, tables, plan, [], identity)
             tables = fitting.project(run, committed, fitted, None)
-    with run.log.timed("report"):
-        drawing.draw(run, tables, fitted.pca, model)
+    with run.step("report", "drawing the report") as say:
+        drawing.draw(run, tables, fitted.pca, model, say)
     return run.finish()
 
 
@@ -145,7 +147,7 @@ def _hands(run: Run) -> Iterator[Hands]:
     from orchard.spark.session import spark_session
 
     with ExitStack() as stack:
-        with run.log.timed("start Spark"):
+        with run.step("start Spark", "starting Spark"):
             hands = hands_of(stack.enter_context(spark_session(run.config)))
         run.log.record["spark_ui"] = page = hands.ui
         run.reporter.say(f"{hands.where}, UI: {page}" if page else hands.where)
@@ -154,7 +156,7 @@ def _hands(run: Run) -> Iterator[Hands]:
         run.log.record["driver"] = {
             "jvm_peak_memory": peak_memory(pid) if pid is not None else None,
         }
-        with run.log.timed("stop Spark"):
+        with run.step("stop Spark", "stopping Spark"):
             stack.close()
 
 

@@ -47,6 +47,7 @@ def build(
     if with_thumbnails is None:
         with_thumbnails = bool(record.get("config", {}).get("thumbnails", True))
     found = find(tables, record, with_thumbnails, say, known)
+    say("report: writing the page")
     page = render(found)
     output.put(PAGE, page)
     return Built(PAGE, len(found.placed.rows), found.thumbnails.n_shown, len(page))

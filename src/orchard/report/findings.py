@@ -23,7 +23,7 @@ from orchard.report.classes import Classes
 from orchard.report.cost import Costs, costs
 from orchard.report.embedding_2d import Embedding2D
 from orchard.report.neighbours import Known, NearDuplicates, Neighbours
-from orchard.report.placing import Others, Placing, place
+from orchard.report.placing import Others, Placing
 from orchard.report.points import (
     MAX_ON_MAP,
     MAX_POINTS,
@@ -88,14 +88,16 @@ def find(
     known: Known | None = None,
 ) -> Findings:
     """Compute what the report shows. known: what a run has computed already."""
+    say("report: reading the tables")
     images = Images.read(tables)
     card = models.current_pca(tables)
     if card is None or not len(images):
         raise TableError(f"{tables.output.root} has no components; expected the OUTPUT of a run")
     pca, _ = models.load_pca(tables.output, card.pca_id)
-    placed = _place(tables, images, say, known)
+    placed = place(tables, images, say, known)
     images = clusters.named(images, placed.points, placed.embedding.xy, placed.others)
     release_memory()
+    say("report: describing the classes")
     duplicates = summarise.exact_duplicates(images)
     described = classes.describe(tables, images, _n_examples(len(images.labels)))
     release_memory()
@@ -121,9 +123,10 @@ def find(
     )
 
 
-def _place(
-    tables: Tables, images: Images, say: Callable[[str], None], known: Known | None
+def place(
+    tables: Tables, images: Images, say: Callable[[str], None], known: Known | None = None
 ) -> Placed:
+    """The points of the map, where they are, and what is near each."""
     points = shown = np.arange(len(images), dtype=np.int64)
     if len(images) > MAX_POINTS:  # the images that get a thumbnail first
         numbers = numbers_of(path.as_py() for path in images.rows["path"])
@@ -134,9 +137,11 @@ def _place(
     if known is not None and len(known.near_by.indices) == len(points):
         near_by, near = known.near_by, neighbours.grouped(known.close, len(points))
     else:
+        say(f"report: finding the neighbours of {len(points):,} images")
         near_by = neighbours.nearest(components, embedding_2d.n_neighbours(len(points)))
         release_memory()
         digests = images.rows["sha256"].take(pa.array(points)).to_pylist()
+        say("report: comparing neighbours for duplicates")
         near = neighbours.near_duplicates(directions_of(tables, paths), near_by, digests)
     release_memory()
     say(f"report: placing {len(points):,} points on the map")
@@ -160,7 +165,7 @@ def _others(
     if not wanted.any():
         return Others.none()
     parts = vectors_by_row(tables, images, ROWS_AT_ONCE)
-    return place(parts, Placing(components, xy), wanted)
+    return placing.place(parts, Placing(components, xy), wanted)
 
 
 def _n_examples(n_classes: int) -> int:

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from orchard._version import __version__
+from orchard.images import listing_checks
 from orchard.report import encoding, neighbours, on_map, placing, summarise, wording
 from orchard.report.colours import palette
 from orchard.report.encoding import Column
@@ -97,6 +98,7 @@ def _derived(found: Findings, start: str, columns: dict[str, Column]) -> dict[st
     """What the template says besides the findings. start: of paths, which it leaves out."""
     images, placed, points = found.images, found.placed, found.placed.points
     sources = found.record.get("config", {}).get("sources", [])
+    alike = listing_checks.alike(images.labels)
     return {
         "title": _title(sources),
         "sources": sources,
@@ -108,6 +110,8 @@ def _derived(found: Findings, start: str, columns: dict[str, Column]) -> dict[st
         "placed_by": placing.K,
         "n_pathless": columns["xy"].n - columns["lengths"].n if columns else 0,
         "agreement": agreement(found),
+        "alike": listing_checks.spelled(alike),
+        "n_alike": len(alike),
         "near_cosine": neighbours.NEAR_COSINE,
         "near_k": neighbours.NEAR_K,
         "unusual_k": neighbours.UNUSUAL_K,

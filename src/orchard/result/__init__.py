@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from orchard.result.neighbours import Searcher
+    from orchard.result.page import Page
+    from orchard.result.pictures import Pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +125,39 @@ class Result:
         return plot_variance(models.load_pca(self._output, card.pca_id)[0], ax)
 
     def map(self, coordinates: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
-        """Draw one point per image in two dimensions, coloured by label.
+        """Draw the report's map: a point for each image, in the report's places and colours, with
+        the names of the labels on their points.
 
-        coordinates: (n, 2), in the order of `components()`, such as a t-SNE or UMAP of its vectors;
-        the first two principal components where there are none. ax: as in `plot_variance`.
+        Similar images lie together; the places are found by t-SNE of the components, which takes
+        some seconds for 10,000 images. Of more than 25,000 images it shows a sample, as the report
+        does. coordinates: (n, 2) other places, in the order of `components()`, such as a UMAP of
+        its vectors. ax: as in `plot_variance`.
         """
-        from orchard.result.plots import plot_map
+        from orchard.result.map import plot_map, points_of
 
-        return plot_map(self.components(), coordinates, ax)
+        return plot_map(points_of(self._tables, coordinates), ax)
+
+    def show(self, images: Any = None, n: int = 48) -> Pictures:
+        """Images as a grid of pictures, in a notebook; each stands with its label.
+
+        images: a path or several, or a table with a column `path`, such as `nearest` returns or
+        pandas' own; images from all over the result where it is not given. n: at most so many.
+        A picture is the stored thumbnail, or is made from the image where there is none; an image
+        that cannot be read shows the reason.
+        """
+        from orchard.result.pictures import show_of
+
+        return show_of(self._tables, images, n)
+
+    def report(self, height: int = 720) -> Page:
+        """The report: a notebook shows it, elsewhere it is the path or URL of the page.
+
+        height: pixels in the notebook. A notebook that is saved with it grows by the page's size.
+        Raises TableError where there is none; `orchard report` draws one.
+        """
+        from orchard.result.page import Page
+
+        return Page.of(self._output, height)
 
     @property
     def _output(self) -> Output:

@@ -6,14 +6,9 @@ import io
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-from matplotlib import colormaps
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
 
-from orchard.errors import ConfigError
 from orchard.printable import printable
-from orchard.records import vectors_of
 from orchard.reduction import PCA, SHARES, components_for, n_shown
 
 if TYPE_CHECKING:
@@ -21,12 +16,11 @@ if TYPE_CHECKING:
 
 INK, ACCENT, SOFT = "#1f2d1f", "#2f7d32", "#a5c9a7"
 SIZE = (8, 4.5)  # inches
-LEGEND = 20  # labels that a legend still names
 
 
 def plot_variance(pca: PCA, ax: Axes | None = None) -> Axes:
     """See `Result.plot_variance`."""
-    ax = ax or _axes()
+    ax = ax or new_axes()
     ratio, shown = pca.explained_variance_ratio, n_shown(pca)
     number = np.arange(1, shown + 1)
     ax.bar(number, ratio[:shown], width=1.0, color=SOFT, label="by component")
@@ -71,40 +65,8 @@ def in_picture(text: str) -> str:
     return printable(text).replace("$", r"\$")
 
 
-def plot_map(components: pa.Table, coordinates: ArrayLike | None, ax: Axes | None) -> Axes:
-    """See `Result.map`."""
-    vectors = vectors_of(components["components"])
-    first = np.pad(vectors[:, :2], ((0, 0), (0, max(0, 2 - vectors.shape[1]))))
-    points = first if coordinates is None else np.asarray(coordinates)
-    if points.shape != (len(vectors), 2):
-        raise ConfigError(
-            f"coordinates of shape {points.shape}: expected ({len(vectors)}, 2), a point for each "
-            "row of the components table"
-        )
-    ax = ax or _axes()
-    label_of = np.array(components["label"].to_pylist(), object)
-    names = sorted({label for label in label_of if label is not None})
-    palette = colormaps["tab20" if len(names) <= LEGEND else "gist_rainbow"]
-    for number, name in enumerate([*names, None]):
-        chosen = points[label_of == name]
-        if len(chosen):
-            shade = palette(number / max(len(names) - 1, 1)) if name is not None else "grey"
-            ax.scatter(
-                chosen[:, 0],
-                chosen[:, 1],
-                s=8,
-                color=shade,
-                label=in_picture(name or "no label"),
-                linewidths=0,
-            )
-    axis = "principal component" if coordinates is None else "coordinate"
-    ax.set(xlabel=f"{axis} 1", ylabel=f"{axis} 2")
-    if len(names) <= LEGEND:
-        ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
-    return ax
-
-
-def _axes() -> Axes:
+def new_axes(size: tuple[float, float] | None = None) -> Axes:
+    """Axes of a new figure of pyplot's, which notebooks show. size: inches."""
     from matplotlib import pyplot
 
-    return pyplot.subplots(figsize=SIZE, layout="constrained")[1]
+    return pyplot.subplots(figsize=size or SIZE, layout="constrained")[1]

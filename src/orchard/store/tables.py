@@ -191,7 +191,9 @@ class Tables:
         stay: bool = False,
     ) -> Tables:
         """One transaction, after which the folder holds what it names and nothing else of ours."""
-        name, kept = present.name, (*present.kept, *(n for file in staged for n in file.kept))
+        name, kept = present.name, [n for file in staged for n in file.kept]
+        if not overwrite:
+            kept = [*present.kept, *kept]
         schema = Schema.from_arrow(with_kept(SCHEMAS[name], kept))
         opened = present.opened or _create(self.output, name, schema)
         if opened.version() != max(present.version, 0):

@@ -55,6 +55,11 @@ class Memory:
             self.used.add(key)
         return found
 
+    def found(self, container: Container, column: str | None) -> Known | None:
+        """What this run found in it, or an earlier one."""
+        _, known = self.new.get(key_of(container, column), (container, None))
+        return known or self.recall(container, column)
+
     def note(self, container: Container, column: str | None, known: Known) -> None:
         if not known.is_cheap:
             self.new[key_of(container, column)] = (container, known)
