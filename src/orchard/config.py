@@ -60,7 +60,8 @@ class RunConfig:
     """What `orchard run` does; every field is an option of the command line of the same name.
 
     - sources: folders, files, glob patterns or URLs of buckets. output: the result's folder or URL.
-    - weights: a name that `orchard models` lists, or a path to `.h5` or `.onnx`.
+    - weights: a name that `orchard models` lists, or a path to `.h5` or `.onnx`; several with
+      commas between them run side by side, each image decoded once for all.
     - size: input pixels per side, default the model's own.
     - precision: of the network's arithmetic, of PRECISIONS.
     - decode: "full", or "scaled": large JPEGs at a fraction of their size.

@@ -21,7 +21,7 @@ from orchard.errors import ConfigError
     show_default=True,
     metavar="NAME|PATH",
     help="A model that `orchard models` lists, a Keras .h5 file, or any .onnx with one image in "
-    "and one vector out.",
+    "and one vector out; or several with commas between them, whose features are joined.",
 )
 @click.option(
     "--size", type=int, metavar="PIXELS", help="Side of the input. Default: the model's own."
@@ -179,6 +179,7 @@ def run_command(paths: tuple[str, ...], quiet: bool, **options: Any) -> None:
     Examples:
       orchard run photos result
       orchard run photos more/*.jpg result --components 50 --weights my_model.onnx
+      orchard run photos result --weights imagenet,fruit --view plain --view zoom
       orchard run photos result --label '/([^/_]+)_[0-9]+[.]jpg$' --exclude '*.txt'
       orchard run photos result --dry-run
       orchard run --manifest photos.csv result --keep-columns sku,price

@@ -31,7 +31,7 @@ OVERHEAD_MINUTES = (0.5, 2.0)  # listing, PCA, figures, writing
 EBS_GB_A_VCPU, EBS_ROOT_GB = 16, 15
 GRACE_MINUTES = 10  # nodes are paid for before the clock on the cluster starts
 REPEATED = 1.2  # requests to S3, at most, for each that is needed
-RESULT_BYTES_AN_IMAGE = 8_000  # 1280 float32 and the components, as Parquet
+RESULT_BYTES_AN_IMAGE = 8_000  # 1280 float32 and the components, as Parquet; of each network
 # Of shards: about how large one is, what one request reads of it, and a member's header, padding
 # and entry in the index.
 SHARD_BYTES, RANGE_BYTES, BYTES_BESIDE = 100_000_000, 8 * 1024 * 1024, 800
@@ -50,7 +50,8 @@ class Item:
 @dataclass(frozen=True, slots=True)
 class Workload:
     """images_per_second: of one slot. uploads: how many files are still to be uploaded. gets:
-    requests that read them, one an image by default. packs: whether those of local folders are
+    requests that read them, one an image by default. networks: whose features are stored side by
+    side. packs: whether those of local folders are
     packed into shards first; instead: the same without."""
 
     n_images: int
@@ -59,6 +60,7 @@ class Workload:
     is_measured: bool = False
     uploads: int = 0
     gets: int | None = None
+    networks: int = 1
     packs: bool = False
     instead: Workload | None = None
 
@@ -266,7 +268,7 @@ def _puts(work: Workload, prices: Prices) -> tuple[float, float]:
 
 def _storage(work: Workload, prices: Prices) -> list[Item]:
     s3 = prices.s3
-    gigabytes = (work.n_bytes + work.n_images * RESULT_BYTES_AN_IMAGE) / 1e9
+    gigabytes = (work.n_bytes + work.n_images * work.networks * RESULT_BYTES_AN_IMAGE) / 1e9
     gets = work.n_gets / 1000 * s3["get_1000"]
     day = gigabytes * s3["gb_month"] / 30
     uploads = [Item(f"S3, {work.uploads:,} PUT requests", *_puts(work, prices))]

@@ -3,12 +3,17 @@
 A whole photo squeezed into 224 pixels shows a shelf, its middle shows a fruit. On phone photos of
 fruit in shops the mean of the two was worth 7 to 10 points of top-1, for a second pass through the
 network (see docs/accuracy.md).
+
+Of several networks side by side each is shown the views at its own size. A view's name then ends in
+a size that is smaller than the largest, as in `zoom:96`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 ZOOM = 0.6  # of each side, about the middle
@@ -37,3 +42,24 @@ VIEWS: dict[str, Callable[[Image.Image, int], Image.Image]] = {
     "mirror": _mirror,
     "zoom": _zoom,
 }
+
+
+def is_of(view: str, kind: str) -> bool:
+    """Whether a view is of that kind, whatever its size."""
+    return view.partition(":")[0] == kind
+
+
+def view_of(rgb: Image.Image, view: str, size: int) -> Image.Image:
+    """A view of an image: size × size pixels, or the smaller size that its name ends in."""
+    kind, _, own = view.partition(":")
+    return VIEWS[kind](rgb, int(own) if own else size)
+
+
+def placed(square: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """(s, s, 3), s ≤ size → (size, size, 3): all views of an image make one array, a smaller one
+    lies in its upper left corner."""
+    if len(square) == size:
+        return square
+    canvas = np.zeros((size, size, 3), np.uint8)
+    canvas[: len(square), : len(square)] = square
+    return canvas
