@@ -14,7 +14,7 @@ from orchard.settings import Expected, settle
 from orchard.storage import Storage, is_remote, local_path
 from orchard.storage.web_access import WebAccess
 
-VIEW_NAMES = ("plain", "mirror", "zoom")
+VIEW_NAMES = ("plain", "mirror", "zoom", "near")
 OF_OPENVINO = ("int8-openvino", "bfloat16")
 PRECISIONS = ("float32", "int8", *OF_OPENVINO)
 MIN_SIZE, MAX_SIZE = 32, 1024  # MobileNetV2 halves its input five times; 32 is the least it admits

@@ -19,7 +19,7 @@ from orchard.store.output import Output
 
 pytestmark = pytest.mark.browser
 
-NAMES = ["plain", "zoom", "mirror", "plain:32", "zoom:32", "mirror:48"]
+NAMES = ["plain", "zoom", "mirror", "near", "plain:32", "zoom:32", "mirror:48"]
 RESIZE = """async ({views, width, height, size, rgba}) => {
     const {Views} = await import("./pixels.js");
     const seen = new Views(views, width, height, size);

@@ -78,7 +78,7 @@ from orchard.errors import ConfigError
     multiple=True,
     default=("plain",),
     show_default=True,
-    metavar="plain|mirror|zoom",
+    metavar="plain|mirror|zoom|near",
     help="What the network is shown of an image: all of it, its mirror image, its middle; "
     "repeatable. The features are the mean; each view costs one pass. plain and zoom together "
     "recognise fruit on phone photos clearly better.",

@@ -10,7 +10,7 @@ import { bytes, clear, Narrow, room } from "./narrow.js";
 const BITS = 22;
 const HALF = 1 << (BITS - 1);
 const SUPPORT = 2;
-const ZOOM = 0.6; // of each side, about the middle: orchard.images.views.ZOOM
+const MIDDLES = { zoom: 0.6, near: 0.4 }; // of each side: orchard.images.views.MIDDLES
 
 function kernel(x) {
   const d = Math.abs(x);
@@ -136,10 +136,10 @@ export class Views {
     this.wanted = names.map((name) => {
       const [kind, own] = name.split(":");
       const side = own ? Number(own) : size;
-      return { kind, side, from: `${kind === "zoom" ? "zoom" : "plain"}:${side}` };
+      return { kind, side, from: `${MIDDLES[kind] ?? 1}:${side}` };
     });
     for (const { kind, side, from } of this.wanted) {
-      const cut = kind === "zoom" ? 1 - ZOOM : 0;
+      const cut = 1 - (MIDDLES[kind] ?? 1);
       const [left, top] = [(width * cut) / 2, (height * cut) / 2];
       const corners = [left, top, width - left, height - top];
       if (!this.made.has(from))
