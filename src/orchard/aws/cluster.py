@@ -275,7 +275,8 @@ class Cluster:
         from orchard.model.several import named
 
         names = named(run.weights)
-        return [self._network(name, f"{n}/", launch_id) for n, name in enumerate(names)]
+        sent = [self._network(name, f"{n}/", launch_id) for n, name in enumerate(names)]
+        return sent if any(one["file"] for one in sent) else []
 
     def _network(self, weights: str, folder: str, launch_id: str) -> dict[str, str]:
         from orchard.model.registry import CARDS
