@@ -15,8 +15,9 @@ from orchard.errors import ConfigError, WeightsError
 from orchard.images.decode import Pixels, decode
 from orchard.model import Embedder, Model, Ranges, load_model
 from orchard.model.calibration import calibrate
+from orchard.model.named import named
 from orchard.model.ranges import known_ranges
-from orchard.model.several import named, ranges_of
+from orchard.model.several import ranges_of
 
 VIEWS = ("plain", "zoom", "mirror")
 

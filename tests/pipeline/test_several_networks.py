@@ -16,7 +16,9 @@ from orchard.classify.predictor import Predictor
 from orchard.errors import TableError
 from orchard.images.decode import Pixels, decode
 from orchard.model import Embedder, load_model
+from orchard.model.calibration import calibrate
 from orchard.records import vectors_of
+from orchard.spark.passes import ModelSource
 from orchard.store.output import Output
 from orchard.store.tables import Tables
 from orchard.web.app import create_app
@@ -96,3 +98,11 @@ def test_the_page_is_told_what_each_network_takes(side_by_side: Path) -> None:
     assert (first["size"], first["shown"], first["input"]["dtype"]) == (48, [0, 1], "uint8")
     assert (second["size"], second["shown"], second["input"]["layout"]) == (32, [2, 3], "NCHW")
     assert first["tensor"] != second["tensor"]
+
+
+def test_a_worker_that_is_sent_nothing_loads_both_by_name(two_networks: str) -> None:
+    model = load_model(two_networks, views=VIEWS)
+    ranges = calibrate(model, np.full((1, 48, 48, 3), 99, np.uint8), "test")
+    for one in (model, model.in_int8(ranges)):
+        found = ModelSource.of("key", None, two_networks, one).load()
+        assert (found.branches, found.onnx) == (one.branches, one.onnx)

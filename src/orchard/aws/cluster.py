@@ -272,7 +272,7 @@ class Cluster:
 
     def _weights(self, run: RunConfig, launch_id: str) -> list[dict[str, str]]:
         """Send the networks along: the cluster has no way to the place they come from."""
-        from orchard.model.several import named
+        from orchard.model.named import named
 
         names = named(run.weights)
         sent = [self._network(name, f"{n}/", launch_id) for n, name in enumerate(names)]

@@ -66,7 +66,6 @@ def estimate_command(
     from orchard.cli.cluster_options import account_of, config_of
     from orchard.cloud.estimate import IMAGES_PER_SECOND, Workload, cheaper, estimate, guard
     from orchard.cloud.prices import Prices
-    from orchard.model.several import named
 
     config = config_of(options)
     if refresh_prices:
@@ -80,12 +79,10 @@ def estimate_command(
         n, size, uploads = images, 0, images
     else:
         raise ConfigError("give a SOURCE, or --images N")
-    networks = len(named(weights))  # none is known to be faster than the default
-    usual = IMAGES_PER_SECOND / networks
     work = Workload(
-        n, size, rate or usual, is_measured=rate is not None, uploads=uploads, networks=networks
+        n, size, rate or IMAGES_PER_SECOND, is_measured=rate is not None, uploads=uploads
     )
-    work = cheaper(work, prices)
+    work = cheaper(work.by(weights), prices)
     found = estimate(config, work, prices)
     show(*estimate_tables(config, work, found))
     if sources_of_prices:

@@ -12,9 +12,10 @@ from orchard.errors import ConfigError, WeightsError
 from orchard.model import builtin, mobilenet_v2
 from orchard.model.foreign import load_onnx
 from orchard.model.keras_file import read_keras
+from orchard.model.named import named
 from orchard.model.onnx_model import INT8, InputSpec, Model, Precision
 from orchard.model.ranges import KNOWN, Ranges, known_ranges
-from orchard.model.several import named, ranges_of, side_by_side
+from orchard.model.several import ranges_of, side_by_side
 from orchard.model.weights import cached_weights, recorded_sha256
 
 

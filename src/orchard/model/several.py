@@ -12,34 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import onnx
 from onnx import compose, helper, version_converter
 
-from orchard.errors import ConfigError, WeightsError, one_line
+from orchard.errors import WeightsError, one_line
+from orchard.model.named import named
 from orchard.model.onnx_model import Branch, InputSpec, Model
 from orchard.model.ranges import KNOWN, Ranges, known_ranges
 
 _ONNX = ("", "ai.onnx")
-MOST = 8
-
-
-def named(weights: str) -> tuple[str, ...]:
-    """What `--weights` names: one network, or several with commas between them.
-
-    A file whose own name has a comma is one. Raises ConfigError where a name is empty or comes
-    twice, or there are more than `MOST`.
-    """
-    if "," not in weights or Path(weights).expanduser().is_file():
-        return (weights,)
-    names = tuple(name.strip() for name in weights.split(","))
-    if not all(names) or len(set(names)) < len(names) or len(names) > MOST:
-        raise ConfigError(
-            f"--weights {weights}: expected up to {MOST} different networks with commas between "
-            "them, as in imagenet,fruit"
-        )
-    return names
 
 
 def ranges_of(weights: str) -> Ranges | None:
