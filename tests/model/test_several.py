@@ -149,3 +149,11 @@ def test_graphs_of_different_fixed_batches_are_refused(two_networks: str, tmp_pa
     pair = load_model(f"{paths[0]},fruit")
     assert pair.input.batch == 2
     assert features(pair, photo(), photo(), photo()).shape == (3, 1286)
+
+
+def test_more_features_than_a_pca_takes_are_refused(
+    two_networks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchard.model.several.MAX_DIM", 1285)
+    with pytest.raises(WeightsError, match=r"1,286 features an image together, .* at most 1,285"):
+        load_model(two_networks)

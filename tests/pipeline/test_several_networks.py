@@ -70,6 +70,17 @@ def test_a_dry_run_tells_the_time_and_bytes_of_all_networks(
     assert estimate["features_bytes"] == n * 1286 * 4
 
 
+def test_in_int8_their_ranges_are_taken_from_the_photos_together(
+    rendered: Path, two_networks: str, tmp_path: Path
+) -> None:
+    found = orchard.run(
+        sources=(str(rendered),), output=str(tmp_path / "out"), weights=two_networks, limit=20,
+        precision="int8", dry_run=True, master="local[1]",
+    )  # fmt: skip
+    assert found.record["int8"]["images"] == 20
+    assert found.record["int8"]["median"] < 0.02
+
+
 def test_predict_serve_and_search_answer_from_the_same_vector(
     side_by_side: Path, rendered: Path
 ) -> None:

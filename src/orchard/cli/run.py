@@ -163,7 +163,7 @@ def run_command(paths: tuple[str, ...], quiet: bool, **options: Any) -> None:
 
     \b
     OUTPUT holds
-      features/    one row per image: path, label, 1280 features   (Parquet, Delta Lake)
+      features/    one row per image: path, label, the features   (Parquet, Delta Lake)
       components/  one row per image: path, label, k components
       errors/      one row per image that failed, and why
       gone/        the features of images that have disappeared from SOURCE

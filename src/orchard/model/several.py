@@ -17,6 +17,7 @@ import onnx
 from onnx import compose, helper, version_converter
 
 from orchard.errors import WeightsError, one_line
+from orchard.model.foreign import MAX_DIM
 from orchard.model.named import named
 from orchard.model.onnx_model import Branch, InputSpec, Model
 from orchard.model.ranges import KNOWN, Ranges, known_ranges
@@ -47,17 +48,22 @@ def side_by_side(models: Sequence[Model]) -> Model:
             f"{_names(models)} take {' and '.join(map(str, sorted(batches)))} images a call: "
             "expected the same number; export them again with a free batch"
         )
+    if (dim := sum(model.dim for model in models)) > MAX_DIM:
+        raise WeightsError(
+            f"{_names(models)} have {dim:,} features an image together, expected at most "
+            f"{MAX_DIM:,}; leave one out"
+        )
     graphs = _one_opset(models)
     branches = tuple(
         Branch(_input_of(graph), model.size, model.dim, model.input)
         for graph, model in zip(graphs, models, strict=True)
     )
     return Model.describe(
-        _joined(graphs, sum(model.dim for model in models)),
+        _joined(graphs, dim),
         name="+".join(model.name for model in models),
         weights_sha256=", ".join(model.weights_sha256 for model in models),
         size=max(model.size for model in models),
-        dim=sum(model.dim for model in models),
+        dim=dim,
         input=_common(models, next(iter(batches), None)),
         notice="; ".join(model.notice for model in models if model.notice) or None,
         several=branches,
