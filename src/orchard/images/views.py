@@ -2,7 +2,7 @@
 
 A whole photo squeezed into 224 pixels shows a shelf, its middle shows a fruit. On phone photos of
 fruit in shops the mean of the two was worth 7 to 10 points of top-1, for a second pass through the
-network, and a third, nearer view 3 more (see docs/accuracy.md).
+network, and a third, nearer one 2 to 4 more (see docs/accuracy.md).
 
 Of several networks side by side each is shown the views at its own size. A view's name then ends in
 a size that is smaller than the largest, as in `zoom:96`.
