@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import signal
@@ -12,12 +13,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # a thread of BLAS for each core would 
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import HealthCheck, settings
+from onnx import helper, numpy_helper
 from PIL import Image
 from rich.console import Console
 
 import orchard
+from orchard.model import load_model
 from orchard.progress import Reporter
 from orchard.samples.turntable import write_sample
 from orchard.spark.session import QUICK
@@ -98,6 +102,45 @@ def rendered_result(spark: Any, rendered: Path, tmp_path_factory: pytest.TempPat
 def trained(rendered_result: Path) -> Trained:
     """A classifier in `rendered_result`."""
     return train(TrainConfig(output=str(rendered_result), kind="logistic", folds=2), silent())
+
+
+@pytest.fixture(scope="session")
+def two_networks(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """`--weights` of two small networks that differ in size, normalisation, layout and opset."""
+    folder = tmp_path_factory.mktemp("networks")
+    (folder / "small.onnx").write_bytes(load_model("fruit", 48).onnx)
+    kernel = np.random.default_rng(5).normal(size=(6, 3, 1, 1)).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Conv", ["image", "kernel"], ["mixed"]),
+            helper.make_node("Relu", ["mixed"], ["lit"]),
+            helper.make_node("GlobalAveragePool", ["lit"], ["pooled"]),
+        ],
+        "colours",
+        [helper.make_tensor_value_info("image", 1, ["n", 3, 32, 32])],
+        [helper.make_tensor_value_info("pooled", 1, ["n", 6, 1, 1])],
+        [numpy_helper.from_array(kernel, "kernel")],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), folder / "colours.onnx")
+    stated = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+    (folder / "colours.onnx.json").write_text(json.dumps(stated))
+    return f"{folder / 'small.onnx'},{folder / 'colours.onnx'}"
+
+
+@pytest.fixture(scope="session")
+def side_by_side(
+    spark: Any, rendered: Path, two_networks: str, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A result of the rendered fruit by `two_networks`, with a classifier; for reading only."""
+    output = tmp_path_factory.mktemp("side_by_side") / "out"
+    config = orchard.RunConfig(
+        sources=(str(rendered),), output=str(output), weights=two_networks, components=30,
+        view=("plain", "zoom"), report=False,
+    )  # fmt: skip
+    orchard.run(config, silent())
+    train(TrainConfig(output=str(output), kind="logistic", folds=2), silent())
+    return output
 
 
 @pytest.fixture

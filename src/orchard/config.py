@@ -14,7 +14,7 @@ from orchard.settings import Expected, settle
 from orchard.storage import Storage, is_remote, local_path
 from orchard.storage.web_access import WebAccess
 
-VIEW_NAMES = ("plain", "mirror", "zoom")
+VIEW_NAMES = ("plain", "mirror", "zoom", "near")
 OF_OPENVINO = ("int8-openvino", "bfloat16")
 PRECISIONS = ("float32", "int8", *OF_OPENVINO)
 MIN_SIZE, MAX_SIZE = 32, 1024  # MobileNetV2 halves its input five times; 32 is the least it admits
@@ -60,7 +60,8 @@ class RunConfig:
     """What `orchard run` does; every field is an option of the command line of the same name.
 
     - sources: folders, files, glob patterns or URLs of buckets. output: the result's folder or URL.
-    - weights: a name that `orchard models` lists, or a path to `.h5` or `.onnx`.
+    - weights: a name that `orchard models` lists, or a path to `.h5` or `.onnx`; several with
+      commas between them run side by side, each image decoded once for all.
     - size: input pixels per side, default the model's own.
     - precision: of the network's arithmetic, of PRECISIONS.
     - decode: "full", or "scaled": large JPEGs at a fraction of their size.

@@ -431,3 +431,13 @@ def test_sources_of_prices_are_shown() -> None:
         *("cluster", "estimate", "--images", 5, "--region", "eu-south-2", "--sources-of-prices")
     )
     assert "EMR Serverless, x86_64: unknown here: Paris' price" in shown.stdout
+
+
+def test_two_networks_take_twice_as_long_and_store_twice_as_much() -> None:
+    one = Workload(1_000_000, 0).by("imagenet")
+    two = Workload(1_000_000, 0).by("imagenet,fruit")
+    assert one == Workload(1_000_000, 0)
+    assert two.images_per_second == one.images_per_second / 2
+    assert estimate(config(), two).total_eur[0] > estimate(config(), one).total_eur[0]
+    measured = Workload(1_000_000, 0, 80.0, is_measured=True).by("imagenet,fruit")
+    assert (measured.images_per_second, measured.networks) == (80.0, 2)

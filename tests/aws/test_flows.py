@@ -21,8 +21,10 @@ from orchard.aws import on_upload, serverless, stack, sync, teardown
 from orchard.aws.access import Access
 from orchard.aws.account import Account
 from orchard.aws.cluster import Cluster
+from orchard.aws.job import _fetch_weights
 from orchard.config import RunConfig
 from orchard.errors import ConfigError, OrchardError, SourceError
+from orchard.store.output import Output
 
 BUCKET = f"orchard-{DEFAULT_ACCOUNT_ID}-{REGION}"
 
@@ -339,19 +341,28 @@ def test_what_is_fetched_stays_in_its_folder(cluster: Cluster, tmp_path: Path) -
     assert not list(tmp_path.glob("**/evil"))
 
 
-def test_weights_travel_with_the_job(cluster: Cluster, photos: Path, tmp_path: Path) -> None:
+def test_the_networks_travel_with_the_job(
+    cluster: Cluster, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cluster.deploy()
     weights = tmp_path / "mine.onnx"
     weights.write_bytes(b"network")
-    run = RunConfig(sources=(str(photos),), output="result", weights=str(weights))
+    run = RunConfig(sources=(str(photos),), output="result", weights=f"fruit,{weights}")
     _, distant = cluster.prepare(run, "1")
-    assert {"jobs/1/job.json", "jobs/1/weights/mine.onnx"} <= keys(BUCKET)
+    assert {"jobs/1/job.json", "jobs/1/weights/1/mine.onnx"} <= keys(BUCKET)
     assert distant.sources == (f"s3://{BUCKET}/images/{photos.name}",)
     assert (distant.output, distant.region) == (f"s3://{BUCKET}/results/result", REGION)
     described = json.loads(
         cluster.account.client("s3").get_object(Bucket=BUCKET, Key="jobs/1/job.json")["Body"].read()
     )
-    assert described["weights"] == {"file": "mine.onnx", "name": ""}
+    assert described["weights"] == [
+        {"file": "", "name": "fruit"}, {"file": "1/mine.onnx", "name": ""}
+    ]  # fmt: skip
+    place = Output.at(tmp_path / "job")
+    place.put("weights/1/mine.onnx", b"network")
+    monkeypatch.setenv("ORCHARD_CACHE", "")
+    name, path = _fetch_weights(place, described["weights"]).split(",")
+    assert (name, Path(path).read_bytes()) == ("fruit", b"network")
     assert described["run"]["master"] == "submitted"
 
 

@@ -41,6 +41,24 @@ def test_without_standardisation_they_are_the_components() -> None:
     np.testing.assert_allclose(u @ u.T, z @ z.T, atol=1e-2)
 
 
+@pytest.mark.parametrize("standardize", [True, False])
+def test_each_of_two_networks_has_as_much_say(standardize: bool) -> None:
+    loud, quiet = features(d=20), features(d=10, seed=4) / 50
+    x = np.hstack([loud, quiet])
+    pca = fit(Moments.of(x), 0.99, standardize=standardize)
+    space = Space.of(pca, (20, 10))
+    u = space.from_features(x)
+    stored = pca.transform(x).astype(np.float32)
+    np.testing.assert_allclose(space.from_components(stored), u, atol=1e-3 * np.abs(u).max())
+    rebuilt = pca.inverse_transform(pca.transform(x)) - pca.mean
+    np.testing.assert_allclose(u @ space.basis, rebuilt, atol=1e-3)
+    variances = [rebuilt[:, own].var(axis=0).sum() for own in (slice(20), slice(20, 30))]
+    balanced = rebuilt * np.repeat(np.sqrt(max(variances) / np.array(variances)), (20, 10))
+    np.testing.assert_allclose(
+        u @ u.T, balanced @ balanced.T, atol=1e-2 * np.square(u).sum(1).max()
+    )
+
+
 def test_what_was_trained_on_is_familiar_and_noise_is_not() -> None:
     x = features()
     space = Space.of(fit(Moments.of(x), 5))

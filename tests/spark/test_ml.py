@@ -308,7 +308,10 @@ def test_vectors_of_two_lengths_are_told(spark: Any) -> None:
         ({"inputCol": "length"}, "inputCol='length' is of type bigint; expected binary"),
         ({"handleInvalid": "drop"}, "handleInvalid='drop': expected keep, skip, error"),
         ({"precision": "int4"}, "precision='int4': expected float32, int8, int8-openvino, bfl"),
-        ({"view": ["plain", "back"]}, "view=.*'back'.*: expected each of plain, mirror, zoom once"),
+        (
+            {"view": ["plain", "back"]},
+            "view=.*'back'.*: expected each of plain, mirror, zoom, near once",
+        ),
     ],
 )
 def test_a_wrong_embedder_is_told(images: Any, settings: dict[str, Any], message: str) -> None:

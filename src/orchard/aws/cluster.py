@@ -270,20 +270,28 @@ class Cluster:
             )
         return found
 
-    def _weights(self, run: RunConfig, launch_id: str) -> dict[str, str] | None:
-        """Send the network along: the cluster has no way to the place it comes from."""
+    def _weights(self, run: RunConfig, launch_id: str) -> list[dict[str, str]]:
+        """Send the networks along: the cluster has no way to the place they come from."""
+        from orchard.model.named import named
+
+        names = named(run.weights)
+        sent = [self._network(name, f"{n}/", launch_id) for n, name in enumerate(names)]
+        return sent if any(one["file"] for one in sent) else []
+
+    def _network(self, weights: str, folder: str, launch_id: str) -> dict[str, str]:
         from orchard.model.registry import CARDS
         from orchard.model.weights import cache_dir, cached_weights
 
-        card = CARDS.get(run.weights)
+        card = CARDS.get(weights)
         if card and not card.source:
-            return None
+            return {"file": "", "name": card.name}
         if card and card.source and card.file_name:
             cached_weights(card.source, card.file_name)
-            path, name = cache_dir() / card.file_name, card.name
+            path, name, folder = cache_dir() / card.file_name, card.name, ""
         else:
-            path, name = Path(run.weights).expanduser(), ""
+            path, name = Path(weights).expanduser(), ""
         if not path.is_file():
-            raise ConfigError(f"--weights {run.weights}: there is no such file")
-        sync.put_file(self.account, self.bucket, f"{JOBS}{launch_id}/{WEIGHTS}/{path.name}", path)
-        return {"file": path.name, "name": name}
+            raise ConfigError(f"--weights {weights}: there is no such file")
+        file = f"{folder}{path.name}"
+        sync.put_file(self.account, self.bucket, f"{JOBS}{launch_id}/{WEIGHTS}/{file}", path)
+        return {"file": file, "name": name}

@@ -75,14 +75,20 @@ def _described(place: Output) -> RunConfig:
     return RunConfig(**fields)
 
 
-def _fetch_weights(place: Output, weights: dict[str, str]) -> str:
-    """Put the weights that came along where `--weights` finds them: its own value for RunConfig."""
+def _fetch_weights(place: Output, networks: list[dict[str, str]]) -> str:
+    """Put the networks that came along where `--weights` finds them; its value for RunConfig."""
     import os
 
     folder = Path(mkdtemp(prefix="orchard-weights-"))
-    (folder / weights["file"]).write_bytes(place.get(f"{WEIGHTS}/{weights['file']}"))
     os.environ["ORCHARD_CACHE"] = str(folder)
-    return weights["name"] if weights.get("name") else str(folder / weights["file"])
+    names = []
+    for one in networks:
+        if one["file"]:
+            path = folder / one["file"]
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(place.get(f"{WEIGHTS}/{one['file']}"))
+        names.append(one["name"] or str(folder / one["file"]))
+    return ",".join(names)
 
 
 class JobReporter(Reporter):

@@ -102,4 +102,5 @@ class Uploads:
         work = Workload(n, size, uploads=missing, gets=gets)
         if rate is not None:
             work = replace(work, images_per_second=rate, is_measured=True)
+        work = work.by(run.weights)
         return work.packed() if any(upload.packs for upload, _ in uploads) else work

@@ -114,7 +114,7 @@ class Predictor:
         started = time.perf_counter()
         decoded = decoder_of_thread().decode(
             images, network.size, max_pixels=max_pixels, scaled=self._scaled,
-            views=network.views, colour=self.card.colour, seconds=self._decode_seconds,
+            views=network.shown, colour=self.card.colour, seconds=self._decode_seconds,
         )  # fmt: skip
         seconds = (time.perf_counter() - started) / len(images)
         good = [pixels.views for pixels in decoded if isinstance(pixels, Pixels)]

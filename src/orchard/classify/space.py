@@ -7,10 +7,15 @@ what differs is the length along each. Symbols: x (d,) features, μ mean, s scal
 components, z = C ((x − μ) / s) what the components table holds, and B = C · diag(s), so that z B
 are the features that z stands for. With B Bᵀ = U diag(w) Uᵀ, the head's inputs are u = z U
 diag(√w): their angles and lengths are those of z B. Without standardisation B is C, and u is z.
+
+Of networks side by side, one whose features vary more would have all the say. So the features of
+each get as much variance as those of the others: B = C · diag(s g), with one gain g for each
+network. That was worth 2 points (docs/accuracy.md);
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +31,7 @@ _NAMES = ("mean", "projection", "basis", "metric")
 class Space:
     """mean: (d,) float32, μ. projection: (k, d) float32, u = projection (x − μ).
 
-    basis: (k, d) float32, orthonormal rows; u · basis are the features that u stands for. metric:
+    basis: (k, d) float32; u · basis are the features that u stands for, centred. metric:
     (k, k) float64, u = z · metric.
     """
 
@@ -36,9 +41,11 @@ class Space:
     metric: NDArray[np.float64]
 
     @classmethod
-    def of(cls, pca: PCA) -> Space:
+    def of(cls, pca: PCA, widths: Sequence[int] = ()) -> Space:
+        """widths: how many features each network has, where there are several."""
         stands_for = pca.components * pca.scale
-        w, u = np.linalg.eigh(stands_for @ stands_for.T)
+        balanced = stands_for * _gains(pca, stands_for, widths)
+        w, u = np.linalg.eigh(balanced @ balanced.T)
         root = np.sqrt(np.maximum(w, np.finfo(np.float64).tiny))[::-1]
         u = u[:, ::-1]
         metric = u * root
@@ -77,3 +84,16 @@ class Space:
     def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> Space:
         """Raises KeyError where one is missing."""
         return cls(**{name: arrays[f"space.{name}"] for name in _NAMES})  # type: ignore[arg-type]
+
+
+def _gains(pca: PCA, stands_for: NDArray[np.float64], widths: Sequence[int]) -> NDArray[np.float64]:
+    """(d,) g: after it, what the components hold of each network has as much variance as what they
+    hold of the one that had most."""
+    if len(widths) < 2:
+        return np.ones(pca.n_features)
+    variance = pca.explained_variance[: pca.n_components] @ np.square(stands_for)
+    starts = np.cumsum([0, *widths[:-1]])
+    own = np.add.reduceat(variance, starts)
+    largest = own.max()
+    of_each = np.sqrt(np.divide(largest, own, out=np.ones_like(own), where=own > 0))
+    return np.repeat(of_each, widths)

@@ -53,5 +53,8 @@ def app_command(
     sizes = ", ".join(f"{name} {size / 1e6:.2f}" for name, size in made.by_part.items())
     echo(f"First visit: {made.n_bytes / 1e6:.1f} MB ({sizes})")
     if made.n_bytes > MOST_BYTES:
-        echo(f"That is more than {MOST_BYTES / 1e6:.0f} MB; fewer --components make it smaller")
+        echo(
+            f"That is more than {MOST_BYTES / 1e6:.0f} MB; fewer --components, --precision int8 "
+            "and fewer networks make it smaller"
+        )
     echo(f"Page: {Path(folder) / 'index.html'}, to be opened through a web server")

@@ -45,7 +45,10 @@ def cluster_group() -> None:
 @click.option("--rate", type=float, metavar="N", help="Images a second of one slot, as measured.")
 @click.option("--measure", is_flag=True, help="Time some of the images here for --rate.")
 @click.option(
-    "--weights", default="imagenet", show_default=True, help="The network it is timed with."
+    "--weights",
+    default="imagenet",
+    show_default=True,
+    help="The network it is timed with, or several.",
 )
 @click.option("--refresh-prices", is_flag=True, help="Ask AWS's price list first (credentials).")
 @click.option("--sources-of-prices", is_flag=True, help="Show where each price was found.")
@@ -94,7 +97,7 @@ def estimate_command(
     work = Workload(
         n, size, rate or IMAGES_PER_SECOND, is_measured=rate is not None, uploads=uploads
     )
-    work = cheaper(work, prices)
+    work = cheaper(work.by(weights), prices)
     found = estimate(config, work, prices)
     show(*estimate_tables(config, work, found))
     if sources_of_prices:

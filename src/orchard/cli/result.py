@@ -69,7 +69,7 @@ def compare_command(
 @click.option(
     "--to", metavar="DIR", help="Where to write. Default: OUTPUT/export, or ./export for a bucket."
 )
-@click.option("--features", is_flag=True, help="The 1280 features as well as the components.")
+@click.option("--features", is_flag=True, help="The features as well as the components.")
 @click.option(
     "--raw",
     is_flag=True,

@@ -21,7 +21,7 @@ from orchard.errors import ConfigError
     show_default=True,
     metavar="NAME|PATH",
     help="A model that `orchard models` lists, a Keras .h5 file, or any .onnx with one image in "
-    "and one vector out.",
+    "and one vector out; or several with commas between them, whose features are joined.",
 )
 @click.option(
     "--size", type=int, metavar="PIXELS", help="Side of the input. Default: the model's own."
@@ -78,10 +78,10 @@ from orchard.errors import ConfigError
     multiple=True,
     default=("plain",),
     show_default=True,
-    metavar="plain|mirror|zoom",
-    help="What the network is shown of an image: all of it, its mirror image, its middle; "
-    "repeatable. The features are the mean; each view costs one pass. plain and zoom together "
-    "recognise fruit on phone photos clearly better.",
+    metavar="plain|mirror|zoom|near",
+    help="What the network is shown of an image: all of it, its mirror image, its middle "
+    "(zoom: 60 % of each side; near: 40 %); repeatable. The features are the mean; each view costs "
+    "one pass. plain, zoom and near together recognise fruit on phone photos clearly better.",
 )
 @click.option(
     "--no-standardize",
@@ -163,7 +163,7 @@ def run_command(paths: tuple[str, ...], quiet: bool, **options: Any) -> None:
 
     \b
     OUTPUT holds
-      features/    one row per image: path, label, 1280 features   (Parquet, Delta Lake)
+      features/    one row per image: path, label, the features   (Parquet, Delta Lake)
       components/  one row per image: path, label, k components
       errors/      one row per image that failed, and why
       gone/        the features of images that have disappeared from SOURCE, or are left out
@@ -180,6 +180,7 @@ def run_command(paths: tuple[str, ...], quiet: bool, **options: Any) -> None:
     Examples:
       orchard run photos result
       orchard run photos more/*.jpg result --components 50 --weights my_model.onnx
+      orchard run photos result --weights imagenet,fruit --view plain --view zoom
       orchard run photos result --label '/([^/_]+)_[0-9]+[.]jpg$' --exclude '*.txt'
       orchard run photos result --dry-run
       orchard run --manifest photos.csv result --keep-columns sku,price

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from orchard.cloud.prices import HOURS_A_MONTH, Instance, Prices
 from orchard.cloud.settings import WORKER_GB, WORKER_VCPUS, ClusterConfig
 from orchard.errors import ConfigError
+from orchard.model.named import named
 
 IMAGES_PER_SECOND = 107.0  # of one slot on a core of its own: docs/results.md, 214 on two
 # A cloud vCPU against such a core, lowest and highest. x86 sells half a core (a hyperthread) as a
@@ -31,7 +32,7 @@ OVERHEAD_MINUTES = (0.5, 2.0)  # listing, PCA, figures, writing
 EBS_GB_A_VCPU, EBS_ROOT_GB = 16, 15
 GRACE_MINUTES = 10  # nodes are paid for before the clock on the cluster starts
 REPEATED = 1.2  # requests to S3, at most, for each that is needed
-RESULT_BYTES_AN_IMAGE = 8_000  # 1280 float32 and the components, as Parquet
+RESULT_BYTES_AN_IMAGE = 8_000  # 1280 float32 and the components, as Parquet; of each network
 # Of shards: about how large one is, what one request reads of it, and a member's header, padding
 # and entry in the index.
 SHARD_BYTES, RANGE_BYTES, BYTES_BESIDE = 100_000_000, 8 * 1024 * 1024, 800
@@ -50,7 +51,8 @@ class Item:
 @dataclass(frozen=True, slots=True)
 class Workload:
     """images_per_second: of one slot. uploads: how many files are still to be uploaded. gets:
-    requests that read them, one an image by default. packs: whether those of local folders are
+    requests that read them, one an image by default. networks: whose features are stored side by
+    side. packs: whether those of local folders are
     packed into shards first; instead: the same without."""
 
     n_images: int
@@ -59,12 +61,20 @@ class Workload:
     is_measured: bool = False
     uploads: int = 0
     gets: int | None = None
+    networks: int = 1
     packs: bool = False
     instead: Workload | None = None
 
     @property
     def n_gets(self) -> int:
         return self.n_images if self.gets is None else self.gets
+
+    def by(self, weights: str) -> Workload:
+        """The same for the networks that `--weights` names. A rate that nobody measured is shared:
+        none is known to be faster than the default."""
+        n = len(named(weights))
+        shared = self.images_per_second / (1 if self.is_measured else n)
+        return replace(self, networks=n, images_per_second=shared)
 
     def packed(self) -> Workload:
         """The same, the files to be uploaded packed into shards."""
@@ -273,7 +283,7 @@ def _puts(work: Workload, prices: Prices) -> tuple[float, float]:
 
 def _storage(work: Workload, prices: Prices) -> list[Item]:
     s3 = prices.s3
-    gigabytes = (work.n_bytes + work.n_images * RESULT_BYTES_AN_IMAGE) / 1e9
+    gigabytes = (work.n_bytes + work.n_images * work.networks * RESULT_BYTES_AN_IMAGE) / 1e9
     gets = work.n_gets / 1000 * s3["get_1000"]
     day = gigabytes * s3["gb_month"] / 30
     uploads = [Item(f"S3, {work.uploads:,} PUT requests", *_puts(work, prices))]

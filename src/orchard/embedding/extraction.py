@@ -97,10 +97,10 @@ def extract(
                 continue
             shown = found.views
             with _timed(seconds, "pictures"):
-                quality = pictures.add(paths[index], digest, plain_of(shown, model.views))
+                quality = pictures.add(paths[index], digest, plain_of(shown, model.shown))
             good.indices.append(index)
             good.values.append((digest, found.width, found.height, *quality))
-            views.append(shown[: len(model.views)])
+            views.append(shown[: len(model.shown)])
         answers |= {n: d.found for n, d in enumerate(batch, start) if isinstance(d, Fetched)}
         if views:
             with _timed(seconds, "network"):
@@ -156,7 +156,7 @@ def _decoded(
     """What each image has become, and its SHA-256."""
     read = [data for data in batch if not isinstance(data, Failure)]
     with _timed(seconds, "decode"):
-        views = views_of(model.views)
+        views = views_of(model.shown)
         found = iter(
             decoder_of_thread().decode(
                 read,

@@ -58,7 +58,7 @@ class EmbeddingIdentity:
         """Identify a model and how images are read; runs it once, on the probe image."""
         fields: dict[str, str | int] = {
             "weights_sha256": model.weights_sha256,
-            "size": model.size,
+            "size": model.sizes,
             "dim": model.dim,
             "normalisation": model.normalisation,
             "precision": model.precision,
@@ -118,7 +118,8 @@ def network_of(card: dict[str, Any], weights: str) -> tuple[Model, Reading]:
     """
     fields = card["fields"]
     views = tuple(fields.get("views", "plain").split(", "))
-    model = load_model(weights, int(fields["size"]), fields["precision"], views, ranges_of(card))
+    size = None if "," in str(fields["size"]) else int(fields["size"])  # several have their own
+    model = load_model(weights, size, fields["precision"], views, ranges_of(card))
     return model, Reading.under(str(fields["pixels"]))
 
 
@@ -137,7 +138,7 @@ def library_versions() -> dict[str, str]:
 
 def _probe_features(model: Model) -> NDArray[np.float32]:
     data = (files("orchard.model") / "probe.jpg").read_bytes()
-    pixels = decode(data, model.size, views=model.views)
+    pixels = decode(data, model.size, views=model.shown)
     assert isinstance(pixels, Pixels), "the probe image is intact"
     return Embedder(model).mean(pixels.views[None])[0]
 

@@ -36,7 +36,7 @@ from orchard.images.opening import READERS, open_image
 from orchard.images.pillow_settings import PillowSettings
 from orchard.images.profiles import to_srgb
 from orchard.images.rejected import RejectedError
-from orchard.images.views import VIEWS, ZOOM
+from orchard.images.views import placed, share_of, view_of
 from orchard.records import Failure, Reason
 
 __all__ = ["DEFAULT_MAX_PIXELS", "Pixels", "decode", "policy", "sniff"]
@@ -164,7 +164,7 @@ def _decode_as(kind: str, data: bytes, asked: _Asked) -> Pixels:
     image = open_image(kind, data, asked.max_pixels)
     whole = image.size
     orientation = _orientation(image.info.get("exif"), turned)
-    nearest = round(asked.size / ZOOM) if "zoom" in asked.views else asked.size
+    nearest = round(asked.size / min(map(share_of, asked.views)))
     drafted = asked.scaled and isinstance(image, JpegImageFile) and _draft(image, nearest)
     profile = _profile(kind, data, image) if asked.converts else None
     loaded = _loaded(image, data, asked)
@@ -177,8 +177,8 @@ def _decode_as(kind: str, data: bytes, asked: _Asked) -> Pixels:
     width, height = rgb.size
     if drafted:
         width, height = whole[::-1] if orientation in _TURNED else whole
-    shown = (to_srgb(VIEWS[view](rgb, asked.size), late) for view in asked.views)
-    first, *others = map(np.asarray, shown)
+    shown = (to_srgb(view_of(rgb, view, asked.size), late) for view in asked.views)
+    first, *others = (placed(np.asarray(one), asked.size) for one in shown)
     return Pixels(first, width, height, tuple(others))
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from orchard.errors import ConfigError
-from orchard.model.embedder import open_session, to_input
+from orchard.model.embedder import input_names, inputs, open_session, squares
 from orchard.model.layers import observed
 from orchard.model.onnx_model import Model
 from orchard.model.ranges import Ranges
@@ -33,12 +33,12 @@ def calibrate(model: Model, images: Iterable[NDArray[np.uint8]], taken: str) -> 
         helper.make_empty_tensor_value_info(name) for name in names if name not in given
     )
     session = open_session(graph.SerializeToString(), threads=1)
-    input_name = session.get_inputs()[0].name
     ends: list[list[tuple[float, float]]] = []
     sums = {name: np.zeros(()) for name in sources}
     for image in images:
         batch = np.repeat(image[None], model.input.batch or 1, axis=0)
-        values = session.run(names, {input_name: to_input(batch, model.input)})
+        taken_in = inputs(squares(batch, model), model)
+        values = session.run(names, dict(zip(input_names(session, model), taken_in, strict=True)))
         found = dict(zip(names, values, strict=True))
         ends.append([(float(value.min()), float(value.max())) for value in values])
         for name in sources:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchard.errors import WeightsError, one_line
-from orchard.model.onnx_model import InputSpec, Model
+from orchard.model.onnx_model import Branch, InputSpec, Model
 from orchard.model.openvino import Graph, open_graph
 from orchard.model.runtime import onnxruntime
 
@@ -29,18 +29,21 @@ class Embedder:
 
     def __init__(self, model: Model, *, threads: int = 1) -> None:
         self.model = model
-        self._per_call = model.input.batch or max(1, PIXELS_PER_CALL // model.size**2)
+        pixels = sum(branch.size**2 for branch in model.branches)
+        self._per_call = model.input.batch or max(1, PIXELS_PER_CALL // pixels)
         if model.precision in ("float32", "int8"):
             self._graph = _onnx_runtime(model, threads)
             self._batch = model.input.batch
         else:
-            self._graph = open_graph(model.onnx, self._input_shape, threads, model.precision)
+            self._graph = open_graph(model.onnx, self._input_shapes, threads, model.precision)
             self._batch = self._per_call
 
     def __call__(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(n, size, size, 3) RGB uint8 → (n, dim) float32. n may be 0.
 
-        Raises ValueError where shape or dtype are others.
+        A network of a smaller size than another beside it is shown the pictures resized, which is
+        not quite what `mean` shows it of a photo. Raises ValueError where shape or dtype are
+        others.
         """
         size = self.model.size
         if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[1:] != (size, size, 3):
@@ -48,43 +51,87 @@ class Embedder:
                 f"batch of {batch.dtype} {batch.shape}: expected uint8 (n, {size}, {size}, 3); "
                 "decode and resize the images first"
             )
-        features = np.empty((len(batch), self.model.dim), np.float32)
-        for start in range(0, len(batch), self._per_call):
-            part = batch[start : start + self._per_call]
-            features[start : start + len(part)] = self._run(part)
-        return features
+        return self._features(squares(batch, self.model))
 
     def mean(self, views: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(n, views, size, size, 3) → (n, dim): of each image the mean over its views."""
-        n, n_views = views.shape[:2]
-        features = self(np.ascontiguousarray(views).reshape(n * n_views, *views.shape[2:]))
-        found: NDArray[np.float32] = features.reshape(n, n_views, -1).mean(axis=1)
-        return found
+        """(n, views, size, size, 3) → (n, dim): of each image the mean over its views.
 
-    def _run(self, part: NDArray[np.uint8]) -> NDArray[np.float32]:
-        missing = (self._batch or len(part)) - len(part)
+        views: those of `Model.shown`, as `orchard.images.decode` gives them. Raises ValueError
+        where they are more or fewer.
+        """
+        model, n = self.model, len(views)
+        if views.shape[1] != len(model.shown):
+            raise ValueError(f"{views.shape[1]} views: expected {', '.join(model.shown)}")
+        seen = []
+        for branch in model.branches:
+            at = [model.shown.index(name) for name in model.shown_to(branch)]
+            own = views[:, at, : branch.size, : branch.size]
+            seen.append(np.ascontiguousarray(own).reshape(-1, branch.size, branch.size, 3))
+        found: NDArray[np.float32] = self._features(seen).reshape(n, len(model.views), -1)
+        return found.mean(axis=1)
+
+    def _features(self, seen: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """seen: of each network its (n, side, side, 3)."""
+        features = np.empty((len(seen[0]), self.model.dim), np.float32)
+        for start in range(0, len(features), self._per_call):
+            batch = [own[start : start + self._per_call] for own in seen]
+            features[start : start + len(batch[0])] = self._run(batch)
+        return features
+
+    def _run(self, seen: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        n = len(seen[0])
+        missing = (self._batch or n) - n
         if missing:
-            part = np.concatenate([part, np.zeros((missing, *part.shape[1:]), np.uint8)])
-        output = self._graph(to_input(part, self.model.input))
-        return output.reshape(len(part), -1)[: len(part) - missing]
+            seen = [np.concatenate([own, np.zeros((missing, *own.shape[1:]), np.uint8)])
+                    for own in seen]  # fmt: skip
+        return self._graph(inputs(seen, self.model)).reshape(n + missing, -1)[:n]
 
     @property
-    def _input_shape(self) -> tuple[int, ...]:
-        size = self.model.size
-        image = (size, size, 3) if self.model.input.layout == "NHWC" else (3, size, size)
-        return (self._per_call, *image)
+    def _input_shapes(self) -> list[tuple[int, ...]]:
+        def shape(branch: Branch) -> tuple[int, ...]:
+            sides = (branch.size, branch.size)
+            return (*sides, 3) if branch.input.layout == "NHWC" else (3, *sides)
+
+        return [(self._per_call, *shape(branch)) for branch in self.model.branches]
 
 
 def _onnx_runtime(model: Model, threads: int) -> Graph:
     session = open_session(model.onnx, threads)
-    name = session.get_inputs()[0].name
+    names = input_names(session, model)
 
-    def run(batch: NDArray[Any]) -> NDArray[np.float32]:
+    def run(batches: list[NDArray[Any]]) -> NDArray[np.float32]:
         output: NDArray[np.float32]
-        (output,) = session.run(None, {name: batch})
+        (output,) = session.run(None, dict(zip(names, batches, strict=True)))
         return output
 
     return run
+
+
+def input_names(session: onnxruntime.InferenceSession, model: Model) -> list[str]:
+    """The graph's inputs, in the order of the networks in it."""
+    return [branch.tensor or session.get_inputs()[0].name for branch in model.branches]
+
+
+def squares(batch: NDArray[np.uint8], model: Model) -> list[NDArray[np.uint8]]:
+    """Pictures of the model's size, (n, size, size, 3), at that of each of its networks."""
+    return [_resized(batch, branch.size) for branch in model.branches]
+
+
+def inputs(seen: list[NDArray[np.uint8]], model: Model) -> list[NDArray[Any]]:
+    """What the graph takes of each network's pixels."""
+    return [to_input(own, branch.input) for own, branch in zip(seen, model.branches, strict=True)]
+
+
+def _resized(batch: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    if batch.shape[1] == side:
+        return batch
+    from PIL import Image
+
+    found = np.empty((len(batch), side, side, 3), np.uint8)
+    for to, picture in zip(found, batch, strict=True):
+        resized = Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC)
+        to[:] = np.asarray(resized)
+    return found
 
 
 def embedder_for(

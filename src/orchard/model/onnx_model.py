@@ -42,6 +42,17 @@ class InputSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Branch:
+    """One of the networks in a graph. tensor: the input that is its own, "" where there is one
+    alone. size, dim, input: as of `Model`."""
+
+    tensor: str
+    size: int
+    dim: int
+    input: InputSpec
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A network from size × size RGB pixels to `dim` features.
 
@@ -50,6 +61,9 @@ class Model:
     arithmetic; the weights in `onnx` are float32 but for those of INT8. views: of
     `orchard.images.views`, what the network is shown of an image; an image's features are their
     mean. ranges: of the activations of an int8 graph, as `Ranges.text`; else empty.
+
+    several: the networks of a graph that holds more than one, see `orchard.model.several`; size is
+    then the largest of theirs, dim the sum, input what they have in common: batch, and words.
     """
 
     name: str
@@ -62,10 +76,33 @@ class Model:
     precision: Precision = "float32"
     views: tuple[str, ...] = ("plain",)
     ranges: str = ""
+    several: tuple[Branch, ...] = ()
 
     @property
     def normalisation(self) -> str:
         return self.input.normalisation
+
+    @property
+    def branches(self) -> tuple[Branch, ...]:
+        """The networks in it: one or more."""
+        return self.several or (Branch("", self.size, self.dim, self.input),)
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """What is decoded of an image: each view at each size, for `orchard.images.decode`."""
+        return tuple(
+            dict.fromkeys(name for branch in self.branches for name in self.shown_to(branch))
+        )
+
+    def shown_to(self, branch: Branch) -> tuple[str, ...]:
+        """Those of `shown` that are for one of its networks."""
+        own = "" if branch.size == self.size else f":{branch.size}"
+        return tuple(f"{view}{own}" for view in self.views)
+
+    @property
+    def sizes(self) -> int | str:
+        """As a fingerprint states it: 224, or "224, 96" of two networks."""
+        return ", ".join(str(one.size) for one in self.several) or self.size
 
     @classmethod
     def describe(
@@ -78,14 +115,17 @@ class Model:
         dim: int,
         input: InputSpec,
         notice: str | None = None,
+        several: tuple[Branch, ...] = (),
     ) -> Model:
         """Write the description into `graph`'s metadata and serialise it.
 
         Raises WeightsError where the graph is larger than a gigabyte.
         """
-        draft = cls(name, b"", weights_sha256, size, dim, input, notice)
+        draft = cls(name, b"", weights_sha256, size, dim, input, notice, several=several)
         fields = asdict(draft)
         del fields["onnx"]
+        if not several:  # a graph of one network keeps the bytes that it had before there were more
+            del fields["several"]
         kept = {entry.key: entry.value for entry in graph.metadata_props}
         helper.set_model_props(graph, kept | {METADATA_KEY: json.dumps(fields)})
         if graph.ByteSize() > MAX_BYTES:
@@ -123,12 +163,18 @@ class Model:
             graph = load_from_string(data)
             text = next(e.value for e in graph.metadata_props if e.key == METADATA_KEY)
             fields = json.loads(text)
-            spec = fields.pop("input")
-            spec |= {key: tuple(spec[key]) for key in ("scale", "offset")}
+            fields["input"] = _spec(fields["input"])
             fields["views"] = tuple(fields.get("views", ("plain",)))
-            return cls(onnx=data, input=InputSpec(**spec), **fields)
+            fields["several"] = tuple(
+                Branch(**one | {"input": _spec(one["input"])}) for one in fields.get("several", ())
+            )
+            return cls(onnx=data, **fields)
         except Exception as error:  # protobuf's DecodeError is of no stable type
             raise WeightsError(
                 f"{len(data):,} bytes that are not an Orchard model ({error or 'no metadata'}); "
                 "make one with load_model"
             ) from None
+
+
+def _spec(fields: dict[str, Any]) -> InputSpec:
+    return InputSpec(**fields | {key: tuple(fields[key]) for key in ("scale", "offset")})

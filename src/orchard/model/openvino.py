@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from orchard.errors import ConfigError, WeightsError
 
 _TELEMETRY = "openvino_telemetry"
-Graph = Callable[[NDArray[Any]], NDArray[np.float32]]
+Graph = Callable[[list[NDArray[Any]]], NDArray[np.float32]]  # an array for each input
 
 
 def imported(precision: str = "bfloat16") -> Any:
@@ -43,8 +43,8 @@ def imported(precision: str = "bfloat16") -> Any:
     return openvino
 
 
-def open_graph(onnx: bytes, shape: tuple[int, ...], threads: int, precision: str) -> Graph:
-    """The graph for inputs of `shape`, in `threads` threads; may be called by several at once.
+def open_graph(onnx: bytes, shapes: list[tuple[int, ...]], threads: int, precision: str) -> Graph:
+    """The graph for inputs of `shapes`, in `threads` threads; may be called by several at once.
 
     precision: "bfloat16", or "int8-openvino" for a graph that is int8. Raises ConfigError where
     OpenVINO is not installed or the CPU has no bfloat16 (AVX-512 BF16 or AMX, or Armv8.6) and is
@@ -60,7 +60,7 @@ def open_graph(onnx: bytes, shape: tuple[int, ...], threads: int, precision: str
         )
     try:
         graph = core.read_model(onnx)
-        graph.reshape(list(shape))
+        graph.reshape({number: list(shape) for number, shape in enumerate(shapes)})
         compiled = core.compile_model(
             graph,
             "CPU",
@@ -78,10 +78,10 @@ def open_graph(onnx: bytes, shape: tuple[int, ...], threads: int, precision: str
         ) from None
     of_thread = threading.local()
 
-    def run(batch: NDArray[Any]) -> NDArray[np.float32]:
+    def run(batches: list[NDArray[Any]]) -> NDArray[np.float32]:
         if not hasattr(of_thread, "request"):
             of_thread.request = compiled.create_infer_request()
-        of_thread.request.infer([batch])
+        of_thread.request.infer(batches)
         return np.array(of_thread.request.get_output_tensor(0).data, np.float32)
 
     return run

@@ -12,8 +12,10 @@ from orchard.errors import ConfigError, WeightsError
 from orchard.model import builtin, mobilenet_v2
 from orchard.model.foreign import load_onnx
 from orchard.model.keras_file import read_keras
+from orchard.model.named import named
 from orchard.model.onnx_model import INT8, InputSpec, Model, Precision
-from orchard.model.ranges import Ranges, known_ranges
+from orchard.model.ranges import KNOWN, Ranges, known_ranges
+from orchard.model.several import ranges_of, side_by_side
 from orchard.model.weights import cached_weights, recorded_sha256
 
 
@@ -69,18 +71,37 @@ def load_model(
 ) -> Model:
     """The network that `weights` names, for images of size × size pixels.
 
-    weights: a name in `CARDS`; a path to MobileNetV2's weights as Keras saves them (`.h5`); or a
-    path to any network from one image to one vector (`.onnx`, see `orchard.model.preprocessing`).
-    size: default the network's own. ranges: of its activations, for int8; default those that are
-    known of the networks by name. Raises WeightsError, and ConfigError on a size it does not admit
-    or where int8 has no ranges.
+    weights: a name in `CARDS`; a path to MobileNetV2's weights as Keras saves them (`.h5`); a path
+    to any network from one image to one vector (`.onnx`, see `orchard.model.preprocessing`); or
+    several of these with commas between them, see `orchard.model.several`. size: default the
+    network's own, as of several always. ranges: of its activations, for int8; default those that
+    are known of the networks by name. Raises WeightsError, and ConfigError on a size it does not
+    admit or where int8 has no ranges.
     """
-    model = _load(weights, size)
+    model = _named(weights, size)
     if precision in INT8:
-        model = model.in_int8(ranges or known_ranges(weights), precision)
+        model = model.in_int8(ranges or _known(weights), precision)
     elif precision != "float32":
         model = model.at(precision)
     return model if model.views == views else model.with_views(views)
+
+
+def _named(weights: str, size: int | None) -> Model:
+    names = named(weights)
+    if len(names) == 1:
+        return _load(names[0], size)
+    if size is not None:
+        raise ConfigError(
+            f"--size {size}: {' and '.join(names)} each see the image at their own size; leave "
+            "--size out"
+        )
+    return side_by_side([_load(name, None) for name in names])
+
+
+def _known(weights: str) -> Ranges:
+    if (found := ranges_of(weights)) is not None:
+        return found
+    return known_ranges(next(name for name in named(weights) if name not in KNOWN))
 
 
 def _load(weights: str, size: int | None) -> Model:

@@ -18,7 +18,7 @@ from orchard.images.source import Listing, fetch
 from orchard.model import Embedder, Model, Ranges, load_model
 from orchard.model.calibration import calibrate
 from orchard.model.onnx_model import INT8
-from orchard.model.ranges import KNOWN, known_ranges
+from orchard.model.several import ranges_of as ranges_in_package
 from orchard.pipeline.state import Run
 from orchard.records import Failure
 from orchard.store import models
@@ -51,8 +51,8 @@ def load(run: Run, listing: Listing) -> Model:
         return load_model(config.weights, config.size, config.precision, config.view)
     model = load_model(config.weights, config.size, views=config.view)
     ranges = _stored(run, model)
-    if ranges is None and config.weights in KNOWN:
-        ranges = known_ranges(config.weights)
+    if ranges is None:
+        ranges = ranges_in_package(config.weights)
     if ranges is not None:
         return model.in_int8(ranges, config.precision)
     images = list(_chosen(run, listing, model))
@@ -68,7 +68,7 @@ def _stored(run: Run, model: Model) -> Ranges | None:
         return None
     wanted = {
         "weights_sha256": model.weights_sha256,
-        "size": model.size,
+        "size": model.sizes,
         "precision": run.config.precision,
         "views": ", ".join(model.views),
     }

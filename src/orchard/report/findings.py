@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 from orchard.errors import TableError
 from orchard.images.thumbnail import numbers_of
 from orchard.machine import release_memory
-from orchard.report import classes, clusters, embedding_2d, neighbours, summarise, thumbnails
+from orchard.report import (
+    classes,
+    clusters,
+    embedding_2d,
+    neighbours,
+    placing,
+    summarise,
+    thumbnails,
+)
 from orchard.report.classes import Classes
 from orchard.report.cost import Costs, costs
 from orchard.report.embedding_2d import Embedding2D

@@ -46,7 +46,7 @@ def export(
     """Write components (and, if asked, features), the variances and the errors; the files written.
 
     csv: `components.csv` has path, label, what a manifest gave, and a column a component, pc_1 to
-    pc_k; features likewise f_1 to f_1280. npy: `components.npy` is (n, k) float32, its rows those
+    pc_k; features likewise f_1 on. npy: `components.npy` is (n, k) float32, its rows those
     of `paths.csv`. parquet: one file with a list column. Each file appears whole or not at all. In
     CSV files, texts that a spreadsheet would take for a formula have an apostrophe before them,
     unless `raw`.

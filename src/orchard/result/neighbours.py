@@ -141,7 +141,7 @@ class _Network:
         """(k,) components of an image that the table does not hold."""
         model, reading = self.embedder.model, self.reading
         (pixels,) = decoder_of_thread().decode(
-            [content], model.size, scaled=reading.scaled, views=model.views, colour=reading.colour
+            [content], model.size, scaled=reading.scaled, views=model.shown, colour=reading.colour
         )
         if isinstance(pixels, Failure):
             return pixels

@@ -82,7 +82,7 @@ class ImageEmbedder(
     weights = Param(Params._dummy(), "weights", "name or path", TypeConverters.toString)
     size = Param(Params._dummy(), "size", "pixels per side", TypeConverters.toInt)
     precision = Param(Params._dummy(), "precision", ", ".join(PRECISIONS), TypeConverters.toString)
-    view = Param(Params._dummy(), "view", "plain, mirror, zoom", TypeConverters.toListString)
+    view = Param(Params._dummy(), "view", ", ".join(VIEW_NAMES), TypeConverters.toListString)
     broadcast = Param(Params._dummy(), "broadcast", "send by broadcast", TypeConverters.toBoolean)
 
     _input_kwargs: dict[str, Any]  # what keyword_only leaves

@@ -76,7 +76,7 @@ class ModelSource:
     key: str
     sent: Sent | None
     weights: str
-    size: int
+    size: int | None
     precision: Precision = "float32"
     views: tuple[str, ...] = ("plain",)
     ranges: str = ""
@@ -85,7 +85,8 @@ class ModelSource:
     def of(cls, key: str, sent: Sent | None, weights: str, model: Model) -> ModelSource:
         """Of a model loaded here; its ranges travel where nothing is sent that holds them."""
         ranges = "" if sent is not None else model.ranges
-        return cls(key, sent, weights, model.size, model.precision, model.views, ranges)
+        size = None if model.several else model.size
+        return cls(key, sent, weights, size, model.precision, model.views, ranges)
 
     def load(self) -> Model:
         if self.sent is not None:

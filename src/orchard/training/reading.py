@@ -61,9 +61,9 @@ def read(output: Output, config: TrainConfig, log: RunLog) -> Iterator[Data]:
     if card is None:
         raise TableError(f"{output.root} has no components; expected the OUTPUT of a run")
     pca, _ = models.load_pca(output, card.pca_id)
-    space = Space.of(pca)
     with log.timed("load model"):
         network, reading = _network(output, config, card)
+    space = Space.of(pca, [branch.dim for branch in network.branches])
     with ExitStack() as stack:
         with log.timed("read"):
             files = [file.path for file in tables["components"].files]

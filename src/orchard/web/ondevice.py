@@ -24,7 +24,7 @@ from orchard.classify.portable import portable
 from orchard.images.decode import DEFAULT_MAX_PIXELS
 from orchard.knowledge import LANGUAGES, all_species, label_name
 from orchard.model.halves import halved
-from orchard.model.onnx_model import Model
+from orchard.model.onnx_model import Branch, Model
 from orchard.web.cards import card as card_of
 
 VENDOR = files(__package__).joinpath("vendor")
@@ -96,12 +96,18 @@ def _species(name: str) -> dict[str, Any]:
 
 
 def _network(network: Model, card: Card) -> dict[str, Any]:
-    spec = asdict(network.input)
-    del spec["normalisation"]
     return {
         "size": network.size,
-        "views": list(network.views),
-        "input": spec,
+        "views": list(network.shown),
+        "branches": [_branch(network, branch) for branch in network.branches],
         "ignores_profiles": card.colour == "ignore",
         "max_pixels": DEFAULT_MAX_PIXELS,
     }
+
+
+def _branch(network: Model, branch: Branch) -> dict[str, Any]:
+    """One of the networks in the graph. shown: which of the views it takes, one at a time."""
+    spec = asdict(branch.input)
+    del spec["normalisation"]
+    shown = [network.shown.index(name) for name in network.shown_to(branch)]
+    return {"tensor": branch.tensor, "size": branch.size, "shown": shown, "input": spec}

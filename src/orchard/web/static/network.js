@@ -15,28 +15,39 @@ export class Network {
     Object.assign(this, { session, description });
   }
 
-  // Squares of one photo → (d,) features: their mean over the views.
+  // Squares of one photo → (d,) features: their mean over the views. Each network in the graph is
+  // shown its own squares, of its own size.
   async features(squares) {
+    const { branches } = this.description;
     const found = [];
-    for (const square of squares) found.push(await this.of(square));
+    for (let view = 0; view < branches[0].shown.length; view++)
+      found.push(await this.of(branches.map(({ shown }) => squares[shown[view]])));
     return found[0].map((_, j) => found.reduce((sum, one) => sum + one[j], 0) / found.length);
   }
 
-  async of(square) {
-    const { size, input } = this.description;
-    const n = input.batch ?? 1;
-    const one = arranged(square, size, input);
-    const all = new one.constructor(n * one.length);
-    all.set(one);
-    const image = input.layout === "NHWC" ? [size, size, 3] : [3, size, size];
-    const tensor = new Tensor(input.dtype, all, [n, ...image]);
-    const outputs = await this.session.run({ [this.session.inputNames[0]]: tensor });
+  async of(squares) {
+    const { branches } = this.description;
+    const n = branches.reduce((most, { input }) => Math.max(most, input.batch ?? 1), 1);
+    const feeds = {};
+    branches.forEach((branch, i) => {
+      feeds[branch.tensor || this.session.inputNames[0]] = batched(squares[i], branch, n);
+    });
+    const outputs = await this.session.run(feeds);
     const output = outputs[this.session.outputNames[0]];
     const features = Float32Array.from(output.data.subarray(0, output.data.length / n));
     output.dispose();
-    tensor.dispose();
+    for (const tensor of Object.values(feeds)) tensor.dispose();
     return features;
   }
+}
+
+// One square as a graph takes it that computes n at a time.
+function batched(square, { size, input }, n) {
+  const one = arranged(square, size, input);
+  const all = new one.constructor(n * one.length);
+  all.set(one);
+  const image = input.layout === "NHWC" ? [size, size, 3] : [3, size, size];
+  return new Tensor(input.dtype, all, [n, ...image]);
 }
 
 // (size, size, 3) bytes → what the graph takes: orchard.model.embedder.to_input.

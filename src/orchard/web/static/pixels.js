@@ -10,7 +10,7 @@ import { bytes, clear, Narrow, room } from "./narrow.js";
 const BITS = 22;
 const HALF = 1 << (BITS - 1);
 const SUPPORT = 2;
-const ZOOM = 0.6; // of each side, about the middle: orchard.images.views.ZOOM
+const MIDDLES = { zoom: 0.6, near: 0.4 }; // of each side: orchard.images.views.MIDDLES
 
 function kernel(x) {
   const d = Math.abs(x);
@@ -128,17 +128,22 @@ function mirrored(square, size) {
 }
 
 // Collects strips of one photo, and no other meanwhile, for all the views that the network is shown.
+// A name may end in a size smaller than `size`, as in "zoom:96".
 export class Views {
   constructor(names, width, height, size) {
     clear();
-    Object.assign(this, { names, width, size, row: room(4 * width), made: new Map() });
-    for (const name of names) {
-      const kind = name === "zoom" ? "zoom" : "plain";
-      const cut = kind === "zoom" ? 1 - ZOOM : 0;
+    Object.assign(this, { width, row: room(4 * width), made: new Map() });
+    this.wanted = names.map((name) => {
+      const [kind, own] = name.split(":");
+      const side = own ? Number(own) : size;
+      return { kind, side, from: `${MIDDLES[kind] ?? 1}:${side}` };
+    });
+    for (const { kind, side, from } of this.wanted) {
+      const cut = 1 - (MIDDLES[kind] ?? 1);
       const [left, top] = [(width * cut) / 2, (height * cut) / 2];
       const corners = [left, top, width - left, height - top];
-      if (!this.made.has(kind))
-        this.made.set(kind, new View(width, height, size, corners, this.row));
+      if (!this.made.has(from))
+        this.made.set(from, new View(width, height, side, corners, this.row));
     }
   }
 
@@ -150,11 +155,11 @@ export class Views {
     }
   }
 
-  // In the order of the names, (size, size, 3) bytes each.
+  // In the order of the names, (side, side, 3) bytes each.
   squares() {
-    const done = new Map([...this.made].map(([kind, view]) => [kind, view.square()]));
-    return this.names.map((name) =>
-      name === "mirror" ? mirrored(done.get("plain"), this.size) : done.get(name),
+    const done = new Map([...this.made].map(([from, view]) => [from, view.square()]));
+    return this.wanted.map(({ kind, side, from }) =>
+      kind === "mirror" ? mirrored(done.get(from), side) : done.get(from),
     );
   }
 }
