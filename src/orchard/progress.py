@@ -22,6 +22,7 @@ from rich.progress import (
     ProgressColumn,
     SpinnerColumn,
     Task,
+    TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -59,6 +60,11 @@ class Reporter:
         self.console = console or Terminal(stderr=True)
         self.quiet = quiet
 
+    @property
+    def animated(self) -> bool:
+        in_notebook = self.console.is_jupyter and find_spec("ipywidgets") is not None
+        return self.console.is_terminal or in_notebook
+
     def say(self, text: str) -> None:
         if not self.quiet:
             self.console.print(Text(printable(text)), soft_wrap=True)
@@ -78,9 +84,7 @@ class Reporter:
         if total == 0:
             yield
             return
-        in_notebook = self.console.is_jupyter and find_spec("ipywidgets") is not None
-        animated = self.console.is_terminal or in_notebook
-        show = _bar if animated else _lines
+        show = _bar if self.animated else _lines
         finished = threading.Event()
 
         def watch(update: Callable[[int, int], None]) -> None:
@@ -98,6 +102,52 @@ class Reporter:
             finally:
                 finished.set()
                 watcher.join()
+
+
+@contextmanager
+def steps(reporter: Reporter, total: float, doing: str) -> Iterator[Steps]:
+    """Shows how far `Steps` are and how long the rest takes, until the block ends."""
+    if reporter.animated:
+        columns = (
+            SpinnerColumn(),
+            TextColumn(doing, markup=False),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[what]}", markup=False),
+        )
+        with Progress(*columns, console=reporter.console, disable=reporter.quiet) as progress:
+            task = progress.add_task(doing, total=total, what="")
+            yield Steps(total, lambda done, what: progress.update(task, completed=done, what=what))
+        return
+    started = shown = time.monotonic()
+
+    def line(done: float, what: str) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - shown < LINE_SECONDS or not done:
+            return
+        shown = now
+        left = (now - started) * (total - done) / done
+        reporter.say(f"{doing}: {done / total:.0%}, {left:.0f} s left ({what})")
+
+    yield Steps(total, line)
+
+
+class Steps:
+    """Work whose amount is known beforehand, in units of any kind. `show` is called with the units
+    done and what they were, whenever there is news."""
+
+    def __init__(self, total: float, show: Callable[[float, str], None] = lambda *_: None) -> None:
+        self.total, self.done, self._show = total, 0.0, show
+
+    def advance(self, units: float = 1.0, what: str = "") -> None:
+        self.skip_to(self.done + units, what)
+
+    def skip_to(self, done: float, what: str = "") -> None:
+        """So much is done, or turned out not to be needed."""
+        self.done = min(self.total, max(self.done, done))
+        self._show(self.done, what)
 
 
 class _Rate(ProgressColumn):

@@ -108,7 +108,7 @@ def test_thresholds_make_the_answer(rendered_result: Path, trained: Trained) -> 
     predictor = Predictor.load(rendered_result)
     assert predictor._verdict(trained.card.sure, 1.0) == "sure"
     assert predictor._verdict(trained.card.sure - 1e-6, 1.0) == "not_sure"
-    assert predictor._verdict(1.0, trained.card.familiar - 1e-6) == "not_a_fruit"
+    assert predictor._verdict(trained.card.sure, -1.0) == "not_a_fruit"
 
 
 def test_several_photos_of_one_fruit_give_one_answer(
@@ -140,7 +140,7 @@ def test_a_file_that_was_changed_is_refused(
         Predictor.load(trained_copy)
 
 
-@pytest.mark.parametrize("field", ["sure", "familiar", "temperature", "classes"])
+@pytest.mark.parametrize("field", ["sure", "familiar", "fruit", "temperature", "classes"])
 def test_a_card_that_was_changed_is_refused(
     trained_copy: Path, trained: Trained, field: str
 ) -> None:

@@ -35,7 +35,11 @@ def test_training_says_what_both_splits_give(trained_copy: Path) -> None:
     found = orchard("train", trained_copy, "--kind", "svm", "--label", "species", "--folds", 2)
     assert found.exit_code == 0
     assert re.search(r"naive +│ fine .*\n.*naive +│ species", found.stdout)
-    classifier_id = found.stdout.splitlines()[-1].removeprefix("Classifier: ")
+    classifier, page, serve = found.stdout.splitlines()[-3:]
+    classifier_id = classifier.removeprefix("Classifier: ")
+    assert page == f"Page: {trained_copy}/report/classifier.html"
+    assert (trained_copy / "report/classifier.html").is_file()
+    assert serve == f"Try it on a phone: orchard serve {trained_copy}"
     assert current_id(Output.at(trained_copy)) == classifier_id
     assert len(classifier_ids(Output.at(trained_copy))) == 2  # the one that was there stays
 
@@ -67,8 +71,15 @@ def test_a_folder_is_answered_line_by_line(
     rows = lines(found)
     assert [row["path"] for row in rows] == sorted(map(str, (rendered / "Banana").iterdir()))
     for row in rows:
-        assert list(row) == ["path", "answer", "species", "varieties", "nearest", "seconds"]
-        assert row["answer"] in ("sure", "not_sure", "not_a_fruit")
+        assert [key for key in row if key != "note"] == [
+            "path",
+            "answer",
+            "species",
+            "varieties",
+            "nearest",
+            "seconds",
+        ]
+        assert row["answer"] in ("sure", "unlike", "not_sure", "not_a_fruit")
         assert len(row["species"]) == len(row["nearest"]) == 2
     assert {row["varieties"][0]["label"] for row in rows} == {"Banana"}
 

@@ -14,6 +14,7 @@ from orchard.records import Failure, Reason
 from orchard.storage import Storage
 
 STDIN = "-"
+_NOTE = "looks like: {}, though unlike those I know"
 
 
 def answer(
@@ -46,9 +47,13 @@ def row(path: str, prediction: Prediction) -> dict[str, Any]:
     if prediction.failure is not None:
         reason = prediction.failure.reason.value
         return {"path": path, "error": {"reason": reason, "detail": prediction.failure.detail}}
+    note = (
+        {"note": _NOTE.format(prediction.species[0].label)} if prediction.answer == "unlike" else {}
+    )
     return {
         "path": path,
         "answer": prediction.answer,
+        **note,
         "species": [_guess(guess) for guess in prediction.species],
         "varieties": [_guess(guess) for guess in prediction.varieties],
         "nearest": [

@@ -26,6 +26,7 @@ from safetensors.numpy import load, save
 from orchard.classify.gallery import Gallery
 from orchard.classify.heads import Head, head_from
 from orchard.classify.space import Space
+from orchard.classify.verdict import Limits
 from orchard.errors import ClassifierError, DamagedError, TableError
 from orchard.model.onnx_model import Model
 from orchard.store import galleries
@@ -33,7 +34,7 @@ from orchard.store.damage import noticing
 from orchard.store.galleries import CLASSIFIERS as FOLDER
 from orchard.store.output import Output
 
-FORMAT = 2
+FORMAT = 3
 _ID = re.compile(r"[0-9a-f]{16}")
 _CURRENT = f"{FOLDER}/current.json"
 
@@ -44,7 +45,7 @@ class Card:
 
     label: what its classes are, "fine" or "species". classes: by the head's order. species: of each
     class. temperature: see `calibration`. sure: the least probability of a species that is an
-    answer. familiar: the least likeness to what it was trained on, below it nothing is a fruit.
+    answer. familiar, fruit, confidence: see `verdict.Limits`.
     scaled: large JPEGs are decoded at a fraction of their size, as they were in training. colour:
     what is done about colour profiles, as in training. files: sha256.
     """
@@ -56,6 +57,8 @@ class Card:
     temperature: float
     sure: float
     familiar: float
+    fruit: float
+    confidence: float
     fingerprint: str
     scaled: bool
     colour: Literal["srgb", "ignore"]
@@ -67,6 +70,10 @@ class Card:
     training: dict[str, Any]
     files: dict[str, str]
     format: int = FORMAT
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.sure, self.familiar, self.fruit, self.confidence)
 
     @property
     def classifier_id(self) -> str:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +14,13 @@ from orchard.classify.calibration import softmax
 from orchard.classify.files import Classifier, load_classifier
 from orchard.classify.gallery import Neighbour, unit
 from orchard.classify.together import Seen, as_one
+from orchard.classify.verdict import Answer, verdict
 from orchard.images.apart import SECONDS, decoder_of_thread
 from orchard.images.decode import DEFAULT_MAX_PIXELS, Pixels
 from orchard.model import Embedder
 from orchard.records import Failure
 from orchard.storage import Storage
 from orchard.store.output import Output
-
-Answer = Literal["sure", "not_sure", "not_a_fruit"]
 
 BATCH_SIZE = 8  # images in memory at once, resized
 
@@ -39,8 +37,9 @@ class Guess:
 class Prediction:
     """What is known of one image.
 
-    answer: "sure" if the best species is the answer, "not_sure" if it is only a guess,
-    "not_a_fruit" if the image resembles nothing in the training images. species, varieties: the
+    answer: "sure" if the best species is the answer, "unlike" if it is, though the image is unlike
+    the training images, "not_sure" if it is only a guess, "not_a_fruit" if the image resembles
+    nothing in the training images. species, varieties: the
     most probable, best first; the answer is about the species. varieties is empty if the classifier
     knows only species. nearest: known images, nearest first. seconds: "decode", "network" and
     "answer", wall time. failure: why the image could not be read; all else is then empty and the
@@ -183,9 +182,7 @@ class Predictor:
         )
 
     def _verdict(self, probability: float, likeness: float) -> Answer:
-        if likeness < self.card.familiar:
-            return "not_a_fruit"
-        return "sure" if probability >= self.card.sure else "not_sure"
+        return verdict(probability, likeness, self.card.limits)
 
 
 def _best(p: NDArray[np.float64], names: Sequence[str], top: int) -> tuple[Guess, ...]:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from orchard.classify.files import Card, digest, pack, save_classifier
 from orchard.classify.gallery import Gallery
 from orchard.classify.heads import Head
+from orchard.classify.verdict import CONFIDENCE
 from orchard.images.confines import Confines
 from orchard.model import Embedder
 from orchard.records import vectors_of
@@ -22,8 +23,8 @@ from orchard.store import contents, recorded_sources
 from orchard.store.output import Output
 from orchard.store.runs import RunLog
 from orchard.store.tables import Tables
-from orchard.training import familiarity
-from orchard.training.familiarity import Familiarity
+from orchard.training import familiarity, local
+from orchard.training.familiarity import Familiarity, Fruit
 from orchard.training.mistakes import worst_pairs
 from orchard.training.model_card import model_card
 from orchard.training.nonfruit import made_pictures
@@ -54,7 +55,7 @@ def publish(
 ) -> Trained:  # fmt: skip
     """Write everything; the classifier becomes the one that answers."""
     with log.timed("familiarity"):
-        familiar = _familiar(output, config, data)
+        familiar = _familiar(output, config, data, head, best, outcome)
     packed = pack(head, data.space)
     card = _card(config, data, best, outcome, familiar, packed)
     metrics = _metrics(outcome, familiar, trials, log)
@@ -71,7 +72,9 @@ def publish(
     return Trained(classifier_id, card, metrics)
 
 
-def _familiar(output: Output, config: TrainConfig, data: Data) -> Familiarity:
+def _familiar(
+    output: Output, config: TrainConfig, data: Data, head: Head, best: Trial, outcome: Outcome
+) -> Familiarity:
     samples = data.samples
     chosen = subset(samples.y, FAMILIAR_ROWS, config.seed)
     order = np.argsort(samples.paths[chosen])
@@ -83,11 +86,18 @@ def _familiar(output: Output, config: TrainConfig, data: Data) -> Familiarity:
     rows = pa.concat_tables(parts)
     position = np.searchsorted(samples.paths[chosen][order], rows["path"].to_pylist())
     pictures = made_pictures(MADE_PICTURES, data.network.size, config.seed)
+    n_classes = len(samples.classes)
     return familiarity.choose(
-        vectors_of(rows["features"]),
-        samples.species_numbers[chosen][order][position],
+        Fruit(
+            vectors_of(rows["features"]),
+            samples.y[chosen][order][position],
+            np.unique(np.array(samples.species), return_inverse=True)[1],
+        ),
         Embedder(data.network)(pictures),
         data.space,
+        head,
+        lambda x, y: local.fit(best.kind, best.setting, x, y, n_classes, config.seed),
+        temperature=outcome.temperature,
         standardize=data.pca.standardize,
         seed=config.seed,
     )
@@ -111,6 +121,8 @@ def _card(
         temperature=outcome.temperature,
         sure=outcome.choice.threshold,
         familiar=familiar.least,
+        fruit=familiar.fruit,
+        confidence=CONFIDENCE,
         fingerprint=data.pca.fingerprint,
         scaled=data.reading.scaled,
         colour=data.reading.colour,

@@ -55,6 +55,8 @@ def about(classifier: Classifier) -> bytes:
         "temperature": card.temperature,
         "sure": card.sure,
         "familiar": card.familiar,
+        "fruit": card.fruit,
+        "confidence": card.confidence,
         "classes": [_class(card, number) for number in range(len(card.classes))],
         "species": {name: _species(name) for name in sorted(set(card.species))},
         "network": _network(network, card),

@@ -24,7 +24,7 @@ export class Classifier {
   }
 
   verdict(probabilities, likeness, top = 5) {
-    const { classes, familiar, label, sure } = this.about;
+    const { classes, label } = this.about;
     const bySpecies = new Map();
     classes.forEach(({ species }, number) => {
       bySpecies.set(species, (bySpecies.get(species) ?? 0) + probabilities[number]);
@@ -37,8 +37,7 @@ export class Classifier {
             top,
           )
         : [];
-    const isSure = species[0].probability >= sure;
-    const answer = likeness < familiar ? "not_a_fruit" : isSure ? "sure" : "not_sure";
+    const answer = heard(species[0].probability, likeness, this.about);
     return { answer, species, varieties, likeness, probabilities };
   }
 
@@ -109,6 +108,13 @@ export function softmax(logits, temperature) {
 function best(pairs, top) {
   const sorted = pairs.map(([label, probability]) => ({ label, probability }));
   return sorted.sort((a, b) => b.probability - a.probability).slice(0, top);
+}
+
+// orchard.classify.verdict: what both signs together allow to be said.
+export function heard(probability, likeness, { sure, familiar, fruit, confidence }) {
+  if (likeness + confidence * probability < fruit) return "not_a_fruit";
+  if (probability < sure) return "not_sure";
+  return likeness >= familiar ? "sure" : "unlike";
 }
 
 // Several photos of one fruit, [{probabilities, likeness}], as one: what a verdict is made of.
