@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +112,7 @@ class Predictor:
 
     def predict_together(
         self,
-        images: Sequence[bytes],
+        images: Iterable[bytes],
         top: int = 5,
         *,
         max_pixels: int = DEFAULT_MAX_PIXELS,
@@ -119,15 +120,16 @@ class Predictor:
         """One answer for several photos of one fruit; what is wrong with each that is not read.
 
         Those that cannot be read have no say; where none can, the first one's failure is the
-        prediction's. Raises ValueError where there is no image.
+        prediction's.
         """
         seen: list[Seen | Prediction] = []
-        for start in range(0, len(images), BATCH_SIZE):
-            seen += self._see(images[start : start + BATCH_SIZE], max_pixels)
+        remaining = iter(images)
+        while batch := list(islice(remaining, BATCH_SIZE)):
+            seen += self._see(batch, max_pixels)
         failures = [one.failure if isinstance(one, Prediction) else None for one in seen]
         read = [one for one in seen if isinstance(one, Seen)]
-        if not read and seen:
-            return Prediction("not_sure", failure=failures[0]), failures
+        if not read:
+            return Prediction("not_sure", failure=failures[0] if failures else None), failures
         return self._told(as_one(read), top), failures
 
     def _predict(self, images: Sequence[bytes], top: int, max_pixels: int) -> list[Prediction]:
