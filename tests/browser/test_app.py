@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Page, expect
 from orchard.classify.calibration import softmax
 from orchard.classify.files import Classifier
 from orchard.classify.heads import ForestHead
+from orchard.classify.landmarks import familiarity
 from orchard.classify.portable import portable
 from orchard.classify.predictor import Predictor
 from orchard.classify.together import together
@@ -164,7 +165,8 @@ def test_features_become_the_same_answer_as_in_python(
     features = np.abs(np.random.default_rng(7).normal(0, 1, (20, len(space.mean))))
     features = (space.mean + 0.3 * features).astype(np.float32)
     given = {
-        "arrays": encoded(portable(head, space)), "about": json.loads(about(classifier)),
+        "arrays": encoded(portable(head, space, classifier.landmarks)),
+        "about": json.loads(about(classifier)),
         "features": features.tolist(),
     }  # fmt: skip
     found = visit(browser).evaluate(ANSWER, given)
@@ -172,7 +174,8 @@ def test_features_become_the_same_answer_as_in_python(
     probabilities = np.array([row["probabilities"] for row in found])
     assert np.abs(probabilities - expected).max() < 2e-3  # of float16 projections
     likeness = np.array([row["likeness"] for row in found])
-    assert np.abs(likeness - space.likeness(features)).max() < 1e-3
+    expected = familiarity(features, space, classifier.landmarks)
+    assert np.abs(likeness - expected).max() < 1e-3
 
 
 def test_the_phone_decides_as_python_does(
@@ -180,7 +183,7 @@ def test_the_phone_decides_as_python_does(
 ) -> None:
     page = visit(browser)
     limits = Limits(sure=0.6, familiar=0.8, fruit=0.83, confidence=0.1)
-    vectors = [(p / 20, likeness / 50) for p in range(21) for likeness in range(30, 51)]
+    vectors = [(p / 20, likeness / 50) for p in range(21) for likeness in range(30, 101)]
     for one in (limits, classifier.card.limits):
         found = page.evaluate(DECIDE, {"about": asdict(one), "vectors": vectors})
         assert found == [verdict(p, likeness, one) for p, likeness in vectors]

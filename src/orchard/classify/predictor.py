@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from orchard.classify.calibration import softmax
 from orchard.classify.files import Classifier, load_classifier
 from orchard.classify.gallery import Neighbour, unit
+from orchard.classify.landmarks import familiarity
 from orchard.classify.together import Seen, as_one
 from orchard.classify.verdict import Answer, verdict
 from orchard.images.apart import SECONDS, decoder_of_thread
@@ -73,6 +74,7 @@ class Predictor:
         self._scaled = classifier.card.scaled if scaled is None else scaled
         self._head = classifier.head
         self._space = classifier.space
+        self._landmarks = classifier.landmarks
         self._gallery = classifier.gallery
         self._embedder = Embedder(classifier.network, threads=threads)
         self.species, self._species_of = np.unique(
@@ -160,7 +162,7 @@ class Predictor:
         embedded = time.perf_counter()
         inputs = self._space.from_features(vectors)
         p = softmax(self._head.logits(inputs), self.card.temperature)
-        likeness = self._space.likeness(vectors).tolist()
+        likeness = familiarity(vectors, self._space, self._landmarks).tolist()
         share = len(pictures)
         seconds = decode | {
             "network": (embedded - started) / share,

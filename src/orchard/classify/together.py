@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What one photo shows, or several of one fruit. p: (c,) calibrated probabilities of the
-    classes. likeness: to what was trained on. direction: (k,) the head's inputs at length 1.
+    classes. likeness: to what was trained on, see
+    `landmarks.familiarity`. direction: (k,) the head's inputs at length 1.
     seconds: by step."""
 
     p: NDArray[np.float64]

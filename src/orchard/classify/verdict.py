@@ -1,8 +1,9 @@
 """What is said of an image, from two signs: how sure the classifier is, and how familiar the image.
 
-Likeness alone refuses a pineapple that the classifier knows at 98 %, since it was photographed as
-no pineapple before; sureness alone lets five of six pictures of other things pass. So what refuses
-is their sum, likeness + CONFIDENCE · p, p the probability of the best species. The weight was
+How familiar an image is tells alone too little of a pineapple that the classifier knows at 98 %,
+photographed as no pineapple before; sureness alone lets five of six pictures of other things pass.
+So what refuses is their sum, likeness + CONFIDENCE · p, p the probability of the best species and
+likeness that of `landmarks.familiarity`. The weight was
 chosen on photos of held-out scenes, against pictures without fruit: benchmarks/refusal.py. The
 page's own `heard` in web/static/classifier.js is this function.
 """
@@ -28,7 +29,7 @@ class Limits:
 
 
 def verdict(probability: float, likeness: float, limits: Limits) -> Answer:
-    """probability: of the best species, 0 to 1. likeness: at most 1."""
+    """probability: of the best species, 0 to 1. likeness: at most 2."""
     if likeness + limits.confidence * probability < limits.fruit:
         return "not_a_fruit"
     if probability < limits.sure:

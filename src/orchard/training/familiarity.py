@@ -4,13 +4,16 @@ The components were fitted on fruit alone: what a picture of something else has 
 lies outside the directions they span. Likeness is 1 − ‖r‖² / ‖x‖², x the features and r what the
 projection leaves of them, in the features' own metric. Wang et al. 2022, "ViM: Out-Of-Distribution
 with Virtual-logit Matching", found the residual to be the strongest single sign, and better still
-together with the logits: see `classify.verdict`. What is held out to choose the limits are
-whole scenes, clusters of look-alikes: of near copies a random part is as familiar as what trained,
-and limits chosen on it refuse eight times as many fruit as they say (benchmarks/refusal.py).
+together with the logits: see `classify.verdict`. `classify.landmarks` see what neither does.
+
+What is held out to choose the limits are whole scenes, clusters of look-alikes. Of near copies a
+random part is as familiar as what trained: limits chosen on it refuse five times as much fruit as
+they say (benchmarks/refusal.py).
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,7 +22,9 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from orchard.classify.calibration import softmax
+from orchard.classify.gallery import unit
 from orchard.classify.heads import Head
+from orchard.classify.landmarks import Landmarks, familiarity
 from orchard.classify.space import Space
 from orchard.classify.verdict import CONFIDENCE
 from orchard.errors import ReductionError
@@ -28,7 +33,10 @@ from orchard.training.splits import ALWAYS, Folds, unseen_folds
 
 REFUSED = 0.005  # of fruit in held-out scenes that may be called no fruit
 UNLIKE = 0.05  # of it that may be called unlike those that are known
-SCENES = 4  # of a class
+SCENES = 5  # of a class
+LANDMARKS = 200
+A_MEAN = 5  # images to a landmark, at least on average
+ROUNDS = 5  # of k-means: more make no better landmarks
 Fit = Callable[[NDArray[np.float32], NDArray[np.intp]], Head]
 
 
@@ -36,9 +44,10 @@ Fit = Callable[[NDArray[np.float32], NDArray[np.intp]], Head]
 class Familiarity:
     """The limits of `classify.verdict`, and what they do.
 
-    least: of the likeness of a fruit that is like those known. fruit: of likeness and confidence
-    together. known: share of fruit in held-out scenes that is refused; unseen: of images of species
-    left out; made: of made pictures without fruit, which should all be.
+    least: likeness (`landmarks.familiarity`) of a fruit that is like those known. fruit: likeness
+    and confidence together of any fruit. known: share of fruit in held-out scenes that is refused;
+    unseen: of images of species left out; made: of made pictures without fruit, which should all
+    be.
     """
 
     least: float
@@ -62,6 +71,7 @@ def choose(
     fruit: Fruit,
     made: NDArray[np.float32],
     space: Space,
+    landmarks: Landmarks,
     head: Head,
     fit: Fit,
     *,
@@ -75,14 +85,21 @@ def choose(
     then without a third of the species: those that they were fitted on look more familiar. Nothing
     is refused where too few images are left to tell.
     """
-    with threadpool_limits(1, "blas"):
-        return _choose(fruit, made, space, head, fit, temperature, standardize, seed)
+    with threadpool_limits(1):
+        return _choose(fruit, made, space, landmarks, head, fit, temperature, standardize, seed)
 
 
 def _choose(
-    fruit: Fruit, made: NDArray[np.float32], space: Space, head: Head, fit: Fit,
-    temperature: float, standardize: bool, seed: int,
-) -> Familiarity:  # fmt: skip
+    fruit: Fruit,
+    made: NDArray[np.float32],
+    space: Space,
+    landmarks: Landmarks,
+    head: Head,
+    fit: Fit,
+    temperature: float,
+    standardize: bool,
+    seed: int,
+) -> Familiarity:
     k = space.n_components
     held = scenes(fruit.features, fruit.y)
     likeness, p = _left_out(fruit, held, k, fit, temperature, standardize)
@@ -98,10 +115,24 @@ def _choose(
         for found in (
             evidence,
             other + CONFIDENCE * of_other,
-            space.likeness(made) + CONFIDENCE * top,
+            familiarity(made, space, landmarks) + CONFIDENCE * top,
         )
     ]
     return Familiarity(least, bound, *shares)
+
+
+def landmarks_of(features: NDArray[np.float32]) -> Landmarks:
+    """Centres of k-means on the features' directions. features: (n, d)."""
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    n = min(LANDMARKS, max(1, len(features) // A_MEAN))
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # equal images: fewer centres
+        found = KMeans(n, init="random", n_init=1, max_iter=ROUNDS, random_state=0).fit(
+            unit(features)
+        )
+    return Landmarks.at(found.cluster_centers_)
 
 
 def scenes(features: NDArray[np.floating], y: NDArray[np.intp]) -> Folds:
@@ -141,7 +172,7 @@ def _left_out(
         space = Space.of(pca)
         head = fit(space.from_features(rest), y)
         asked = fruit.features[inside]
-        likeness[inside] = space.likeness(asked)
+        likeness[inside] = familiarity(asked, space, landmarks_of(rest))
         p[inside] = _surest(head, space.from_features(asked), fruit.species, temperature)
     held = folds != ALWAYS
     return likeness[held], p[held]

@@ -85,7 +85,7 @@ class _Race:
         n_folds = len(np.unique(self.folds[self.folds != ALWAYS]))
         for number, held in enumerate(parts, 1):
             self.steps.advance(COST[kind], f"{kind} {setting:g}")
-            stopped = bool(rival) and number < n_folds and self._has_lost(held, rival[1])
+            stopped = rival is not None and number < n_folds and self._has_lost(held, rival[1])
             if stopped:
                 break
         self.tried.append((self._trial(kind, setting, held, started, stopped), held))

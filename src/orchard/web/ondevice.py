@@ -68,7 +68,7 @@ def parts(classifier: Classifier) -> dict[str, Part]:
     """By name, in the order in which they are fetched."""
     species = sorted(set(classifier.card.species))
     found = {
-        "classifier": _packed(portable(classifier.head, classifier.space)),
+        "classifier": _packed(portable(classifier.head, classifier.space, classifier.landmarks)),
         "network": _packed(halved(classifier.network.onnx)),
         "runtime": Part(VENDOR.joinpath("runtime.wasm.gz").read_bytes()),
     }

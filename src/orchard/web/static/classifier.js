@@ -9,6 +9,7 @@ export class Classifier {
     this.about = about;
     this.space = namedBy("space.", arrays);
     this.head = namedBy("head.", arrays);
+    this.landmarks = arrays["landmarks.directions"];
   }
 
   // (d,) features → {likeness, probabilities (c,)}.
@@ -41,7 +42,8 @@ export class Classifier {
     return { answer, species, varieties, likeness, probabilities };
   }
 
-  // The head's inputs; likeness: 1 - |x - x̂|² / |x|², x̂ what projection leaves of the features.
+  // The head's inputs; likeness: 1 - |x - x̂|² / |x|², x̂ what projection leaves of the features,
+  // plus the nearness of the landmarks.
   project(features) {
     const { mean, rows, scale, roots } = this.space;
     const d = mean.values.length;
@@ -62,8 +64,24 @@ export class Classifier {
       lost += (centred[j] - rebuilt[j] * scale.values[j]) ** 2;
       whole += features[j] ** 2;
     }
-    return { inputs, likeness: 1 - lost / Math.max(whole, Number.MIN_VALUE) };
+    const likeness = 1 - lost / Math.max(whole, Number.MIN_VALUE);
+    return { inputs, likeness: likeness + nearness(this.landmarks, features, Math.sqrt(whole)) };
   }
+}
+
+// The largest cosine between features and landmarks: orchard.classify.landmarks.
+function nearness({ values, shape: [m, d] }, features, length) {
+  let best = -1;
+  for (let i = 0; i < m; i++) {
+    let dot = 0;
+    let square = 0;
+    for (let j = 0; j < d; j++) {
+      dot += features[j] * values[i * d + j];
+      square += values[i * d + j] ** 2;
+    }
+    best = Math.max(best, dot / (Math.sqrt(square) || 1));
+  }
+  return best / (length || 1);
 }
 
 function namedBy(prefix, arrays) {
