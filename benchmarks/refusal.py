@@ -12,7 +12,7 @@ thirds. Signs: likeness and the best species' probability (see `orchard.classify
 cosine to the nearest of the training photos' features, to the nearest of their landmarks (see
 `orchard.classify.landmarks`) and to the nearest mean of a class.
 
-For each rule: what it refuses of fruit where it refuses all other pictures, and where it refuses all
+For each rule: what it refuses of fruit where it refuses all other pictures, and all
 but one in a thousand; and what it refuses of the others and of species left out where it refuses
 0.5 % of fruit. `today` is the rule before: the first percentile of likeness over random quarters.
 """

@@ -1,9 +1,10 @@
 """Several photos of one fruit, one answer.
 
-Each photo has its say in full: the mean of the probabilities (a linear opinion pool: Stone 1961,
-"The Opinion Pool"). A product of them (the mean of the logarithms) was rejected: it lets one photo
-that missed the fruit veto all others, and makes three photos of one mistake surer than one is. The
-page's own `together` in web/static/classifier.js is this function.
+The mean of the logarithms of the probabilities, made to sum to 1: a logarithmic opinion pool
+(Genest and Zidek 1986, "Combining Probability Distributions"). On photos of one variety it was
+right as often as the mean of the probabilities or more often, and what it stated nearer to that:
+the mean is too modest where photos agree (decision 52). The page's own `together` in
+web/static/classifier.js is this function.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+LEAST = 1e-6  # so that no photo rules a class out for all the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,8 @@ def together(
     p = np.asarray(probabilities, np.float64)
     if not len(p):
         raise ValueError("no photo: expected at least one")
-    return p.mean(axis=0), float(np.mean(likeness, dtype=np.float64))
+    pooled = np.exp(np.log(np.maximum(p, LEAST)).mean(axis=0))
+    return pooled / pooled.sum(), float(np.mean(likeness, dtype=np.float64))
 
 
 def as_one(seen: Sequence[Seen]) -> Seen:

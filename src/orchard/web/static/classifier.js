@@ -1,6 +1,7 @@
 // From features to an answer: what orchard.classify does, on the same arrays.
 // Symbols: d features, k components, c classes; the arrays are those of orchard.classify.portable.
 const ABSENT = -1; // feature of a forest's leaf
+const LEAST_SAID = 1e-6; // orchard.classify.together
 const LEAST = 1e-3; // orchard.classify.heads: share of a forest's votes every class is credited with
 
 export class Classifier {
@@ -139,8 +140,11 @@ export function heard(probability, likeness, { sure, familiar, fruit, confidence
 // It is orchard.classify.together.
 export function together(seen) {
   const n = seen.length;
-  const probabilities = seen[0].probabilities.map((_, c) =>
-    seen.reduce((sum, one) => sum + one.probabilities[c] / n, 0),
+  const logs = seen[0].probabilities.map((_, c) =>
+    seen.reduce((sum, one) => sum + Math.log(Math.max(one.probabilities[c], LEAST_SAID)) / n, 0),
   );
-  return { probabilities, likeness: seen.reduce((sum, one) => sum + one.likeness / n, 0) };
+  return {
+    probabilities: softmax(logs, 1),
+    likeness: seen.reduce((sum, one) => sum + one.likeness / n, 0),
+  };
 }
