@@ -111,6 +111,11 @@ class Reporter:
         self.console = console or Terminal(stderr=True)
         self.quiet = quiet
 
+    @property
+    def animated(self) -> bool:
+        in_notebook = self.console.is_jupyter and find_spec("ipywidgets") is not None
+        return self.console.is_terminal or in_notebook
+
     def say(self, text: str) -> None:
         if not self.quiet:
             self.console.print(Text(printable(text)), soft_wrap=True)
@@ -130,9 +135,7 @@ class Reporter:
         if total == 0:
             yield
             return
-        in_notebook = self.console.is_jupyter and find_spec("ipywidgets") is not None
-        animated = self.console.is_terminal or in_notebook
-        show = _bar if animated else _lines
+        show = _bar if self.animated else _lines
         finished, pace = threading.Event(), Pace(total)
 
         def watch(update: Callable[[int, int], None]) -> None:

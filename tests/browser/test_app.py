@@ -6,7 +6,7 @@ import base64
 import io
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,11 @@ from playwright.sync_api import Browser, Page, expect
 from orchard.classify.calibration import softmax
 from orchard.classify.files import Classifier
 from orchard.classify.heads import ForestHead
+from orchard.classify.landmarks import familiarity
 from orchard.classify.portable import portable
 from orchard.classify.predictor import Predictor
+from orchard.classify.together import together
+from orchard.classify.verdict import Limits, verdict
 from orchard.images.views import VIEWS
 from orchard.web.folder import write
 from orchard.web.ondevice import about
@@ -50,6 +53,17 @@ ANSWER = """async ({arrays, about, features}) => {
         const found = classifier.answer(row);
         return {...found, probabilities: [...found.probabilities]};
     });
+}"""
+DECIDE = """async ({about, vectors}) => {
+    const {heard} = await import("./classifier.js");
+    return vectors.map(([p, likeness]) => heard(p, likeness, about));
+}"""
+TOGETHER = """async (photos) => {
+    const {together} = await import("./classifier.js");
+    const found = together(photos.map(([p, likeness]) => ({
+        probabilities: Float64Array.from(p), likeness,
+    })));
+    return [[...found.probabilities], found.likeness];
 }"""
 IDENTIFY = """async (photos) => {
     const {identify} = await import("./device.js");
@@ -151,7 +165,8 @@ def test_features_become_the_same_answer_as_in_python(
     features = np.abs(np.random.default_rng(7).normal(0, 1, (20, len(space.mean))))
     features = (space.mean + 0.3 * features).astype(np.float32)
     given = {
-        "arrays": encoded(portable(head, space)), "about": json.loads(about(classifier)),
+        "arrays": encoded(portable(head, space, classifier.landmarks)),
+        "about": json.loads(about(classifier)),
         "features": features.tolist(),
     }  # fmt: skip
     found = visit(browser).evaluate(ANSWER, given)
@@ -159,7 +174,31 @@ def test_features_become_the_same_answer_as_in_python(
     probabilities = np.array([row["probabilities"] for row in found])
     assert np.abs(probabilities - expected).max() < 2e-3  # of float16 projections
     likeness = np.array([row["likeness"] for row in found])
-    assert np.abs(likeness - space.likeness(features)).max() < 1e-3
+    expected = familiarity(features, space, classifier.landmarks)
+    assert np.abs(likeness - expected).max() < 1e-3
+
+
+def test_the_phone_decides_as_python_does(
+    visit: Visit, browser: Browser, classifier: Classifier
+) -> None:
+    page = visit(browser)
+    limits = Limits(sure=0.6, familiar=0.8, fruit=0.83, confidence=0.1)
+    vectors = [(p / 20, likeness / 50) for p in range(21) for likeness in range(30, 101)]
+    for one in (limits, classifier.card.limits):
+        found = page.evaluate(DECIDE, {"about": asdict(one), "vectors": vectors})
+        assert found == [verdict(p, likeness, one) for p, likeness in vectors]
+    known = json.loads(about(classifier))
+    assert {name: known[name] for name in asdict(limits)} == asdict(classifier.card.limits)
+
+
+def test_several_photos_are_one_on_the_phone_as_in_python(visit: Visit, browser: Browser) -> None:
+    rng = np.random.default_rng(8)
+    p, likeness = rng.dirichlet(np.ones(5), 3), rng.uniform(0, 1, 3)
+    photos = [[row.tolist(), float(one)] for row, one in zip(p, likeness, strict=True)]
+    of_all, familiar = visit(browser).evaluate(TOGETHER, photos)
+    expected, expected_likeness = together(p, likeness)
+    np.testing.assert_allclose(of_all, expected, atol=1e-12)
+    assert familiar == pytest.approx(expected_likeness)
 
 
 def test_the_phone_answers_as_predict_does(

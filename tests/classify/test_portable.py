@@ -7,6 +7,7 @@ import pytest
 from safetensors.numpy import load
 
 from orchard.classify.heads import LinearHead
+from orchard.classify.landmarks import Landmarks
 from orchard.classify.portable import portable
 from orchard.classify.space import Space
 from orchard.reduction import PCA
@@ -29,7 +30,7 @@ def test_projection_and_likeness_come_out_the_same_from_half_of_the_arrays(
     fitted = pca(60, 7, standardized=standardized)
     space = Space.of(fitted)
     head = LinearHead(np.ones((3, 7), np.float32), np.zeros(3, np.float32))
-    arrays = load(portable(head, space))
+    arrays = load(portable(head, space, Landmarks.at(np.ones((2, 3)))))
     rows = arrays["space.rows"].astype(np.float32)
     projection = arrays["space.roots"][:, None] * rows / arrays["space.scale"]
     basis = rows * arrays["space.scale"] / arrays["space.roots"][:, None]

@@ -108,7 +108,26 @@ def test_thresholds_make_the_answer(rendered_result: Path, trained: Trained) -> 
     predictor = Predictor.load(rendered_result)
     assert predictor._verdict(trained.card.sure, 1.0) == "sure"
     assert predictor._verdict(trained.card.sure - 1e-6, 1.0) == "not_sure"
-    assert predictor._verdict(1.0, trained.card.familiar - 1e-6) == "not_a_fruit"
+    assert predictor._verdict(trained.card.sure, -1.0) == "not_a_fruit"
+
+
+def test_several_photos_of_one_fruit_give_one_answer(
+    rendered_result: Path, trained: Trained
+) -> None:
+    predictor = Predictor.load(rendered_result)
+    paths = [path for path in paths_of(rendered_result) if "/Banana/" in path][:3]
+    photos = [Path(path).read_bytes() for path in paths]
+    one, failures = predictor.predict_together([*photos, b"text"])
+    assert one.varieties[0].label == "Banana"
+    assert len(one.nearest) == len(one.species) == 5
+    (same,) = predictor.predict(photos[:1])
+    again, _ = predictor.predict_together(photos[:1])
+    assert again.species[0].probability == pytest.approx(same.species[0].probability)
+    assert [failure.reason if failure else None for failure in failures] == [
+        *(None, None, None), Reason.NOT_AN_IMAGE,
+    ]  # fmt: skip
+    nothing, _ = predictor.predict_together([b"text"])
+    assert nothing.failure is not None
 
 
 @pytest.mark.parametrize("name", ["classifier.safetensors", "network.onnx", "gallery.parquet"])
@@ -123,7 +142,7 @@ def test_a_file_that_was_changed_is_refused(
         Predictor.load(trained_copy)
 
 
-@pytest.mark.parametrize("field", ["sure", "familiar", "temperature", "classes"])
+@pytest.mark.parametrize("field", ["sure", "familiar", "fruit", "temperature", "classes"])
 def test_a_card_that_was_changed_is_refused(
     trained_copy: Path, trained: Trained, field: str
 ) -> None:

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
+from orchard.classify.landmarks import Landmarks, familiarity
 from orchard.classify.space import Space
 from orchard.reduction import Moments, fit
-from orchard.training.familiarity import choose
+from orchard.training import local
+from orchard.training.familiarity import Familiarity, Fruit, choose, landmarks_of, scenes
+from orchard.training.splits import ALWAYS
+
+
+def chosen(x: np.ndarray, y: np.ndarray, made: np.ndarray, space: Space) -> Familiarity:
+    n_classes = int(y.max()) + 1
+    fit_head = partial(local.fit, "logistic", 0.1, n_classes=n_classes, seed=0)
+    head = fit_head(space.from_features(x), y)
+    fruit = Fruit(x, y, np.arange(n_classes))
+    return choose(
+        fruit, made, space, landmarks_of(x), head, fit_head,
+        temperature=1.0, standardize=True, seed=0,
+    )  # fmt: skip
 
 
 def features(n: int = 300, d: int = 20, seed: int = 0) -> np.ndarray:
@@ -67,18 +83,40 @@ def test_what_was_trained_on_is_familiar_and_noise_is_not() -> None:
     assert space.likeness(noise).max() < 0.99
 
 
-def test_one_in_a_hundred_held_out_images_is_called_no_fruit() -> None:
+def test_one_in_two_hundred_images_of_held_out_scenes_is_called_no_fruit() -> None:
     x = features(800)
     space = Space.of(fit(Moments.of(x), 5))
     noise = np.random.default_rng(1).uniform(0, 6, (30, 20)).astype(np.float32)
-    found = choose(x, np.arange(800) % 9, noise, space, standardize=True, seed=0)
-    assert found.known == pytest.approx(0.01, abs=0.002)
+    found = chosen(x, np.arange(800) % 9, noise, space)
+    assert found.known == pytest.approx(0.005, abs=0.002)
     assert found.made == 1.0
-    assert (space.likeness(features(800, seed=5)) < found.least).mean() < 0.03
+    assert (familiarity(features(800, seed=5), space, landmarks_of(x)) < found.least).mean() < 0.10
 
 
 def test_too_few_images_call_nothing_unfamiliar() -> None:
     x = features(3)
     space = Space.of(fit(Moments.of(x), 2))
-    found = choose(x, np.arange(3), x, space, standardize=True, seed=0)
-    assert found.least == 0.0
+    found = chosen(x, np.arange(3), x, space)
+    assert found.least == found.fruit == 0.0
+
+
+def test_what_lies_where_fruit_does_is_near_and_the_length_does_not_count() -> None:
+    known = Landmarks.at(np.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]))
+    near = known.nearness(np.array([[2.0, 0.0, 4.0], [0.0, 0.1, 0.0], [-1.0, 0.0, 0.0]]))
+    np.testing.assert_allclose(near[:2], 1, atol=1e-4)
+    assert near[2] < 0.01
+
+
+def test_equal_images_make_fewer_landmarks_and_no_warning() -> None:
+    assert len(landmarks_of(np.ones((40, 6), np.float32)).directions) <= 8
+
+
+def test_a_scene_is_a_cluster_of_look_alikes_and_one_image_always_trains() -> None:
+    rng = np.random.default_rng(2)
+    spots = rng.normal(size=(5, 20)) * 5
+    x = (np.repeat(spots, 6, axis=0) + 0.01 * rng.normal(size=(30, 20))).astype("f4")
+    folds = scenes(np.concatenate([x, x[:1] + 9]), np.repeat([0, 1], [30, 1]))
+    assert folds[-1] == ALWAYS
+    for start in range(0, 30, 6):
+        assert len(set(folds[start : start + 6].tolist())) == 1
+    assert len(set(folds[:-1].tolist())) == 5

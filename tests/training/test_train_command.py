@@ -14,7 +14,9 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from orchard.classify import answers
 from orchard.classify.files import classifier_ids, current_id
+from orchard.classify.predictor import Guess, Prediction
 from orchard.cli import main
 from orchard.errors import ConfigError
 from orchard.progress import Reporter
@@ -35,7 +37,11 @@ def test_training_says_what_both_splits_give(trained_copy: Path) -> None:
     found = orchard("train", trained_copy, "--kind", "svm", "--label", "species", "--folds", 2)
     assert found.exit_code == 0
     assert re.search(r"naive +│ fine .*\n.*naive +│ species", found.stdout)
-    classifier_id = found.stdout.splitlines()[-1].removeprefix("Classifier: ")
+    classifier, page, serve = found.stdout.splitlines()[-3:]
+    classifier_id = classifier.removeprefix("Classifier: ")
+    assert page == f"Page: {trained_copy}/report/classifier.html"
+    assert (trained_copy / "report/classifier.html").is_file()
+    assert serve == f"Try it on a phone: orchard serve {trained_copy}"
     assert current_id(Output.at(trained_copy)) == classifier_id
     assert len(classifier_ids(Output.at(trained_copy))) == 2  # the one that was there stays
 
@@ -67,10 +73,46 @@ def test_a_folder_is_answered_line_by_line(
     rows = lines(found)
     assert [row["path"] for row in rows] == sorted(map(str, (rendered / "Banana").iterdir()))
     for row in rows:
-        assert list(row) == ["path", "answer", "species", "varieties", "nearest", "seconds"]
-        assert row["answer"] in ("sure", "not_sure", "not_a_fruit")
+        assert [key for key in row if key != "note"] == [
+            "path",
+            "answer",
+            "species",
+            "varieties",
+            "nearest",
+            "seconds",
+        ]
+        assert row["answer"] in ("sure", "unlike", "not_sure", "not_a_fruit")
         assert len(row["species"]) == len(row["nearest"]) == 2
     assert {row["varieties"][0]["label"] for row in rows} == {"Banana"}
+
+
+def test_the_photos_of_a_folder_together_give_one_answer(
+    rendered_result: Path, trained: Trained, rendered: Path, tmp_path: Path
+) -> None:
+    for name in ("Banana", "Lemon"):
+        (tmp_path / name).mkdir()
+        for photo in sorted((rendered / name).iterdir())[:3]:
+            shutil.copy(photo, tmp_path / name)
+    (tmp_path / "Lemon/broken.jpg").write_text("text")
+    found = orchard("predict", rendered_result, "--together", tmp_path)
+    assert found.exit_code == 7
+    assert "1 of 7 images could not be read" in found.stderr
+    banana, lemon = lines(found)
+    assert [row["path"] for row in (banana, lemon)] == [
+        str(tmp_path / name) for name in ("Banana", "Lemon")
+    ]
+    assert [row["varieties"][0]["label"] for row in (banana, lemon)] == ["Banana", "Lemon"]
+    assert len(banana["photos"]) == len(lemon["photos"]) == 3
+    assert "unread" not in banana
+    assert lemon["unread"][0]["error"]["reason"] == "not_an_image"
+
+
+def test_an_answer_unlike_what_is_known_says_so() -> None:
+    guess = Guess("pineapple", 0.98)
+    found = answers.row("photo.jpg", Prediction("unlike", (guess,)))
+    assert found["answer"] == "unlike"
+    assert found["note"] == "Looks like a pineapple, though unlike those I know"
+    assert "note" not in answers.row("photo.jpg", Prediction("sure", (guess,)))
 
 
 def test_an_image_on_standard_input(

@@ -36,6 +36,7 @@ def test_every_word_asked_for_is_there_and_every_one_there_is_asked_for() -> Non
     asked |= set(re.findall(r'ready \? "(\w+)" : "(\w+)"', SCRIPTS)[0])
     asked |= set(re.findall(r'fact\("(\w+)"\)', SCRIPTS))
     asked |= {f"season_{place}" for place in re.findall(r'season\("(\w+)"\)', SCRIPTS)}
+    asked |= {"unlike", "unlike_more", "unlike_title", "unlike_title_vowel"}
     asked |= {"sure", "not_sure", "not_a_fruit", "not_sure_more", "not_a_fruit_more", "error_other"}
     codes = {"busy", "too_many_requests", "network", "unreadable", "device"}
     codes |= {reason.value for reason in Reason}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any, BinaryIO
 
 from orchard.classify.predictor import BATCH_SIZE, Prediction, Predictor
@@ -14,6 +14,7 @@ from orchard.records import Failure, Reason
 from orchard.storage import Storage
 
 STDIN = "-"
+_NOTE = "Looks like {} {}, though unlike those I know"
 
 
 def answer(
@@ -41,14 +42,62 @@ def answer(
             yield row(path, unread or next(predictions))
 
 
+def answer_together(
+    predictor: Predictor,
+    sources: Sequence[str],
+    top: int,
+    storage: Storage,
+    stdin: BinaryIO,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> Iterator[dict[str, Any]]:
+    """One row for each folder, whose images show one fruit: the rows of `answer` in all else.
+
+    A row's `path` is the folder; `photos` are the images in it that were read, `unread` the rows of
+    those that were not, if there are any. Where none was read each has a row of its own.
+    """
+    named = tuple(dict.fromkeys(source for source in sources if source != STDIN))
+    has_others = STDIN in sources
+    listing, missing = _listed(named, storage, has_others) if named else (None, [])
+    contents = _contents(listing, missing, has_others, storage, stdin)
+    for folder, photos in groupby(contents, key=lambda one: one[0].rpartition("/")[0]):
+        paths: list[str] = []
+        unread: list[dict[str, Any]] = []
+        found, failures = predictor.predict_together(
+            _readable(photos, paths, unread), top, max_pixels=max_pixels
+        )
+        told = list(zip(paths, failures, strict=True))
+        unread += [row(path, Prediction("not_sure", failure=bad)) for path, bad in told if bad]
+        read = [path for path, bad in told if not bad]
+        if not read:
+            yield from unread
+            continue
+        whole = row(folder if read != [STDIN] else STDIN, found)
+        yield whole | {"photos": read} | ({"unread": unread} if unread else {})
+
+
+def _readable(
+    photos: Iterable[tuple[str, bytes | Failure]], paths: list[str], unread: list[dict[str, Any]]
+) -> Iterator[bytes]:
+    """The contents of those that could be fetched; their paths, and rows of the others."""
+    for path, data in photos:
+        if isinstance(data, Failure):
+            unread.append(row(path, Prediction("not_sure", failure=data)))
+        else:
+            paths.append(path)
+            yield data
+
+
 def row(path: str, prediction: Prediction) -> dict[str, Any]:
     """A prediction as JSON data: probabilities to 6 digits, seconds to the microsecond."""
     if prediction.failure is not None:
         reason = prediction.failure.reason.value
         return {"path": path, "error": {"reason": reason, "detail": prediction.failure.detail}}
+    note = {"note": _note(prediction.species[0].label)} if prediction.answer == "unlike" else {}
     return {
         "path": path,
         "answer": prediction.answer,
+        **note,
         "species": [_guess(guess) for guess in prediction.species],
         "varieties": [_guess(guess) for guess in prediction.varieties],
         "nearest": [
@@ -57,6 +106,10 @@ def row(path: str, prediction: Prediction) -> dict[str, Any]:
         ],
         "seconds": {name: round(value, 6) for name, value in prediction.seconds.items()},
     }
+
+
+def _note(species: str) -> str:
+    return _NOTE.format("an" if species[0] in "aeiou" else "a", species)
 
 
 def _guess(guess: Any) -> dict[str, Any]:

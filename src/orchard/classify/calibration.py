@@ -35,10 +35,18 @@ def softmax(logits: NDArray[np.floating], temperature: float = 1.0) -> NDArray[n
     return scaled
 
 
-def log_loss(logits: NDArray[np.floating], y: NDArray[np.intp], temperature: float = 1.0) -> float:
-    """Mean −log p of the true classes."""
+def losses(
+    logits: NDArray[np.floating], y: NDArray[np.intp], temperature: float = 1.0
+) -> NDArray[np.float64]:
+    """(n,) −log p of the true classes."""
     p = softmax(logits, temperature)[np.arange(len(y)), y]
-    return float(-np.log(np.maximum(p, np.finfo(np.float64).tiny)).mean())
+    found: NDArray[np.float64] = -np.log(np.maximum(p, np.finfo(np.float64).tiny))
+    return found
+
+
+def log_loss(logits: NDArray[np.floating], y: NDArray[np.intp], temperature: float = 1.0) -> float:
+    """The mean of `losses`."""
+    return float(losses(logits, y, temperature).mean())
 
 
 def fit_temperature(logits: NDArray[np.floating], y: NDArray[np.intp]) -> float:

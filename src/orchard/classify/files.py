@@ -1,6 +1,6 @@
 """A classifier on storage, whole in its folder: it stays valid whatever is fitted later.
 
-    models/classifier/<id>/classifier.safetensors   the head, and the projection it was trained on
+    models/classifier/<id>/classifier.safetensors   the head, its projection and the landmarks
     models/classifier/<id>/network.onnx             the network
     models/classifier/<id>/card.json                classes, thresholds, hashes of the two
     models/classifier/<id>/gallery.parquet          known images (erasure rewrites it)
@@ -25,7 +25,9 @@ from safetensors.numpy import load, save
 
 from orchard.classify.gallery import Gallery
 from orchard.classify.heads import Head, head_from
+from orchard.classify.landmarks import Landmarks
 from orchard.classify.space import Space
+from orchard.classify.verdict import Limits
 from orchard.errors import ClassifierError, DamagedError, TableError
 from orchard.model.onnx_model import Model
 from orchard.store import galleries
@@ -33,7 +35,7 @@ from orchard.store.damage import noticing
 from orchard.store.galleries import CLASSIFIERS as FOLDER
 from orchard.store.output import Output
 
-FORMAT = 2
+FORMAT = 3
 _ID = re.compile(r"[0-9a-f]{16}")
 _CURRENT = f"{FOLDER}/current.json"
 
@@ -44,7 +46,7 @@ class Card:
 
     label: what its classes are, "fine" or "species". classes: by the head's order. species: of each
     class. temperature: see `calibration`. sure: the least probability of a species that is an
-    answer. familiar: the least likeness to what it was trained on, below it nothing is a fruit.
+    answer. familiar, fruit, confidence: see `verdict.Limits`.
     scaled: large JPEGs are decoded at a fraction of their size, as they were in training. colour:
     what is done about colour profiles, as in training. files: sha256.
     """
@@ -56,6 +58,8 @@ class Card:
     temperature: float
     sure: float
     familiar: float
+    fruit: float
+    confidence: float
     fingerprint: str
     scaled: bool
     colour: Literal["srgb", "ignore"]
@@ -67,6 +71,10 @@ class Card:
     training: dict[str, Any]
     files: dict[str, str]
     format: int = FORMAT
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.sure, self.familiar, self.fruit, self.confidence)
 
     @property
     def classifier_id(self) -> str:
@@ -83,12 +91,13 @@ class Classifier:
     head: Head
     space: Space
     network: Model
+    landmarks: Landmarks
     gallery: Gallery
 
 
-def pack(head: Head, space: Space) -> bytes:
-    """The arrays of a head and of the space it works in, as safetensors."""
-    arrays = head.arrays() | space.arrays()
+def pack(head: Head, space: Space, landmarks: Landmarks) -> bytes:
+    """The arrays of a head, of the space it works in and of what lies there, as safetensors."""
+    arrays = head.arrays() | space.arrays() | landmarks.arrays()
     return bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
 
 
@@ -124,11 +133,11 @@ def load_classifier(output: Output, classifier_id: str | None = None) -> Classif
     chosen = classifier_id or current_id(output)
     folder = f"{FOLDER}/{chosen}"
     card = _load_card(output, folder, chosen)
-    head, space = _unpacked(_verified(output, folder, "classifier.safetensors", card))
+    head, space, landmarks = _unpacked(_verified(output, folder, "classifier.safetensors", card))
     network = Model.from_onnx(_verified(output, folder, "network.onnx", card))
     if (head.n_classes, head.n_components) != (len(card.classes), space.n_components):
         raise ClassifierError(f"{output.uri(folder)}: the head does not fit its card")
-    return Classifier(card, head, space, network, _load_gallery(output, folder, card))
+    return Classifier(card, head, space, network, landmarks, _load_gallery(output, folder, card))
 
 
 def version_of(output: Output, classifier_id: str | None = None) -> tuple[str, str]:
@@ -199,10 +208,10 @@ def _verified(output: Output, folder: str, name: str, card: Card) -> bytes:
     return data
 
 
-def _unpacked(data: bytes) -> tuple[Head, Space]:
+def _unpacked(data: bytes) -> tuple[Head, Space, Landmarks]:
     try:
         arrays = dict(load(data))
-        return head_from(arrays), Space.from_arrays(arrays)
+        return head_from(arrays), Space.from_arrays(arrays), Landmarks.from_arrays(arrays)
     except (SafetensorError, KeyError) as error:
         raise ClassifierError(f"not a classifier's arrays: {error}") from None
 

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from orchard.classify.heads import Head
+from orchard.classify.landmarks import Landmarks
 from orchard.classify.space import Space
 
 
-def portable(head: Head, space: Space) -> bytes:
-    """Arrays `space.mean`, `.rows`, `.scale`, `.roots` and those of the head.
+def portable(head: Head, space: Space, landmarks: Landmarks) -> bytes:
+    """Arrays `space.mean`, `.rows`, `.scale`, `.roots`, those of the head and of the landmarks.
 
     rows: (k, d) float16, V. scale: (d,) float32, s. roots: (k,) float32, √w.
     """
@@ -28,7 +29,7 @@ def portable(head: Head, space: Space) -> bytes:
         "space.scale": scale.astype(np.float32),
         "space.roots": roots.astype(np.float32),
     }
-    arrays |= head.arrays()
+    arrays |= head.arrays() | landmarks.arrays()
     return bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
 
 

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchard.classify.calibration import softmax
 from orchard.classify.files import Classifier, load_classifier
-from orchard.classify.gallery import Neighbour
+from orchard.classify.gallery import Neighbour, unit
+from orchard.classify.landmarks import familiarity
+from orchard.classify.together import Seen, as_one
+from orchard.classify.verdict import Answer, verdict
 from orchard.images.apart import SECONDS, decoder_of_thread
 from orchard.images.decode import DEFAULT_MAX_PIXELS, Pixels
 from orchard.model import Embedder
 from orchard.records import Failure
 from orchard.storage import Storage
 from orchard.store.output import Output
-
-Answer = Literal["sure", "not_sure", "not_a_fruit"]
 
 BATCH_SIZE = 8  # images in memory at once, resized
 
@@ -38,8 +39,9 @@ class Guess:
 class Prediction:
     """What is known of one image.
 
-    answer: "sure" if the best species is the answer, "not_sure" if it is only a guess,
-    "not_a_fruit" if the image resembles nothing in the training images. species, varieties: the
+    answer: "sure" if the best species is the answer, "unlike" if it is, though the image is unlike
+    the training images, "not_sure" if it is only a guess, "not_a_fruit" if the image resembles
+    nothing in the training images. species, varieties: the
     most probable, best first; the answer is about the species. varieties is empty if the classifier
     knows only species. nearest: known images, nearest first. seconds: "decode", "network" and
     "answer", wall time. failure: why the image could not be read; all else is then empty and the
@@ -72,6 +74,7 @@ class Predictor:
         self._scaled = classifier.card.scaled if scaled is None else scaled
         self._head = classifier.head
         self._space = classifier.space
+        self._landmarks = classifier.landmarks
         self._gallery = classifier.gallery
         self._embedder = Embedder(classifier.network, threads=threads)
         self.species, self._species_of = np.unique(
@@ -109,56 +112,81 @@ class Predictor:
             found += self._predict(images[start : start + BATCH_SIZE], top, max_pixels)
         return found
 
+    def predict_together(
+        self,
+        images: Iterable[bytes],
+        top: int = 5,
+        *,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+    ) -> tuple[Prediction, list[Failure | None]]:
+        """One answer for several photos of one fruit; what is wrong with each that is not read.
+
+        Those that cannot be read have no say; where none can, the first one's failure is the
+        prediction's.
+        """
+        seen: list[Seen | Prediction] = []
+        remaining = iter(images)
+        while batch := list(islice(remaining, BATCH_SIZE)):
+            seen += self._see(batch, max_pixels)
+        failures = [one.failure if isinstance(one, Prediction) else None for one in seen]
+        read = [one for one in seen if isinstance(one, Seen)]
+        if not read:
+            return Prediction("not_sure", failure=failures[0] if failures else None), failures
+        return self._told(as_one(read), top), failures
+
     def _predict(self, images: Sequence[bytes], top: int, max_pixels: int) -> list[Prediction]:
+        seen = self._see(images, max_pixels)
+        return [self._told(one, top) if isinstance(one, Seen) else one for one in seen]
+
+    def _see(self, images: Sequence[bytes], max_pixels: int) -> list[Seen | Prediction]:
+        """What each image shows; the prediction of one that cannot be read."""
         network = self._embedder.model
         started = time.perf_counter()
         decoded = decoder_of_thread().decode(
             images, network.size, max_pixels=max_pixels, scaled=self._scaled,
             views=network.shown, colour=self.card.colour, seconds=self._decode_seconds,
         )  # fmt: skip
-        seconds = (time.perf_counter() - started) / len(images)
+        decode = {"decode": (time.perf_counter() - started) / len(images)}
         good = [pixels.views for pixels in decoded if isinstance(pixels, Pixels)]
-        answered = iter(self._answer(np.stack(good), top) if good else ())
-        found = []
-        for pixels in decoded:
-            if isinstance(pixels, Failure):
-                found.append(Prediction("not_sure", seconds={"decode": seconds}, failure=pixels))
-                continue
-            prediction = next(answered)
-            prediction.seconds["decode"] = seconds
-            found.append(prediction)
-        return found
+        seen = iter(self._seen(np.stack(good), decode) if good else ())
+        return [
+            Prediction("not_sure", seconds=dict(decode), failure=pixels)
+            if isinstance(pixels, Failure)
+            else next(seen)
+            for pixels in decoded
+        ]
 
-    def _answer(self, pictures: NDArray[np.uint8], top: int) -> list[Prediction]:
+    def _seen(self, pictures: NDArray[np.uint8], decode: dict[str, float]) -> list[Seen]:
         started = time.perf_counter()
         vectors = self._embedder.mean(pictures)
         embedded = time.perf_counter()
         inputs = self._space.from_features(vectors)
         p = softmax(self._head.logits(inputs), self.card.temperature)
-        of_species = np.zeros((len(p), len(self.species)))
-        np.add.at(of_species.T, self._species_of, p.T)
-        likeness = self._space.likeness(vectors)
-        nearest = self._gallery.nearest(inputs, top)
+        likeness = familiarity(vectors, self._space, self._landmarks).tolist()
         share = len(pictures)
-        seconds = {
+        seconds = decode | {
             "network": (embedded - started) / share,
             "answer": (time.perf_counter() - embedded) / share,
         }
-        return [
-            Prediction(
-                self._verdict(of_species[row].max(), likeness[row]),
-                _best(of_species[row], self.species.tolist(), top),
-                _best(p[row], self.card.classes, top) if self.card.label == "fine" else (),
-                nearest[row],
-                dict(seconds),
-            )
-            for row in range(share)
-        ]
+        rows = zip(p, likeness, unit(inputs), strict=True)
+        return [Seen(*row, dict(seconds)) for row in rows]
+
+    def _told(self, seen: Seen, top: int) -> Prediction:
+        started = time.perf_counter()
+        of_species = np.zeros(len(self.species))
+        np.add.at(of_species, self._species_of, seen.p)
+        (nearest,) = self._gallery.nearest(seen.direction[None], top)
+        seen.seconds["answer"] += time.perf_counter() - started
+        return Prediction(
+            self._verdict(float(of_species.max()), seen.likeness),
+            _best(of_species, self.species.tolist(), top),
+            _best(seen.p, self.card.classes, top) if self.card.label == "fine" else (),
+            nearest,
+            seen.seconds,
+        )
 
     def _verdict(self, probability: float, likeness: float) -> Answer:
-        if likeness < self.card.familiar:
-            return "not_a_fruit"
-        return "sure" if probability >= self.card.sure else "not_sure"
+        return verdict(probability, likeness, self.card.limits)
 
 
 def _best(p: NDArray[np.float64], names: Sequence[str], top: int) -> tuple[Guess, ...]:

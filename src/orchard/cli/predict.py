@@ -24,6 +24,11 @@ from orchard.errors import ConfigError, TooManyErrors
     help="A list of paths of images, one per line; - for standard input.",
 )
 @click.option(
+    "--together",
+    is_flag=True,
+    help="The images of a folder show one fruit: give one answer for each folder.",
+)
+@click.option(
     "--top", default=5, show_default=True, help="How many guesses and nearest images to give."
 )
 @click.option("--classifier", metavar="ID", help="Default: the one trained last.")
@@ -36,6 +41,7 @@ def predict_command(
     output: str,
     sources: tuple[str, ...],
     from_file: Any,
+    together: bool,
     top: int,
     classifier: str | None,
     threads: int,
@@ -46,8 +52,10 @@ def predict_command(
     """Say what is in pictures, using the classifier in OUTPUT: one line of JSON each.
 
     Sources are files, folders, globs or s3:// addresses; - is one image on standard input. A line
-    holds path, answer (sure, not_sure, not_a_fruit), species, varieties, nearest and seconds; for
-    an image that cannot be read, or a source that is not there, path and error with its reason.
+    holds path, answer (sure, unlike, not_sure, not_a_fruit), species, varieties, nearest and
+    seconds; for an image that cannot be read, or a source that is not there, path and error with
+    its reason. unlike: the answer is sure, though the image is unlike those that it was trained on.
+    With --together, path is a folder, photos its images, unread the lines of those not read.
     Lines come in the order of the paths, missing sources first. The exit code is 0 if every image
     was read, 7 if some were not, 3 if there was nothing to read.
 
@@ -55,10 +63,11 @@ def predict_command(
     Examples:
       orchard predict result photo.jpg
       orchard predict result photos/ > answers.jsonl
+      orchard predict result --together tree-12/
       orchard predict result - < photo.jpg
       find . -name '*.jpg' | orchard predict result --from-file -
     """
-    from orchard.classify.answers import answer
+    from orchard.classify.answers import answer, answer_together
     from orchard.classify.predictor import Predictor
     from orchard.storage import Storage
 
@@ -71,9 +80,14 @@ def predict_command(
     storage = Storage(endpoint_url, region)
     predictor = Predictor.load(output, classifier, storage=storage, threads=threads)
     n = n_failed = 0
-    rows = answer(predictor, wanted, top, storage, sys.stdin.buffer, max_pixels=max_pixels)
+    ask = answer_together if together else answer
+    rows = ask(predictor, wanted, top, storage, sys.stdin.buffer, max_pixels=max_pixels)
     for row in rows:
         echo_json(json.dumps(row, ensure_ascii=False))
-        n, n_failed = n + 1, n_failed + ("error" in row)
+        unread = ("error" in row) + len(row.get("unread", ()))
+        n, n_failed = (
+            n + len(row.get("photos", "1")) + len(row.get("unread", ())),
+            n_failed + unread,
+        )
     if n_failed:
         raise TooManyErrors(f"{n_failed} of {n} images could not be read; their lines say why")

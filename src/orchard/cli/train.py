@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import click
@@ -94,6 +95,7 @@ def train_command(output: str, quiet: bool, **options: Any) -> None:
     from orchard.cli.tables import trained_table
     from orchard.progress import Reporter
     from orchard.training import train
+    from orchard.training.publish import PAGE
     from orchard.training.settings import TrainConfig
 
     existing_result(output, options["endpoint_url"], options["region"])
@@ -101,3 +103,6 @@ def train_command(output: str, quiet: bool, **options: Any) -> None:
     if not quiet:
         show(trained_table(trained.metrics))
     echo(f"Classifier: {trained.classifier_id}")
+    if not quiet:
+        echo(f"Page: {output}/{PAGE}")
+        echo(f"Try it on a phone: orchard serve {shlex.quote(output)}")

@@ -1,83 +1,188 @@
-"""How much an image is like what the classifier was trained on, before it is asked which.
+"""How familiar an image must be to be told as a fruit, and to be told without a reserve.
 
 The components were fitted on fruit alone: what a picture of something else has that fruit has not
 lies outside the directions they span. Likeness is 1 − ‖r‖² / ‖x‖², x the features and r what the
-projection leaves of them, in the features' own metric. Tried and rejected, on 45 photos and
-drawings without fruit, against held-out fruit: the most probable class (a softmax is nearly as sure
-about a chair as about an apple), the distance to the nearest known image, Mahalanobis' distance;
-all let some pass that this does not. Wang et al. 2022, "ViM: Out-Of-Distribution with Virtual-logit
-Matching", found the residual to be the strongest single sign, too.
+projection leaves of them, in the features' own metric. Wang et al. 2022, "ViM: Out-Of-Distribution
+with Virtual-logit Matching", found the residual to be the strongest single sign, and better still
+together with the logits: see `classify.verdict`. `classify.landmarks` see what neither does.
+
+What is held out to choose the limits are whole scenes, clusters of look-alikes. Of near copies a
+random part is as familiar as what trained: limits chosen on it refuse five times as much fruit as
+they say (benchmarks/refusal.py).
 """
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
+from orchard.classify.calibration import softmax
+from orchard.classify.gallery import unit
+from orchard.classify.heads import Head
+from orchard.classify.landmarks import Landmarks, familiarity
 from orchard.classify.space import Space
+from orchard.classify.verdict import CONFIDENCE
 from orchard.errors import ReductionError
 from orchard.reduction import fit_rows
+from orchard.training.splits import ALWAYS, Folds, unseen_folds
 
-FALSE_ALARMS = 0.01  # of held-out fruit that may be called no fruit
-PARTS = 4  # that the likeness of held-out fruit is estimated on
+REFUSED = 0.005  # of fruit in held-out scenes that may be called no fruit
+UNLIKE = 0.05  # of it that may be called unlike those that are known
+SCENES = 5  # of a class
+LANDMARKS = 200
+A_MEAN = 5  # images to a landmark, at least on average
+ROUNDS = 5  # of k-means: more make no better landmarks
+Fit = Callable[[NDArray[np.float32], NDArray[np.intp]], Head]
 
 
 @dataclass(frozen=True, slots=True)
 class Familiarity:
-    """The least likeness of a fruit, and what it does.
+    """The limits of `classify.verdict`, and what they do.
 
-    known: share of held-out images below it; unseen: of images of species left out; made: of made
-    pictures without fruit, which should all be below.
+    least: likeness (`landmarks.familiarity`) of a fruit that is like those known. fruit: likeness
+    and confidence together of any fruit. known: share of fruit in held-out scenes that is refused;
+    unseen: of images of species left out; made: of made pictures without fruit, which should all
+    be.
     """
 
     least: float
+    fruit: float
     known: float
     unseen: float
     made: float
 
 
+@dataclass(frozen=True, slots=True)
+class Fruit:
+    """A sample of the training's images. features: (n, d). y: (n,). species: (c,), the species'
+    number of each class."""
+
+    features: NDArray[np.float32]
+    y: NDArray[np.intp]
+    species: NDArray[np.intp]
+
+
 def choose(
-    features: NDArray[np.float32],
-    species: NDArray[np.intp],
+    fruit: Fruit,
     made: NDArray[np.float32],
     space: Space,
+    landmarks: Landmarks,
+    head: Head,
+    fit: Fit,
     *,
+    temperature: float,
     standardize: bool,
     seed: int,
 ) -> Familiarity:
-    """The likeness that all but FALSE_ALARMS of fruit have that the projection has not seen.
+    """The limits that all but REFUSED and UNLIKE of fruit keep in scenes held out.
 
-    features: (n, d), a sample of the training's; species: (n,); made: (m, d), of pictures without
-    fruit. Projections are refitted without a part of the images, then without part of the
-    species: those that a projection was fitted on look more familiar than they should.
+    made: (m, d), of pictures without fruit. Projection and head are fitted again without a scene,
+    then without a third of the species: those that they were fitted on look more familiar. Nothing
+    is refused where too few images are left to tell.
     """
-    rng = np.random.default_rng(seed)
-    parts = rng.permutation(len(features)) % PARTS
-    known = _likeness_left_out(features, parts, space.n_components, standardize)
-    names = rng.permutation(np.unique(species))
-    number = np.argsort(names)[np.searchsorted(np.sort(names), species)] % PARTS
-    unseen = _likeness_left_out(features, number, space.n_components, standardize)
-    if not len(known):
-        return Familiarity(0.0, 0.0, 0.0, 0.0)
-    least = float(np.quantile(known, FALSE_ALARMS))
-    shares = [float((found < least).mean()) if len(found) else 0.0 for found in (known, unseen)]
-    return Familiarity(least, shares[0], shares[1], float((space.likeness(made) < least).mean()))
+    with threadpool_limits(1):
+        return _choose(fruit, made, space, landmarks, head, fit, temperature, standardize, seed)
 
 
-def _likeness_left_out(
-    features: NDArray[np.float32], parts: NDArray[np.intp], k: int, standardize: bool
-) -> NDArray[np.float64]:
-    """Of each row by a projection that was fitted without its part; none where too few are left."""
-    found = np.empty(len(features))
-    for part in np.unique(parts):
-        rest = features[parts != part]
-        if len(rest) < 3:
-            return np.zeros(0)
+def _choose(
+    fruit: Fruit,
+    made: NDArray[np.float32],
+    space: Space,
+    landmarks: Landmarks,
+    head: Head,
+    fit: Fit,
+    temperature: float,
+    standardize: bool,
+    seed: int,
+) -> Familiarity:
+    k = space.n_components
+    held = scenes(fruit.features, fruit.y)
+    likeness, p = _left_out(fruit, held, k, fit, temperature, standardize)
+    if not len(p):
+        return Familiarity(0.0, 0.0, 0.0, 0.0, 0.0)
+    evidence = likeness + CONFIDENCE * p
+    least, bound = float(np.quantile(likeness, UNLIKE)), float(np.quantile(evidence, REFUSED))
+    apart = unseen_folds(fruit.species[fruit.y], 3, seed)
+    other, of_other = _left_out(fruit, apart, k, fit, temperature, standardize)
+    top = _surest(head, space.from_features(made), fruit.species, temperature)
+    shares = [
+        float((found < bound).mean()) if len(found) else 0.0
+        for found in (
+            evidence,
+            other + CONFIDENCE * of_other,
+            familiarity(made, space, landmarks) + CONFIDENCE * top,
+        )
+    ]
+    return Familiarity(least, bound, *shares)
+
+
+def landmarks_of(features: NDArray[np.float32]) -> Landmarks:
+    """Centres of k-means on the features' directions. features: (n, d)."""
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    n = min(LANDMARKS, max(1, len(features) // A_MEAN))
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # equal images: fewer centres
+        found = KMeans(n, init="random", n_init=1, max_iter=ROUNDS, random_state=0).fit(
+            unit(features)
+        )
+    return Landmarks.at(found.cluster_centers_)
+
+
+def scenes(features: NDArray[np.floating], y: NDArray[np.intp]) -> Folds:
+    """(n,) the cluster of look-alikes of its class that an image is in: average linkage on cosines
+    of the centred features. Classes of fewer than two images always train."""
+    from sklearn.cluster import AgglomerativeClustering
+
+    centred = features - features.mean(axis=0)
+    centred /= np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
+    folds = np.full(len(y), ALWAYS, np.intp)
+    for label in np.unique(y):
+        rows = np.flatnonzero(y == label)
+        if len(rows) > 1:
+            clusters = AgglomerativeClustering(
+                min(SCENES, len(rows)), metric="cosine", linkage="average"
+            )
+            folds[rows] = clusters.fit_predict(centred[rows])
+    return folds
+
+
+def _left_out(
+    fruit: Fruit, folds: Folds, k: int, fit: Fit, temperature: float, standardize: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Likeness and the best species' probability of each image that a fold holds out, by what was
+    fitted without that fold; none where too few are left."""
+    likeness, p = np.empty(len(fruit.y)), np.empty(len(fruit.y))
+    nothing = np.zeros(0), np.zeros(0)
+    for fold in np.unique(folds[folds != ALWAYS]):
+        inside = folds == fold
+        rest, y = fruit.features[~inside], fruit.y[~inside]
+        if len(rest) < 3 or len(np.unique(y)) < 2:
+            return nothing
         try:
             pca = fit_rows(rest, min(k, len(rest) - 2), standardize=standardize)
         except ReductionError:  # images too much alike to span so many directions
-            return np.zeros(0)
-        found[parts == part] = Space.of(pca).likeness(features[parts == part])
-    return found
+            return nothing
+        space = Space.of(pca)
+        head = fit(space.from_features(rest), y)
+        asked = fruit.features[inside]
+        likeness[inside] = familiarity(asked, space, landmarks_of(rest))
+        p[inside] = _surest(head, space.from_features(asked), fruit.species, temperature)
+    held = folds != ALWAYS
+    return likeness[held], p[held]
+
+
+def _surest(
+    head: Head, inputs: NDArray[np.floating], species: NDArray[np.intp], temperature: float
+) -> NDArray[np.float64]:
+    """(n,) the best species' probability."""
+    summed = np.zeros((len(inputs), int(species.max()) + 1))
+    np.add.at(summed.T, species, softmax(head.logits(inputs), temperature).T)
+    best: NDArray[np.float64] = summed.max(axis=1)
+    return best

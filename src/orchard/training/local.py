@@ -7,12 +7,17 @@ whatever the components' unit; the head's weights are scaled back.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from orchard.classify.forests import Tree, balanced, flatten
 from orchard.classify.heads import ForestHead, Head, LinearHead
 from orchard.errors import ClassifierError
+
+_WORTH_THREADS = 1_000_000_000
 
 GRID: dict[str, tuple[float, ...]] = {
     "logistic": (0.001, 0.01, 0.1, 1.0),  # C: inverse strength of the ℓ2 penalty
@@ -34,6 +39,19 @@ def fit(kind: str, setting: float, x: NDArray[np.floating], y: NDArray[np.intp],
             f"{len(present)} class to train on: expected at least two labels with images"
         )
     values = np.ascontiguousarray(x, np.float32)
+    with one_thread_if_small(values.size * n_classes):
+        return _fit(kind, setting, values, y, n_classes, seed)
+
+
+def one_thread_if_small(n_products: int) -> AbstractContextManager[object]:
+    """BLAS with one thread where that is less work than handing it out: on busy machines, threads
+    that wait for each other took twenty times the time. n_products: of one product of matrices."""
+    return threadpool_limits(1 if n_products < _WORTH_THREADS else None, user_api="blas")
+
+
+def _fit(kind: str, setting: float, values: NDArray[np.float32], y: NDArray[np.intp],
+         n_classes: int, seed: int) -> Head:  # fmt: skip
+    present = np.unique(y)
     if kind == "forest":
         return _forest(int(setting), values, y, n_classes, seed)
     scale = np.float32(np.sqrt(np.mean(np.square(values, dtype=np.float64))) or 1.0)

@@ -41,11 +41,13 @@ def model_card(card: Card, metrics: dict[str, Any]) -> str:
         f"be of a species never seen: {metrics['choice']['answered']:.0%} of known images are "
         f"answered, {metrics['choice']['right']:.1%} of them rightly; "
         f"{metrics['choice']['unseen_answered']:.0%} of images of species left out are answered.",
-        f"- Below a likeness of {card.familiar:.3f} it says “not a fruit”: "
-        f"{metrics['familiarity']['known']:.1%} of held-out images, "
+        f"- Below {card.fruit:.3f} of likeness plus {card.confidence:g} times the probability it "
+        f"says “not a fruit”: {metrics['familiarity']['known']:.1%} of images in held-out scenes, "
         f"{metrics['familiarity']['unseen']:.1%} of species left out, "
         f"{metrics['familiarity']['made']:.0%} of {metrics['familiarity']['n_made']} made pictures "
         "without fruit. No photo without fruit was at hand for this training.",
+        f"- Below a likeness of {card.familiar:.3f} a sure answer is given with a reserve: "
+        "“unlike those I know”.",
         "",
         "## What was tried",
         "",
@@ -53,7 +55,7 @@ def model_card(card: Card, metrics: dict[str, Any]) -> str:
         "|---|---|---|---|---|",
         *(
             f"| {t['kind']} | {t['setting']:g} | {t['top1']:.3f} | {t['log_loss']:.3f} | "
-            f"{t['seconds']:.1f} |"
+            f"{t['seconds']:.1f}{', stopped early' if t['stopped'] else ''} |"
             for t in metrics["search"]
         ),
         "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,13 +24,15 @@ ENOUGH = 0.5
 class Split:
     """One way of holding out. fine, species: scores; None where nothing can be held out so.
 
-    before: the expected calibration error without temperature scaling. n_objects: in all; n_unheld:
-    classes that no fold holds out.
+    ece_before: the expected calibration error without temperature scaling. scaled: whether scaling
+    makes it smaller; if not, the scores are those without. n_unheld: classes that no fold holds
+    out.
     """
 
     fine: Scores | None
     species: Scores | None
     ece_before: float
+    scaled: bool
     n_unheld: int
 
 
@@ -80,21 +83,31 @@ class Plans:
 
 def measure(
     trainer: Trainer, samples: Samples, plans: Plans, kind: str, setting: float, seed: int,
-    mistake_cost: float,
+    mistake_cost: float, *, known: HeldOut | None = None, after: Callable[[], None] = lambda: None,
 ) -> Outcome:  # fmt: skip
-    honest, naive = (
-        held_out(trainer, samples, folds, kind, setting, seed)
-        for folds in (plans.honest, plans.naive)
-    )
-    decisive = honest if plans.decisive == "honest" else naive
+    """known: what the deciding folds gave, where that was computed before. after: called when a
+    fold is done."""
+
+    def ask(folds: Folds) -> HeldOut:
+        if known is not None and folds is plans.deciding:
+            return known
+        return held_out(trainer, samples, folds, kind, setting, seed, after)
+
+    found = {"honest": ask(plans.honest), "naive": ask(plans.naive)}
+    splits = {name: _split(held, samples) for name, held in found.items()}
+    decisive = found[plans.decisive]
     y = samples.y[decisive.rows]
-    temperature = fit_temperature(decisive.logits, y)
+    helps = splits[plans.decisive].scaled
+    temperature = fit_temperature(decisive.logits, y) if helps else 1.0
     p = softmax(decisive.logits, temperature)
-    curve = _curve(trainer, samples, plans.unseen, kind, setting, seed, temperature,
-                   (p, y), mistake_cost)  # fmt: skip
+    unseen = np.zeros(0)
+    if len(np.unique(samples.species_numbers)) > UNSEEN_FOLDS:
+        left_out = ask(plans.unseen)
+        unseen = by_species(softmax(left_out.logits, temperature), samples.species)[0].max(axis=1)
+    curve = _curve(samples, p, y, unseen, mistake_cost)
     return Outcome(
-        honest=_split(honest, samples),
-        naive=_split(naive, samples),
+        honest=splits["honest"],
+        naive=splits["naive"],
         decisive=plans.decisive,
         temperature=temperature,
         curve=curve,
@@ -106,7 +119,8 @@ def measure(
 
 
 def _split(found: HeldOut, samples: Samples) -> Split:
-    """Scores with each fold's temperature fitted on the other folds."""
+    """Scores with each fold's temperature fitted on the other folds; without one where that
+    makes the calibration error no smaller."""
     y = samples.y[found.rows]
     p = np.empty_like(found.logits)
     for fold in np.unique(found.fold):
@@ -114,25 +128,25 @@ def _split(found: HeldOut, samples: Samples) -> Split:
         rest = ~inside if (~inside).any() else inside
         p[inside] = softmax(found.logits[inside], fit_temperature(found.logits[rest], y[rest]))
     plain = score(softmax(found.logits), y, samples.classes)
+    fine = score(p, y, samples.classes)
+    scaled = plain is None or fine is None or fine.ece < plain.ece
+    if not scaled:
+        p, fine = softmax(found.logits), plain
     summed, names, number = by_species(p, samples.species)
     return Split(
-        fine=score(p, y, samples.classes),
+        fine=fine,
         species=score(summed, number[y], names),
         ece_before=plain.ece if plain else 0.0,
+        scaled=scaled,
         n_unheld=len(np.setdiff1d(np.unique(samples.y), y)),
     )
 
 
 def _curve(
-    trainer: Trainer, samples: Samples, folds: Folds, kind: str, setting: float, seed: int,
-    temperature: float, known: tuple[NDArray[np.float64], NDArray[np.intp]], mistake_cost: float,
+    samples: Samples, p: NDArray[np.float64], y: NDArray[np.intp], unseen: NDArray[np.float64],
+    mistake_cost: float,
 ) -> list[Choice]:  # fmt: skip
-    p, y = known
     summed, _, number = by_species(p, samples.species)
     right = summed.argmax(axis=1) == number[y]
     top = summed.max(axis=1) if len(y) else np.zeros(0)
-    unseen = np.zeros(0)
-    if len(np.unique(samples.species_numbers)) > UNSEEN_FOLDS:
-        left_out = held_out(trainer, samples, folds, kind, setting, seed)
-        unseen = by_species(softmax(left_out.logits, temperature), samples.species)[0].max(axis=1)
     return threshold.cost_curve(top, right, unseen, mistake_cost)

@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 from orchard.classify.files import Card, digest, pack, save_classifier
 from orchard.classify.gallery import Gallery
 from orchard.classify.heads import Head
+from orchard.classify.landmarks import Landmarks
+from orchard.classify.verdict import CONFIDENCE
 from orchard.images.confines import Confines
 from orchard.model import Embedder
 from orchard.records import vectors_of
@@ -22,8 +24,8 @@ from orchard.store import contents, recorded_sources
 from orchard.store.output import Output
 from orchard.store.runs import RunLog
 from orchard.store.tables import Tables
-from orchard.training import familiarity
-from orchard.training.familiarity import Familiarity
+from orchard.training import familiarity, local
+from orchard.training.familiarity import Familiarity, Fruit
 from orchard.training.mistakes import worst_pairs
 from orchard.training.model_card import model_card
 from orchard.training.nonfruit import made_pictures
@@ -54,8 +56,10 @@ def publish(
 ) -> Trained:  # fmt: skip
     """Write everything; the classifier becomes the one that answers."""
     with log.timed("familiarity"):
-        familiar = _familiar(output, config, data)
-    packed = pack(head, data.space)
+        fruit = _fruit(output, config, data)
+        landmarks = familiarity.landmarks_of(fruit.features)
+        familiar = _familiar(config, data, fruit, landmarks, head, best, outcome)
+    packed = pack(head, data.space, landmarks)
     card = _card(config, data, best, outcome, familiar, packed)
     metrics = _metrics(outcome, familiar, trials, log)
     extra = {
@@ -71,7 +75,8 @@ def publish(
     return Trained(classifier_id, card, metrics)
 
 
-def _familiar(output: Output, config: TrainConfig, data: Data) -> Familiarity:
+def _fruit(output: Output, config: TrainConfig, data: Data) -> Fruit:
+    """FAMILIAR_ROWS of the images with their features."""
     samples = data.samples
     chosen = subset(samples.y, FAMILIAR_ROWS, config.seed)
     order = np.argsort(samples.paths[chosen])
@@ -82,12 +87,27 @@ def _familiar(output: Output, config: TrainConfig, data: Data) -> Familiarity:
         parts.append(rows.filter(pc.is_in(rows["path"], value_set=wanted)))
     rows = pa.concat_tables(parts)
     position = np.searchsorted(samples.paths[chosen][order], rows["path"].to_pylist())
-    pictures = made_pictures(MADE_PICTURES, data.network.size, config.seed)
-    return familiarity.choose(
+    return Fruit(
         vectors_of(rows["features"]),
-        samples.species_numbers[chosen][order][position],
+        samples.y[chosen][order][position],
+        np.unique(np.array(samples.species), return_inverse=True)[1],
+    )
+
+
+def _familiar(
+    config: TrainConfig, data: Data, fruit: Fruit, landmarks: Landmarks, head: Head, best: Trial,
+    outcome: Outcome,
+) -> Familiarity:  # fmt: skip
+    pictures = made_pictures(MADE_PICTURES, data.network.size, config.seed)
+    n_classes = len(data.samples.classes)
+    return familiarity.choose(
+        fruit,
         Embedder(data.network)(pictures),
         data.space,
+        landmarks,
+        head,
+        lambda x, y: local.fit(best.kind, best.setting, x, y, n_classes, config.seed),
+        temperature=outcome.temperature,
         standardize=data.pca.standardize,
         seed=config.seed,
     )
@@ -111,6 +131,8 @@ def _card(
         temperature=outcome.temperature,
         sure=outcome.choice.threshold,
         familiar=familiar.least,
+        fruit=familiar.fruit,
+        confidence=CONFIDENCE,
         fingerprint=data.pca.fingerprint,
         scaled=data.reading.scaled,
         colour=data.reading.colour,

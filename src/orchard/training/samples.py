@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -89,6 +89,10 @@ class HeldOut:
     logits: NDArray[np.float64]
     fold: NDArray[np.intp]
 
+    @classmethod
+    def nothing(cls, n_classes: int) -> HeldOut:
+        return cls(np.zeros(0, np.intp), np.zeros((0, n_classes)), np.zeros(0, np.intp))
+
 
 def held_out(
     trainer: Trainer,
@@ -97,21 +101,35 @@ def held_out(
     kind: str,
     setting: float,
     seed: int,
+    after: Callable[[], None] = lambda: None,
 ) -> HeldOut:
     """Train once a fold on all rows outside it, and ask for those in it.
 
-    Of more than MEASURED_ROWS a random part is asked for.
+    Of more than MEASURED_ROWS a random part is asked for. after: called when a fold is done.
     """
+    found = HeldOut.nothing(len(samples.classes))
+    for so_far in fold_by_fold(trainer, samples, folds, kind, setting, seed):
+        found = so_far
+        after()
+    return found
+
+
+def fold_by_fold(
+    trainer: Trainer, samples: Samples, folds: Folds, kind: str, setting: float, seed: int
+) -> Iterator[HeldOut]:
+    """What `held_out` returns, after each fold: of the folds so far. Nothing without a fold."""
     asked = np.flatnonzero(folds != ALWAYS)
     if len(asked) > MEASURED_ROWS:
         chosen = np.random.default_rng(seed).choice(len(asked), MEASURED_ROWS, replace=False)
         asked = asked[np.sort(chosen)]
+    done = np.zeros(len(asked), bool)
     logits = np.empty((len(asked), len(samples.classes)))
     for fold in np.unique(folds[asked]):
         head = trainer.fit(kind, setting, folds != fold, samples.y, len(samples.classes), seed)
         inside = folds[asked] == fold
         logits[inside] = head.logits(trainer.inputs(asked[inside]))
-    return HeldOut(asked, logits, folds[asked])
+        done |= inside
+        yield HeldOut(asked[done], logits[done], folds[asked[done]])
 
 
 def subset(y: NDArray[np.intp], at_most: int, seed: int) -> NDArray[np.bool_]:

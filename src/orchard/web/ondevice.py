@@ -55,6 +55,8 @@ def about(classifier: Classifier) -> bytes:
         "temperature": card.temperature,
         "sure": card.sure,
         "familiar": card.familiar,
+        "fruit": card.fruit,
+        "confidence": card.confidence,
         "classes": [_class(card, number) for number in range(len(card.classes))],
         "species": {name: _species(name) for name in sorted(set(card.species))},
         "network": _network(network, card),
@@ -66,7 +68,7 @@ def parts(classifier: Classifier) -> dict[str, Part]:
     """By name, in the order in which they are fetched."""
     species = sorted(set(classifier.card.species))
     found = {
-        "classifier": _packed(portable(classifier.head, classifier.space)),
+        "classifier": _packed(portable(classifier.head, classifier.space, classifier.landmarks)),
         "network": _packed(halved(classifier.network.onnx)),
         "runtime": Part(VENDOR.joinpath("runtime.wasm.gz").read_bytes()),
     }

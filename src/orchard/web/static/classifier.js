@@ -1,6 +1,7 @@
 // From features to an answer: what orchard.classify does, on the same arrays.
 // Symbols: d features, k components, c classes; the arrays are those of orchard.classify.portable.
 const ABSENT = -1; // feature of a forest's leaf
+const LEAST_SAID = 1e-6; // orchard.classify.together
 const LEAST = 1e-3; // orchard.classify.heads: share of a forest's votes every class is credited with
 
 export class Classifier {
@@ -9,6 +10,7 @@ export class Classifier {
     this.about = about;
     this.space = namedBy("space.", arrays);
     this.head = namedBy("head.", arrays);
+    this.landmarks = arrays["landmarks.directions"];
   }
 
   // (d,) features → {likeness, probabilities (c,)}.
@@ -24,7 +26,7 @@ export class Classifier {
   }
 
   verdict(probabilities, likeness, top = 5) {
-    const { classes, familiar, label, sure } = this.about;
+    const { classes, label } = this.about;
     const bySpecies = new Map();
     classes.forEach(({ species }, number) => {
       bySpecies.set(species, (bySpecies.get(species) ?? 0) + probabilities[number]);
@@ -37,12 +39,12 @@ export class Classifier {
             top,
           )
         : [];
-    const isSure = species[0].probability >= sure;
-    const answer = likeness < familiar ? "not_a_fruit" : isSure ? "sure" : "not_sure";
+    const answer = heard(species[0].probability, likeness, this.about);
     return { answer, species, varieties, likeness, probabilities };
   }
 
-  // The head's inputs; likeness: 1 - |x - x̂|² / |x|², x̂ what projection leaves of the features.
+  // The head's inputs; likeness: 1 - |x - x̂|² / |x|², x̂ what projection leaves of the features,
+  // plus the nearness of the landmarks.
   project(features) {
     const { mean, rows, scale, roots } = this.space;
     const d = mean.values.length;
@@ -63,8 +65,24 @@ export class Classifier {
       lost += (centred[j] - rebuilt[j] * scale.values[j]) ** 2;
       whole += features[j] ** 2;
     }
-    return { inputs, likeness: 1 - lost / Math.max(whole, Number.MIN_VALUE) };
+    const likeness = 1 - lost / Math.max(whole, Number.MIN_VALUE);
+    return { inputs, likeness: likeness + nearness(this.landmarks, features, Math.sqrt(whole)) };
   }
+}
+
+// The largest cosine between features and landmarks: orchard.classify.landmarks.
+function nearness({ values, shape: [m, d] }, features, length) {
+  let best = -1;
+  for (let i = 0; i < m; i++) {
+    let dot = 0;
+    let square = 0;
+    for (let j = 0; j < d; j++) {
+      dot += features[j] * values[i * d + j];
+      square += values[i * d + j] ** 2;
+    }
+    best = Math.max(best, dot / (Math.sqrt(square) || 1));
+  }
+  return best / (length || 1);
 }
 
 function namedBy(prefix, arrays) {
@@ -109,4 +127,24 @@ export function softmax(logits, temperature) {
 function best(pairs, top) {
   const sorted = pairs.map(([label, probability]) => ({ label, probability }));
   return sorted.sort((a, b) => b.probability - a.probability).slice(0, top);
+}
+
+// orchard.classify.verdict: what both signs together allow to be said.
+export function heard(probability, likeness, { sure, familiar, fruit, confidence }) {
+  if (likeness + confidence * probability < fruit) return "not_a_fruit";
+  if (probability < sure) return "not_sure";
+  return likeness >= familiar ? "sure" : "unlike";
+}
+
+// Several photos of one fruit, [{probabilities, likeness}], as one: what a verdict is made of.
+// It is orchard.classify.together.
+export function together(seen) {
+  const n = seen.length;
+  const logs = seen[0].probabilities.map((_, c) =>
+    seen.reduce((sum, one) => sum + Math.log(Math.max(one.probabilities[c], LEAST_SAID)) / n, 0),
+  );
+  return {
+    probabilities: softmax(logs, 1),
+    likeness: seen.reduce((sum, one) => sum + one.likeness / n, 0),
+  };
 }

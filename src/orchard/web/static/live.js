@@ -2,6 +2,7 @@
 import { nameOf } from "./answer.js";
 import { Classifier } from "./classifier.js";
 import { about, identify, state } from "./device.js";
+import { title } from "./show.js";
 import { Steady } from "./steady.js";
 import { language, percent, t } from "./texts.js";
 
@@ -58,8 +59,7 @@ async function follow(own) {
 function words({ answer, species }) {
   if (answer === "not_a_fruit") return t("live_not_a_fruit");
   const name = nameOf(species[0].label, language);
-  const title = answer === "sure" ? name : t("not_sure_title", { name });
-  return `${title} · ${percent(species[0].probability)}`;
+  return `${title(answer, name)} · ${percent(species[0].probability)}`;
 }
 
 async function moment() {

@@ -24,23 +24,26 @@ export function shown(answer, seconds) {
 export function summary({ answer, species }) {
   const [best] = species;
   if (answer === "not_a_fruit") return t("not_a_fruit_title");
-  const name = answer === "sure" ? best.name : t("not_sure_title", { name: best.name });
-  return `${name}, ${percent(best.probability)}`;
+  return `${title(answer, best.name)}, ${percent(best.probability)}`;
+}
+
+// The answer in a line, of the species of that name.
+export function title(answer, name) {
+  if (answer === "sure") return name;
+  if (answer === "not_sure") return t("not_sure_title", { name });
+  if (answer === "not_a_fruit") return t("not_a_fruit_title");
+  const inside = name.toLocaleLowerCase();
+  return t(/^[aeiou]/.test(inside) ? "unlike_title_vowel" : "unlike_title", { name: inside });
 }
 
 function verdict({ answer, species, varieties, card }) {
   const best = species[0];
-  const titles = {
-    sure: best.name,
-    not_sure: t("not_sure_title", { name: best.name }),
-    not_a_fruit: t("not_a_fruit_title"),
-  };
   const more =
     answer === "sure"
       ? null
       : el("p", { className: "note" }, t(`${answer}_more`, { name: best.name }));
   const known = answer !== "not_a_fruit";
-  const title = el("h1", {}, titles[answer]);
+  const heading = el("h1", {}, title(answer, best.name));
   const latin =
     known && best.binomial
       ? el("p", {}, el("i", { lang: "la" }, best.binomial), ` · ${best.family}`)
@@ -60,7 +63,7 @@ function verdict({ answer, species, varieties, card }) {
     "section",
     { className: `panel verdict ${answer === "sure" ? "" : "unsure"}` },
     el("span", { className: "badge" }, t(answer)),
-    title,
+    heading,
     latin,
     more,
     guesses,

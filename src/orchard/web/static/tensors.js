@@ -1,5 +1,5 @@
 // safetensors: the length of a header of JSON, the header, the arrays, all little-endian.
-const KINDS = { F32: Float32Array, I32: Int32Array };
+const KINDS = { F32: Float32Array, I8: Int8Array, I32: Int32Array };
 
 // {name: {shape, values}}; float16 comes as float32.
 export function tensors(bytes) {
