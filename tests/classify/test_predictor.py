@@ -111,6 +111,23 @@ def test_thresholds_make_the_answer(rendered_result: Path, trained: Trained) -> 
     assert predictor._verdict(1.0, trained.card.familiar - 1e-6) == "not_a_fruit"
 
 
+def test_several_photos_of_one_fruit_give_one_answer(
+    rendered_result: Path, trained: Trained
+) -> None:
+    predictor = Predictor.load(rendered_result)
+    paths = [path for path in paths_of(rendered_result) if "/Banana/" in path][:3]
+    photos = [Path(path).read_bytes() for path in paths]
+    one, failures = predictor.predict_together([*photos, b"text"])
+    assert one.varieties[0].label == "Banana"
+    alone = [prediction.species[0].probability for prediction in predictor.predict(photos)]
+    assert one.species[0].probability == pytest.approx(np.mean(alone), abs=1e-6)
+    assert [failure.reason if failure else None for failure in failures] == [
+        *(None, None, None), Reason.NOT_AN_IMAGE,
+    ]  # fmt: skip
+    nothing, _ = predictor.predict_together([b"text"])
+    assert nothing.failure is not None
+
+
 @pytest.mark.parametrize("name", ["classifier.safetensors", "network.onnx", "gallery.parquet"])
 def test_a_file_that_was_changed_is_refused(
     trained_copy: Path, trained: Trained, name: str

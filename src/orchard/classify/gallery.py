@@ -37,12 +37,12 @@ class Gallery:
         cls, paths: NDArray[np.str_], labels: NDArray[np.str_], inputs: NDArray[np.floating]
     ) -> Gallery:
         """Of m images. inputs: (m, k), of any length."""
-        vectors = _unit(inputs).astype(np.float16).astype(np.float32)
+        vectors = unit(inputs).astype(np.float16).astype(np.float32)
         return cls(tuple(paths.tolist()), tuple(labels.tolist()), vectors)
 
     def similarities(self, inputs: NDArray[np.floating]) -> NDArray[np.float32]:
         """(n, k) → (n, m) cosines."""
-        return _unit(inputs) @ self.vectors.T
+        return unit(inputs) @ self.vectors.T
 
     def nearest(self, inputs: NDArray[np.floating], top: int) -> list[tuple[Neighbour, ...]]:
         """The `top` nearest images of each of n rows, nearest first."""
@@ -71,6 +71,7 @@ class Gallery:
         return cls(tuple(rows["path"].to_pylist()), tuple(rows["label"].to_pylist()), vectors)
 
 
-def _unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+def unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+    """(n, k) rows at length 1; those of length 0 stay so."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return (vectors / np.where(length > 0, length, 1)).astype(np.float32)

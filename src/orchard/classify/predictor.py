@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from orchard.classify.calibration import softmax
 from orchard.classify.files import Classifier, load_classifier
-from orchard.classify.gallery import Neighbour
+from orchard.classify.gallery import Neighbour, unit
+from orchard.classify.together import Seen, as_one
 from orchard.images.apart import SECONDS, decoder_of_thread
 from orchard.images.decode import DEFAULT_MAX_PIXELS, Pixels
 from orchard.model import Embedder
@@ -109,51 +110,77 @@ class Predictor:
             found += self._predict(images[start : start + BATCH_SIZE], top, max_pixels)
         return found
 
+    def predict_together(
+        self,
+        images: Sequence[bytes],
+        top: int = 5,
+        *,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+    ) -> tuple[Prediction, list[Failure | None]]:
+        """One answer for several photos of one fruit; what is wrong with each that is not read.
+
+        Those that cannot be read have no say; where none can, the first one's failure is the
+        prediction's. Raises ValueError where there is no image.
+        """
+        seen: list[Seen | Prediction] = []
+        for start in range(0, len(images), BATCH_SIZE):
+            seen += self._see(images[start : start + BATCH_SIZE], max_pixels)
+        failures = [one.failure if isinstance(one, Prediction) else None for one in seen]
+        read = [one for one in seen if isinstance(one, Seen)]
+        if not read and seen:
+            return Prediction("not_sure", failure=failures[0]), failures
+        return self._told(as_one(read), top), failures
+
     def _predict(self, images: Sequence[bytes], top: int, max_pixels: int) -> list[Prediction]:
+        seen = self._see(images, max_pixels)
+        return [self._told(one, top) if isinstance(one, Seen) else one for one in seen]
+
+    def _see(self, images: Sequence[bytes], max_pixels: int) -> list[Seen | Prediction]:
+        """What each image shows; the prediction of one that cannot be read."""
         network = self._embedder.model
         started = time.perf_counter()
         decoded = decoder_of_thread().decode(
             images, network.size, max_pixels=max_pixels, scaled=self._scaled,
             views=network.views, colour=self.card.colour, seconds=self._decode_seconds,
         )  # fmt: skip
-        seconds = (time.perf_counter() - started) / len(images)
+        decode = {"decode": (time.perf_counter() - started) / len(images)}
         good = [pixels.views for pixels in decoded if isinstance(pixels, Pixels)]
-        answered = iter(self._answer(np.stack(good), top) if good else ())
-        found = []
-        for pixels in decoded:
-            if isinstance(pixels, Failure):
-                found.append(Prediction("not_sure", seconds={"decode": seconds}, failure=pixels))
-                continue
-            prediction = next(answered)
-            prediction.seconds["decode"] = seconds
-            found.append(prediction)
-        return found
+        seen = iter(self._seen(np.stack(good), decode) if good else ())
+        return [
+            Prediction("not_sure", seconds=dict(decode), failure=pixels)
+            if isinstance(pixels, Failure)
+            else next(seen)
+            for pixels in decoded
+        ]
 
-    def _answer(self, pictures: NDArray[np.uint8], top: int) -> list[Prediction]:
+    def _seen(self, pictures: NDArray[np.uint8], decode: dict[str, float]) -> list[Seen]:
         started = time.perf_counter()
         vectors = self._embedder.mean(pictures)
         embedded = time.perf_counter()
         inputs = self._space.from_features(vectors)
         p = softmax(self._head.logits(inputs), self.card.temperature)
-        of_species = np.zeros((len(p), len(self.species)))
-        np.add.at(of_species.T, self._species_of, p.T)
-        likeness = self._space.likeness(vectors)
-        nearest = self._gallery.nearest(inputs, top)
+        likeness = self._space.likeness(vectors).tolist()
         share = len(pictures)
-        seconds = {
+        seconds = decode | {
             "network": (embedded - started) / share,
             "answer": (time.perf_counter() - embedded) / share,
         }
-        return [
-            Prediction(
-                self._verdict(of_species[row].max(), likeness[row]),
-                _best(of_species[row], self.species.tolist(), top),
-                _best(p[row], self.card.classes, top) if self.card.label == "fine" else (),
-                nearest[row],
-                dict(seconds),
-            )
-            for row in range(share)
-        ]
+        rows = zip(p, likeness, unit(inputs), strict=True)
+        return [Seen(*row, dict(seconds)) for row in rows]
+
+    def _told(self, seen: Seen, top: int) -> Prediction:
+        started = time.perf_counter()
+        of_species = np.zeros(len(self.species))
+        np.add.at(of_species, self._species_of, seen.p)
+        (nearest,) = self._gallery.nearest(seen.direction[None], top)
+        seen.seconds["answer"] += time.perf_counter() - started
+        return Prediction(
+            self._verdict(float(of_species.max()), seen.likeness),
+            _best(of_species, self.species.tolist(), top),
+            _best(seen.p, self.card.classes, top) if self.card.label == "fine" else (),
+            nearest,
+            seen.seconds,
+        )
 
     def _verdict(self, probability: float, likeness: float) -> Answer:
         if likeness < self.card.familiar:

@@ -110,3 +110,13 @@ function best(pairs, top) {
   const sorted = pairs.map(([label, probability]) => ({ label, probability }));
   return sorted.sort((a, b) => b.probability - a.probability).slice(0, top);
 }
+
+// Several photos of one fruit, [{probabilities, likeness}], as one: what a verdict is made of.
+// It is orchard.classify.together.
+export function together(seen) {
+  const n = seen.length;
+  const probabilities = seen[0].probabilities.map((_, c) =>
+    seen.reduce((sum, one) => sum + one.probabilities[c] / n, 0),
+  );
+  return { probabilities, likeness: seen.reduce((sum, one) => sum + one.likeness / n, 0) };
+}
