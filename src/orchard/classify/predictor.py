@@ -16,6 +16,7 @@ from orchard.classify.files import Classifier, load_classifier
 from orchard.classify.gallery import Neighbour, unit
 from orchard.classify.together import Seen, as_one
 from orchard.images.apart import SECONDS, decoder_of_thread
+from orchard.images.crop import Box
 from orchard.images.decode import DEFAULT_MAX_PIXELS, Pixels
 from orchard.model import Embedder
 from orchard.records import Failure
@@ -116,15 +117,17 @@ class Predictor:
         top: int = 5,
         *,
         max_pixels: int = DEFAULT_MAX_PIXELS,
+        crop: Box | None = None,
     ) -> tuple[Prediction, list[Failure | None]]:
         """One answer for several photos of one fruit; what is wrong with each that is not read.
 
         Those that cannot be read have no say; where none can, the first one's failure is the
-        prediction's. Raises ValueError where there is no image.
+        prediction's. crop: the part of each that is looked at, default all of it. Raises ValueError
+        where there is no image.
         """
         seen: list[Seen | Prediction] = []
         for start in range(0, len(images), BATCH_SIZE):
-            seen += self._see(images[start : start + BATCH_SIZE], max_pixels)
+            seen += self._see(images[start : start + BATCH_SIZE], max_pixels, crop)
         failures = [one.failure if isinstance(one, Prediction) else None for one in seen]
         read = [one for one in seen if isinstance(one, Seen)]
         if not read and seen:
@@ -135,13 +138,16 @@ class Predictor:
         seen = self._see(images, max_pixels)
         return [self._told(one, top) if isinstance(one, Seen) else one for one in seen]
 
-    def _see(self, images: Sequence[bytes], max_pixels: int) -> list[Seen | Prediction]:
+    def _see(
+        self, images: Sequence[bytes], max_pixels: int, crop: Box | None = None
+    ) -> list[Seen | Prediction]:
         """What each image shows; the prediction of one that cannot be read."""
         network = self._embedder.model
         started = time.perf_counter()
         decoded = decoder_of_thread().decode(
             images, network.size, max_pixels=max_pixels, scaled=self._scaled,
-            views=network.views, colour=self.card.colour, seconds=self._decode_seconds,
+            views=network.views, colour=self.card.colour, crop=crop,
+            seconds=self._decode_seconds,
         )  # fmt: skip
         decode = {"decode": (time.perf_counter() - started) / len(images)}
         good = [pixels.views for pixels in decoded if isinstance(pixels, Pixels)]
