@@ -2,7 +2,7 @@
 import { kept, loadKept } from "./improve.js";
 import { worded } from "./answer.js";
 import { Classifier, together } from "./classifier.js";
-import { chooser, choosing, close, closer } from "./closer.js";
+import { chooser, choosing, closer } from "./closer.js";
 import { about, identify, start, state } from "./device.js";
 import { live } from "./live.js";
 import { offline } from "./offline.js";
@@ -14,6 +14,7 @@ import { has, language, percent, preferred, speak, t } from "./texts.js";
 const ELSEWHERE = ["unreadable", "device"]; // problems of this browser, not of the photo
 const MOST_PHOTOS = 5; // of one fruit
 const $ = (id) => document.getElementById(id);
+const again = $("again"); // which is in the page only beside an answer
 let last = null; // the photos on the page, and what was answered
 let asked = 0; // only the latest question may show its answer
 
@@ -22,7 +23,6 @@ async function ask(photos) {
   const question = ++asked;
   const began = performance.now();
   waiting();
-  close();
   preview(photos.at(-1));
   for (const one of photos) one.found ??= await identify(one.photo, one.part);
   if (question !== asked) return;
@@ -88,9 +88,9 @@ function render() {
   if (notes.length) verdict.append(el("p", { className: "note" }, notes.join(" ")));
   const asks = canHelp && about ? [wasRight(answer, photos, (id) => say(photos, answer, id))] : [];
   $("result").setAttribute("aria-busy", "false");
-  $("result").replaceChildren(verdict, ...asks, ...rest);
+  const tools = found ? [closer(photos.length < MOST_PHOTOS)] : [];
+  $("result").replaceChildren(verdict, ...tools, ...asks, ...rest);
   $("said").textContent = summary(answer);
-  if (found) closer(photos.length < MOST_PHOTOS);
   scrollTo({ top: 0, behavior: "instant" });
 }
 
@@ -168,11 +168,11 @@ function lookAt(part) {
 }
 
 function listen() {
-  for (const input of [$("camera"), $("file"), $("again")]) {
+  for (const input of [$("camera"), $("file"), again]) {
     input.addEventListener("change", () => {
       const files = [...input.files];
       input.value = "";
-      if (input.id !== "again" || !last) return askAbout(files);
+      if (input !== again || !last) return askAbout(files);
       const more = files.slice(0, MOST_PHOTOS - last.photos.length).map((photo) => ({ photo }));
       if (more.length) ask([...last.photos, ...more]);
     });

@@ -1,12 +1,16 @@
 // Below the photo: another photo of the same fruit, and which part of this one is looked at.
 import { framed, PLACES, touched } from "./crop.js";
 import { el } from "./show.js";
-import { t } from "./texts.js";
+import { spell, t } from "./texts.js";
 
-const $ = (id) => document.getElementById(id);
+// Found once: the tools are in the page only while there is an answer that they belong to.
+const [tools, part, more, frame, image] = ["closer", "part", "more", "frame", "preview"].map((id) =>
+  document.getElementById(id),
+);
 const WHOLE = "whole";
 const TOUCHED = "touched";
 let choose = () => {};
+let isChosen = false; // by the list, which is out of the page until the answer
 let current = null; // the part that is looked at; null for the whole photo
 
 // told: the part that somebody chose, null for the whole photo.
@@ -15,29 +19,33 @@ export function choosing(told) {
 }
 
 // Show which part is looked at, and offer the others in the page's language.
-export function chooser(part = null) {
-  current = part;
-  const place = Object.keys(PLACES).find((name) => PLACES[name] === part);
-  const names = [WHOLE, ...(part && !place ? [TOUCHED] : []), ...Object.keys(PLACES)];
+export function chooser(wanted = null) {
+  current = wanted;
+  const place = Object.keys(PLACES).find((name) => PLACES[name] === wanted);
+  const names = [WHOLE, ...(wanted && !place ? [TOUCHED] : []), ...Object.keys(PLACES)];
   const options = names.map((value) => el("option", { value }, t(`part_${value}`)));
-  $("part").replaceChildren(...options);
-  $("part").value = part ? (place ?? TOUCHED) : WHOLE;
-  framed($("frame"), $("preview"), part);
+  part.replaceChildren(...options);
+  part.value = wanted ? (place ?? TOUCHED) : WHOLE;
+  framed(frame, image, wanted);
 }
 
-// The tools are there once a photo is answered, by this device.
+// The tools, for an answer of this device. hasRoom: whether one more photo may be added.
 export function closer(hasRoom) {
-  $("closer").hidden = false;
-  $("more").hidden = !hasRoom;
-  framed($("frame"), $("preview"), current);
+  tools.hidden = false;
+  more.hidden = !hasRoom;
+  spell(tools); // they were not in the page when the language changed
+  if (isChosen) queueMicrotask(() => part.focus({ preventScroll: true })); // where the keyboard was
+  isChosen = false;
+  return tools;
 }
 
-export const close = () => ($("closer").hidden = true);
-
-$("part").addEventListener("change", () => choose(PLACES[$("part").value] ?? null));
-$("preview").addEventListener("click", (event) => {
-  const part = touched($("preview"), event);
-  if (part && !$("closer").hidden) choose(part);
+part.addEventListener("change", () => {
+  isChosen = true;
+  choose(PLACES[part.value] ?? null);
 });
-$("preview").addEventListener("load", () => framed($("frame"), $("preview"), current));
-addEventListener("resize", () => framed($("frame"), $("preview"), current));
+image.addEventListener("click", (event) => {
+  const wanted = touched(image, event);
+  if (wanted && tools.isConnected && !tools.hidden) choose(wanted);
+});
+image.addEventListener("load", () => framed(frame, image, current));
+addEventListener("resize", () => framed(frame, image, current));

@@ -14,8 +14,12 @@ export async function speak(wanted) {
   words = await (await fetch(`${wanted}.json`)).json();
   language = wanted;
   document.documentElement.lang = wanted;
-  for (const node of document.querySelectorAll("[data-i18n]"))
-    node.textContent = t(node.dataset.i18n);
+  spell(document);
+}
+
+// Puts the words where the markup names them.
+export function spell(root) {
+  for (const node of root.querySelectorAll("[data-i18n]")) node.textContent = t(node.dataset.i18n);
 }
 
 export function t(key, values = {}) {
