@@ -23,6 +23,7 @@ from orchard.classify.heads import ForestHead
 from orchard.classify.portable import portable
 from orchard.classify.predictor import Predictor
 from orchard.images.views import VIEWS
+from orchard.model import load_model
 from orchard.web.folder import write
 from orchard.web.ondevice import about
 from orchard.web.site import site
@@ -162,9 +163,15 @@ def test_features_become_the_same_answer_as_in_python(
     assert np.abs(likeness - space.likeness(features)).max() < 1e-3
 
 
+@pytest.mark.parametrize("precision", ["its own", "int8"])
 def test_the_phone_answers_as_predict_does(
-    visit: Visit, browser: Browser, classifier: Classifier, rendered: Path
-) -> None:
+    visit: Visit, browser: Browser, folder: Path, classifier: Classifier, rendered: Path,
+    precision: str,
+) -> None:  # fmt: skip
+    if precision == "int8":
+        network = load_model("fruit", classifier.network.size, "int8", classifier.network.views)
+        classifier = replace(classifier, network=network)
+        write(site(classifier), folder)
     photos = pictures(rendered)
     expected = Predictor(classifier, scaled=False).predict([photo for _, photo in photos])
     page = ready(visit(browser))
@@ -216,6 +223,7 @@ def test_a_photo_is_answered_without_being_sent_and_the_page_is_usable_by_all(
     page.on("request", lambda request: sent.extend([request.url] * (request.method != "GET")))
     answered(page, apple)  # asked while the network is still coming
     assert page.locator("#preview").is_visible()
+    assert page.locator(".right").count() == 0, "nothing is asked that nobody could be told"
     assert page.evaluate("document.documentElement.lang") == language
     before = page.inner_text("#result .verdict")
     page.locator("#language").click()

@@ -372,7 +372,7 @@ def desk_keys(desk: Page) -> list[str]:
     return ["a"] if desk.locator("#accept button").count() == 1 else []
 
 
-def test_what_waits_is_shown_made_anew_and_only_to_who_has_the_key(
+def test_what_waits_is_shown_re_encoded_and_only_to_who_has_the_key(
     desk: Page, place: Output
 ) -> None:
     base = desk.url

@@ -2,7 +2,7 @@
 
 All addresses begin with a key that is made up at each start and printed with the address: other
 users of the machine do not know it. The photos are untrusted, whoever wrote them into OUTPUT: each
-is decoded in a process of its own, and what the page gets is a JPEG made anew from its pixels.
+is decoded in a process of its own, and what the page gets is another JPEG, of its pixels alone.
 """
 
 from __future__ import annotations
