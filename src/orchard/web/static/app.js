@@ -8,7 +8,7 @@ import { live } from "./live.js";
 import { offline } from "./offline.js";
 import { canHelp, give, say, wasRight } from "./right.js";
 import { hasServer, identifyThere } from "./server.js";
-import { el, shown, summary } from "./show.js";
+import { details, el, summary, verdict } from "./show.js";
 import { has, language, percent, preferred, speak, t } from "./texts.js";
 
 const ELSEWHERE = ["unreadable", "device"]; // problems of this browser, not of the photo
@@ -77,21 +77,31 @@ function waiting() {
   $("result").replaceChildren(el("p", { className: "panel waiting" }, t("looking")));
 }
 
-function render() {
-  const { photos, found, answer, seconds } = last;
-  const [verdict, ...rest] = shown(answer, seconds);
+// The verdict first. The card follows once the page could be drawn: together they would keep a slow
+// phone from answering a touch.
+async function render() {
+  const own = last;
+  const { photos, found, answer, seconds } = own;
+  const panel = verdict(answer);
+  panel.append(...notes(photos));
+  const tools = found ? [closer(photos.length < MOST_PHOTOS)] : [];
+  const asks = canHelp && about ? [wasRight(answer, photos, (id) => say(photos, answer, id))] : [];
+  $("result").replaceChildren(panel, ...tools, ...asks);
+  $("said").textContent = summary(answer);
+  scrollTo({ top: 0, behavior: "instant" });
+  await new Promise((resolve) => setTimeout(resolve));
+  if (last !== own || !panel.isConnected) return;
+  $("result").append(...details(answer, seconds));
+  $("result").setAttribute("aria-busy", "false");
+}
+
+function notes(photos) {
   const n = photos.filter((one) => one.found?.problem).length;
-  const notes = [
+  const told = [
     photos.length - n > 1 ? t("together", { n: photos.length - n }) : "",
     n ? t("some_unread", { n }) : "",
   ].filter(Boolean);
-  if (notes.length) verdict.append(el("p", { className: "note" }, notes.join(" ")));
-  const asks = canHelp && about ? [wasRight(answer, photos, (id) => say(photos, answer, id))] : [];
-  $("result").setAttribute("aria-busy", "false");
-  const tools = found ? [closer(photos.length < MOST_PHOTOS)] : [];
-  $("result").replaceChildren(verdict, ...tools, ...asks, ...rest);
-  $("said").textContent = summary(answer);
-  scrollTo({ top: 0, behavior: "instant" });
+  return told.length ? [el("p", { className: "note" }, told.join(" "))] : [];
 }
 
 function failed(code, photos) {

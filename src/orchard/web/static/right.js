@@ -4,7 +4,7 @@ import { about } from "./device.js";
 import { correct, keep } from "./improve.js";
 import { small } from "./server.js";
 import { el } from "./show.js";
-import { language, t } from "./texts.js";
+import { compare, language, t } from "./texts.js";
 
 const OTHER = "other"; // none of the species that can be told
 const days = document.documentElement.dataset.keepDays;
@@ -66,7 +66,7 @@ export function wasRight(answer, photos, tell) {
 
 function choice() {
   const names = Object.keys(about.species).map((id) => [id, nameOf(id, language)]);
-  names.sort(([, a], [, b]) => a.localeCompare(b, language));
+  names.sort(([, a], [, b]) => compare(a, b));
   const options = [["", t("right_choose")], ...names, [OTHER, t("right_other")]];
   return el("select", {}, ...options.map(([value, name]) => el("option", { value }, name)));
 }

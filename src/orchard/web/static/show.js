@@ -7,9 +7,9 @@ export function el(tag, properties = {}, ...children) {
   return node;
 }
 
-export function shown(answer, seconds) {
+// What follows the verdict: it takes longer to make, and can come a moment later.
+export function details(answer, seconds) {
   return [
-    verdict(answer),
     answer.nearest.length ? why(answer.nearest) : null,
     ...(answer.card ? card(answer.card) : []),
     el(
@@ -28,7 +28,7 @@ export function summary({ answer, species }) {
   return `${name}, ${percent(best.probability)}`;
 }
 
-function verdict({ answer, species, varieties, card }) {
+export function verdict({ answer, species, varieties, card }) {
   const best = species[0];
   const titles = {
     sure: best.name,
