@@ -87,6 +87,14 @@ def test_an_accepted_photo_lies_under_its_label_and_a_later_decision_moves_it(
     assert reviews.decide(output, "f" * 32, "drop") is None
 
 
+@pytest.mark.parametrize("name", ["7K3M-Q9XW-2RPD-H5VA", "a" * 31, "A" * 32])
+def test_only_a_photo_can_be_decided_of(output: Output, name: str) -> None:
+    output.put_json(f"contributions/{name}.json", {"given": "2026-01-01", "kept_until": "2999"})
+    assert reviews.listed(output) == []
+    assert reviews.photo(output, name) is None
+    assert reviews.decide(output, name, "accept", "Kiwi") is None
+
+
 @pytest.mark.parametrize("label", ["", "..", ".hidden", "a/b", "_staging", "a\nb", "x" * 90, "a "])
 def test_a_label_that_cannot_name_a_folder_is_refused(output: Output, label: str) -> None:
     name = contributions.name_of(give(output).code)

@@ -8,6 +8,7 @@ deleted.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Literal, get_args
@@ -18,6 +19,7 @@ from orchard.store.contributions import FOLDER, put_record
 from orchard.store.output import Output
 
 Decision = Literal["accept", "relabel", "drop"]
+_NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
 DECISIONS: tuple[Decision, ...] = get_args(Decision)
 
 
@@ -37,13 +39,14 @@ class Given:
 
 
 def listed(output: Output) -> list[Given]:
-    """All photos that are kept, the oldest first. What is damaged is left out; it expires.
+    """All photos that are kept, the oldest first. What is damaged is left out, and what is of 0.1.0
+    and named by its code; both expire.
 
     Raises TableError where OUTPUT cannot be read.
     """
     found = []
     for path in output.paths(FOLDER):
-        if path.endswith(".json"):
+        if path.endswith(".json") and _NAME.fullmatch(_name(path)):
             try:
                 record = output.get_json(path)
             except TableError:  # erased meanwhile, or damaged
@@ -83,13 +86,18 @@ def decide(output: Output, name: str, decision: str, label: str | None = None) -
     return _given(record_path, record)
 
 
+def _name(path: str) -> str:
+    return path.rpartition("/")[2].removesuffix(".json")
+
+
 def _picture(output: Output, name: str) -> str | None:
+    if not _NAME.fullmatch(name):
+        return None
     places = [f"{FOLDER}/{name}.jpg", *output.paths(accepted.FOLDER)]
     ours = (path for path in places if path == places[0] or accepted.name_of(path) == name)
     return next((path for path in ours if output.find(path) is not None), None)
 
 
 def _given(path: str, record: dict[str, Any]) -> Given:
-    name = path.rpartition("/")[2].removesuffix(".json")
     fields = {field: record.get(field) for field in Given.__slots__ if field != "name"}
-    return Given(name, **fields)  # type: ignore[arg-type]
+    return Given(_name(path), **fields)  # type: ignore[arg-type]
