@@ -26,6 +26,7 @@ from orchard.classify.predictor import Predictor
 from orchard.classify.together import together
 from orchard.classify.verdict import Limits, verdict
 from orchard.images.views import VIEWS
+from orchard.model import load_model
 from orchard.web.folder import write
 from orchard.web.ondevice import about
 from orchard.web.site import site
@@ -201,9 +202,15 @@ def test_several_photos_are_one_on_the_phone_as_in_python(visit: Visit, browser:
     assert familiar == pytest.approx(expected_likeness)
 
 
+@pytest.mark.parametrize("precision", ["its own", "int8"])
 def test_the_phone_answers_as_predict_does(
-    visit: Visit, browser: Browser, classifier: Classifier, rendered: Path
-) -> None:
+    visit: Visit, browser: Browser, folder: Path, classifier: Classifier, rendered: Path,
+    precision: str,
+) -> None:  # fmt: skip
+    if precision == "int8":
+        network = load_model("fruit", classifier.network.size, "int8", classifier.network.views)
+        classifier = replace(classifier, network=network)
+        write(site(classifier), folder)
     photos = pictures(rendered)
     expected = Predictor(classifier, scaled=False).predict([photo for _, photo in photos])
     page = ready(visit(browser))
@@ -255,6 +262,7 @@ def test_a_photo_is_answered_without_being_sent_and_the_page_is_usable_by_all(
     page.on("request", lambda request: sent.extend([request.url] * (request.method != "GET")))
     answered(page, apple)  # asked while the network is still coming
     assert page.locator("#preview").is_visible()
+    assert page.locator(".right").count() == 0, "nothing is asked that nobody could be told"
     assert page.evaluate("document.documentElement.lang") == language
     before = page.inner_text("#result .verdict")
     page.locator("#language").click()

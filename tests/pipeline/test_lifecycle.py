@@ -23,7 +23,7 @@ from orchard.cli import main
 from orchard.progress import Reporter
 from orchard.records import vectors_of
 from orchard.result import Result
-from orchard.store import contributions, galleries, models
+from orchard.store import contributions, galleries, models, reviews
 from orchard.store.erase import erase
 from orchard.store.output import Output
 from orchard.store.snapshot import SCHEMAS
@@ -229,6 +229,29 @@ def test_an_image_that_somebody_gave_is_erased_by_its_code(first, output):
     assert (code, "keeps no image under the code" in said) == (5, True)
     code, said = erase_by("photo.jpg")
     assert (code, "expected a code such as" in said) == (2, True)
+
+
+def test_an_accepted_photo_is_read_by_the_next_run_and_leaves_with_what_was_read(
+    run, first, source, output
+):
+    picture, pixels = io.BytesIO(), np.random.default_rng(3).integers(0, 256, (40, 40, 3), np.uint8)
+    Image.fromarray(pixels).save(picture, "JPEG")
+    given = contributions.add(output, picture.getvalue(), keep_days=9)
+    reviews.decide(output, contributions.name_of(given.code), "accept", "kiwi")
+    (place,) = output.paths("accepted")
+    sources = (source, Path(output.root, "accepted"))
+    run(sources, output.root)
+    rows = Tables(output).read("components", ["path", "label"]).to_pylist()
+    assert {"path": output.uri(place), "label": "kiwi"} in rows
+    done = CliRunner().invoke(main, ["erase", output.root, "--contribution", given.code])
+    assert (done.exit_code, done.output) == (0, f"erased: {given.code}\n")
+    name = Path(place).name
+    for table in SCHEMAS:
+        paths = Tables(output).read(table, ["path"])["path"].to_pylist()
+        assert not [path for path in paths if path.endswith(name)]
+    assert name.encode() not in everything_under(output.root)
+    run(sources, output.root)
+    assert len(Tables(output).read("components", ["path"])) == len(rows) - 1
 
 
 def test_a_report_that_is_missing_or_of_an_older_run_is_drawn_again(run, first, source, output):

@@ -11,7 +11,7 @@ import pytest
 from orchard.errors import TableError
 from orchard.records import COMPONENTS, FEATURES, THUMBNAILS
 from orchard.result.processing_record import Statement, record
-from orchard.store import contributions, galleries, staging
+from orchard.store import contributions, galleries, reviews, staging
 from orchard.store.output import Output
 from orchard.store.tables import Tables
 
@@ -59,6 +59,11 @@ def test_it_names_thumbnails_galleries_and_contributions_where_they_are(output: 
     assert made.stored["classifiers"].startswith("1: path, label and numbers")
     assert made.stored["contributions"].startswith("1 images that people gave")
     assert "--contribution CODE" in made.erasure["contributions"]
+    assert "accepted" not in made.stored
+    reviews.decide(output, contributions.kept(output)[0], "accept", "Kiwi")
+    made = record(output, Statement(), {})
+    assert made.stored["contributions"].startswith("1 images that people gave")
+    assert made.stored["accepted"].startswith("1 of these images, accepted for training")
 
 
 def test_sources_are_named_in_full(output: Output) -> None:

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchard.store.accepted import place
+from orchard.store.contributions import giver_of
 from orchard.training.splits import (
     ALWAYS,
     honest_folds,
@@ -41,6 +43,22 @@ def arrays(rows: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
 )
 def test_the_object_is_told_from_the_name(path: str, expected: str) -> None:
     assert object_of(path) == expected
+
+
+def test_all_that_one_person_gave_is_one_object_whatever_it_shows_and_whatever_the_pattern() -> (
+    None
+):
+    def given(label: str, giver: str | None, number: int) -> str:
+        return f"/r/{place(label, giver, f'{number:032x}')}"
+
+    one, other = (giver_of(secret) for secret in ("one", "other"))
+    paths = [given("Kiwi", one, 1), given("Lime", one, 2), given("Kiwi", other, 3)]
+    unknown = [given("Kiwi", None, 4), given("Lime", None, 5)]
+    for pattern in (None, re.compile(r"/([^/]+)/[^/]+$")):
+        objects = objects_of([*paths, *unknown, "/f/Kiwi/7.jpg"], pattern)
+        assert objects[0] == objects[1]
+        assert objects[3] == objects[4], "who gave these is unknown: one person, to be safe"
+        assert len(set(objects.tolist())) == 4
 
 
 def test_a_folder_of_turntable_frames_can_be_one_object() -> None:

@@ -24,7 +24,7 @@ from orchard.classify.files import load_classifier, pack, save_classifier
 from orchard.classify.predictor import Predictor
 from orchard.errors import ClassifierError
 from orchard.records import Reason
-from orchard.store import contributions
+from orchard.store import accepted, contributions, reviews
 from orchard.store.erase import erase
 from orchard.store.output import Output
 from orchard.web import app, limits
@@ -77,8 +77,71 @@ def test_a_form_with_one_file_gives_the_same_answer(client: Client, photo: bytes
     form = http.post("/api/identify", files={"image": ("../../etc/passwd", photo)}).json()
     assert form["species"] == alone["species"]
     assert http.post("/api/identify", files={}, data={"a": "b"}).status_code == 415
-    two = [("a", ("a.jpg", photo)), ("b", ("b.jpg", photo))]
-    assert http.post("/api/identify", files=two).json()["code"] == "bad_form"
+    six = [("image", ("a.jpg", photo))] * 6
+    assert http.post("/api/identify", files=six).json()["code"] == "bad_form"
+
+
+def test_several_photos_get_one_answer_and_one_that_is_none_has_no_say(
+    client: Client, output: Path, photo: bytes
+) -> None:
+    other = io.BytesIO()
+    Image.open(io.BytesIO(photo)).convert("RGB").rotate(90).resize((60, 40)).save(other, "PNG")
+    expected, _ = Predictor.load(output).predict_together([photo, other.getvalue()])
+    files = [("image", ("a", data)) for data in (photo, b"no photo", other.getvalue())]
+    found = client().post("/api/identify", files=files).json()
+    assert found["photos"] == {"sent": 3, "read": 2}
+    best = expected.species[0]
+    assert (found["species"][0]["id"], found["answer"]) == (best.label, expected.answer)
+    assert found["species"][0]["probability"] == pytest.approx(best.probability, abs=1e-6)
+    none = client().post("/api/identify", files=[("image", ("a", b"no photo"))] * 2)
+    assert none.status_code == 415
+
+
+@pytest.mark.parametrize("crop", ["1,2,3", "5,5,5,9", "a,b,c,d", "-1,0,5,5", "0,0,9999999,1"])
+def test_a_part_that_is_none_is_refused(client: Client, photo: bytes, crop: str) -> None:
+    found = client().post(f"/api/identify?crop={crop}", content=photo, headers=JPEG)
+    assert (found.status_code, found.json()["code"]) == (400, "bad_crop")
+
+
+def test_what_an_image_is_said_to_be_can_be_told_with_it_and_later(
+    client: Client, output: Path, photo: bytes
+) -> None:
+    http, place = client(), Output.at(output)
+    species = http.get("/api/openapi.json").json()["paths"]["/api/contributions"]["post"]
+    (ids,) = [p["schema"]["enum"] for p in species["parameters"] if p["name"] == "said_to_be"]
+    said = {"said_to_be": ids[0], "giver": 32 * "a"}
+    given = http.post("/api/contributions", params=said, content=photo, headers=JPEG).json()
+    assert given["said_to_be"] == ids[0]
+    assert given["giver"] == contributions.giver_of(32 * "a")
+    address = f"/api/contributions/{given['code']}"
+    assert http.put(address, params={"said_to_be": "other"}).status_code == 204
+    name = contributions.name_of(given["code"])
+    (listed,) = [one for one in reviews.listed(place) if one.name == name]
+    assert listed.said_to_be == "other"
+    for wrong in ({}, {"said_to_be": "Grandma's"}):
+        assert http.put(address, params=wrong).json()["code"] == "no_such_species"
+    foreign = {"origin": "http://example.org"}
+    assert http.put(address, params={"said_to_be": "other"}, headers=foreign).status_code == 403
+    bad = http.post("/api/contributions?giver=me", content=photo, headers=JPEG)
+    assert bad.json()["code"] == "bad_giver"
+    assert http.delete(address).status_code == 204
+    assert http.put(address, params={"said_to_be": "other"}).json()["code"] == "no_such_code"
+
+
+def test_a_photo_that_somebody_gave_is_not_shown_to_others(
+    output: Path, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = Services(ServeConfig(output=str(output)))
+    gallery = load_classifier(Output.at(output)).gallery
+    n_shown = len(services.thumbnails)
+    own = f"{output}/{accepted.place('Apple', None, 32 * 'a')}"
+    with_given = replace(gallery, paths=(own, *gallery.paths[1:]))
+    classifier = replace(load_classifier(Output.at(output)), gallery=with_given)
+    monkeypatch.setattr("orchard.web.services.load_classifier", lambda *_: classifier)
+    services._load()
+    assert n_shown - 1 == len(services.thumbnails)
+    assert services.thumbnails.name(own) not in services.thumbnails
+    services.close()
 
 
 def test_every_bad_file_is_a_clear_refusal_and_every_good_one_an_answer(client: Client) -> None:

@@ -38,6 +38,9 @@ def test_every_word_asked_for_is_there_and_every_one_there_is_asked_for() -> Non
     asked |= {f"season_{place}" for place in re.findall(r'season\("(\w+)"\)', SCRIPTS)}
     asked |= {"unlike", "unlike_more", "unlike_title", "unlike_title_vowel"}
     asked |= {"sure", "not_sure", "not_a_fruit", "not_sure_more", "not_a_fruit_more", "error_other"}
+    places = re.findall(r"^  (\w+): \{ x:", TEXTS["crop.js"], re.M)
+    asked |= {f"part_{place}" for place in ["whole", "touched", *places]}
+    asked |= set(re.findall(r'\? "(right_\w+)" : "(right_\w+)"', SCRIPTS)[0])
     codes = {"busy", "too_many_requests", "network", "unreadable", "device"}
     codes |= {reason.value for reason in Reason}
     asked |= {f"error_{code}" for code in codes} & there
@@ -80,7 +83,7 @@ def test_a_page_without_a_server_says_that_it_can_send_nothing() -> None:
     assert 'data-server="off"' in alone["index.html"].decode()
     assert 'data-contributions="off"' in alone["index.html"].decode()
     served = pages(Keeps(contributions=True, days=1))
-    assert "sent to this server in two cases alone" in served["privacy.en.html"].decode()
+    assert "sent to this server in three cases alone" in served["privacy.en.html"].decode()
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from orchard.classify.landmarks import familiarity
 from orchard.classify.together import Seen, as_one
 from orchard.classify.verdict import Answer, verdict
 from orchard.images.apart import SECONDS, decoder_of_thread
+from orchard.images.crop import Box
 from orchard.images.decode import DEFAULT_MAX_PIXELS, Pixels
 from orchard.model import Embedder
 from orchard.records import Failure
@@ -118,33 +119,38 @@ class Predictor:
         top: int = 5,
         *,
         max_pixels: int = DEFAULT_MAX_PIXELS,
+        crop: Box | None = None,
     ) -> tuple[Prediction, list[Failure | None]]:
         """One answer for several photos of one fruit; what is wrong with each that is not read.
 
         Those that cannot be read have no say; where none can, the first one's failure is the
-        prediction's.
+        prediction's. crop: the part of each that is looked at, default all of it. Raises ValueError
+        where there is no image.
         """
         seen: list[Seen | Prediction] = []
         remaining = iter(images)
         while batch := list(islice(remaining, BATCH_SIZE)):
-            seen += self._see(batch, max_pixels)
+            seen += self._see(batch, max_pixels, crop)
         failures = [one.failure if isinstance(one, Prediction) else None for one in seen]
         read = [one for one in seen if isinstance(one, Seen)]
-        if not read:
-            return Prediction("not_sure", failure=failures[0] if failures else None), failures
+        if not read and seen:
+            return Prediction("not_sure", failure=failures[0]), failures
         return self._told(as_one(read), top), failures
 
     def _predict(self, images: Sequence[bytes], top: int, max_pixels: int) -> list[Prediction]:
         seen = self._see(images, max_pixels)
         return [self._told(one, top) if isinstance(one, Seen) else one for one in seen]
 
-    def _see(self, images: Sequence[bytes], max_pixels: int) -> list[Seen | Prediction]:
+    def _see(
+        self, images: Sequence[bytes], max_pixels: int, crop: Box | None = None
+    ) -> list[Seen | Prediction]:
         """What each image shows; the prediction of one that cannot be read."""
         network = self._embedder.model
         started = time.perf_counter()
         decoded = decoder_of_thread().decode(
             images, network.size, max_pixels=max_pixels, scaled=self._scaled,
-            views=network.shown, colour=self.card.colour, seconds=self._decode_seconds,
+            views=network.shown, colour=self.card.colour, crop=crop,
+            seconds=self._decode_seconds,
         )  # fmt: skip
         decode = {"decode": (time.perf_counter() - started) / len(images)}
         good = [pixels.views for pixels in decoded if isinstance(pixels, Pixels)]

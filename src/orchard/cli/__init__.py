@@ -24,6 +24,7 @@ from orchard.cli.result import (
     optimize_command,
     vacuum_command,
 )
+from orchard.cli.review import review_command
 from orchard.cli.run import run_command
 from orchard.cli.sample import sample_command
 from orchard.cli.search import search_command
@@ -71,6 +72,7 @@ for command in (
     search_command,
     app_command,
     serve_command,
+    review_command,
     pack_command,
     compare_command,
     export_command,

@@ -57,7 +57,8 @@ def erase_command(
     keeps any; the report and exports are deleted, and the images are removed from the galleries of
     classifiers. The PCA that was fitted on them stays until the next run fits another. A salted
     hash of each path is kept, and erasure/audit.jsonl gets a line that says how many rows went.
-    --contribution deletes one image that somebody left on the page of `orchard serve`.
+    --contribution erases one image that somebody left on the page of `orchard serve`, with what
+    they said of it, what was decided, and what runs have read of it if it was accepted.
 
     A path must match exactly, in any Unicode form. A path that matches nothing is named, with the
     nearest known path, and the exit code is 11; the others are erased. If none matches, nothing is

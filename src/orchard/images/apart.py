@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchard.errors import OrchardError
+from orchard.images.crop import Box
 from orchard.images.decode import DEFAULT_MAX_PIXELS, Pixels, decode
 from orchard.images.shared import ANSWER, Shared
 from orchard.machine import bound, isolated
@@ -64,6 +65,7 @@ class Decoder:
         views: tuple[str, ...] = ("plain",),
         colour: Literal["srgb", "ignore"] = "srgb",
         damaged: Literal["refuse", "keep"] = "refuse",
+        crop: Box | None = None,
         seconds: float = SECONDS,
     ) -> list[Pixels | Failure]:
         """What `orchard.images.decode.decode` makes of each; TOO_COSTLY for what ends the process.
@@ -77,7 +79,7 @@ class Decoder:
         if not images:
             return []
         asked = {"size": size, "max_pixels": max_pixels, "scaled": scaled, "views": views}
-        asked |= {"colour": colour, "damaged": damaged}
+        asked |= {"colour": colour, "damaged": damaged, "crop": crop}
         asked |= {"n_bytes": [len(data) for data in images], "seconds": seconds}
         shared = self._reserved(len(images), len(views), size)
         answers, pixels = shared.of(len(images), len(views), size)
@@ -223,6 +225,7 @@ def serve(fd: int) -> None:
                 views=views,
                 colour=asked["colour"],
                 damaged=asked["damaged"],
+                crop=asked["crop"] and tuple(asked["crop"]),
             )
             signal.setitimer(signal.ITIMER_PROF, 0)
             del data

@@ -1,8 +1,7 @@
 """Where images come from: list them once on the driver, fetch them in the workers.
 
 Listing opens no file. What a file is is decided later, by its bytes: whatever is regular and not
-hidden is listed, and a stray text file ends as a row of the errors table, unless `--exclude` names
-it.
+hidden is listed; a stray text file ends as a row of the errors table unless `--exclude` names it.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from orchard.images.source import Listing
 from orchard.progress import Reporter
 from orchard.storage import is_remote
 from orchard.store import ownership
+from orchard.store.accepted import FOLDER as ACCEPTED
 from orchard.store.names import is_taken
 from orchard.store.output import Output
 
@@ -60,5 +61,7 @@ def _below(output: Output, place: str) -> str | None:
 
 
 def _may_stay(output: Output, below: str) -> bool:
-    """Whether a result that was once made above its images, out of their way, may go on there."""
-    return bool(below) and not is_taken(below) and ownership.is_result(output)
+    """Whether a result that was once made above its images, out of their way, may go on there; so
+    may one that holds accepted photos."""
+    is_apart = below.split("/")[0] == ACCEPTED or not is_taken(below)
+    return bool(below) and is_apart and ownership.is_result(output)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from orchard.store import contents, contributions, runs
+from orchard.store import accepted, contents, contributions, runs
 from orchard.store.erase import AUDIT
 from orchard.store.galleries import CLASSIFIERS
 from orchard.store.output import Output
@@ -55,7 +55,7 @@ class ProcessingRecord:
     asked_about: str = (
         "photos that people ask the page about are identified in their own browsers, and not sent; "
         "`orchard serve` receives one only if a person chooses to send it, holds it in memory and "
-        "drops it with the answer"
+        "drops it with the answer, or keeps it where the person gives it to improve the classifier"
     )
 
 
@@ -83,7 +83,8 @@ def record(output: Output, statement: Statement, place: dict[str, Any]) -> Proce
             "effect": "rows leave all tables and the galleries of classifiers, their files are "
             "deleted, reports and exports too; the image stays away",
             "contributions": f"orchard erase {output.root} --contribution CODE; without that on "
-            "the day that was named to the person",
+            "the day that was named to the person; with what they said of it, what was decided and "
+            "what runs have read of it",
             "images": "Orchard does not delete the images themselves; they lie in the sources",
             "proof": f"{output.uri(AUDIT)} tells when and how many, not whose",
         },
@@ -129,8 +130,14 @@ def _pictures(tables: Tables) -> dict[str, str]:
         )
     if names := contributions.kept(output):
         found["contributions"] = (
-            f"{len(names):,} images that people gave, each under a code, what it was taken for and "
-            "until when it is kept"
+            f"{len(names):,} images that people gave, each under a code, what it was taken for, "
+            "what they said it is, a mark that images of one browser share, what was decided when "
+            "somebody looked at it, and until when it is kept"
+        )
+    if photos := output.paths(accepted.FOLDER):
+        found["accepted"] = (
+            f"{len(photos):,} of these images, accepted for training; what runs have read of them "
+            "is in the tables"
         )
     return found
 

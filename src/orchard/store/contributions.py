@@ -1,11 +1,13 @@
 """Images that people gave: each under a random code, for a limited time, erasable by that code.
 
     contributions/<hash>.jpg    the image, re-encoded from its pixels
-    contributions/<hash>.json   how long it is kept, what it was taken for, what it is said to be
+    contributions/<hash>.json   how long it is kept, what it was taken for, what it is said to be,
+                                what whoever looked at it made of it (see `reviews`)
 
-Only the code connects an image to the person who gave it: anyone with the code may erase it. So the
-code itself is kept nowhere: the files are named after its SHA-256, and on a disk their owner alone
-can read them. Up to 0.1.0 the code was the name; such files are found, and expire, as before.
+An accepted photo lies in `accepted` instead, and leaves with its record. Only the code connects an
+image to the person who gave it: anyone with the code may erase it. So the code itself is kept
+nowhere: the files are named after its SHA-256, and on a disk their owner alone can read them. Up to
+0.1.0 the code was the name; such files are found, and expire, as before.
 """
 
 from __future__ import annotations
@@ -13,11 +15,13 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 from orchard.errors import DamagedError, TableError
+from orchard.store import accepted
 from orchard.store.damage import noticing, to_json
 from orchard.store.output import Output
 
@@ -31,13 +35,15 @@ _PARTIAL = "part"
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """taken_for: the answer it got. said_to_be: by whoever gave it, or None. Times are UTC."""
+    """taken_for: the answer it got. said_to_be: by whoever gave it, or None. giver: equal for
+    photos of one browser, None where it did not say. Times are UTC."""
 
     code: str
     given: str
     kept_until: str
     taken_for: str | None = None
     said_to_be: str | None = None
+    giver: str | None = None
 
 
 def new_code() -> str:
@@ -57,6 +63,11 @@ def name_of(code: str) -> str:
     return hashlib.sha256(f"orchard contribution {code}".encode()).hexdigest()[:32]
 
 
+def giver_of(secret: str) -> str:
+    """How a giver is stored: 16 hexadecimal digits that do not tell the browser's own secret."""
+    return hashlib.sha256(f"orchard giver {secret}".encode()).hexdigest()[:16]
+
+
 def add(
     output: Output,
     jpeg: bytes,
@@ -64,6 +75,7 @@ def add(
     keep_days: int,
     taken_for: str | None = None,
     said_to_be: str | None = None,
+    giver: str | None = None,
     code: str | None = None,
 ) -> Contribution:
     """Store an image; its record first, so that no image is kept without a limit.
@@ -73,19 +85,70 @@ def add(
     now = datetime.now(timezone.utc)
     until = now + timedelta(days=keep_days)
     given = Contribution(
-        code or new_code(), now.date().isoformat(), until.date().isoformat(), taken_for, said_to_be
-    )
+        code or new_code(), now.date().isoformat(), until.date().isoformat(), taken_for,
+        said_to_be, giver,
+    )  # fmt: skip
     record = {name: value for name, value in asdict(given).items() if name != "code"}
     place = f"{FOLDER}/{name_of(given.code)}"
-    output.put_private(f"{place}.json", to_json(record).encode("utf-8", "backslashreplace"))
+    put_record(output, f"{place}.json", record)
     output.put_private(f"{place}.jpg", jpeg)
     return given
 
 
-def erase(output: Output, code: str) -> bool:
-    """Delete an image and its record; returns whether there was one. Raises TableError."""
-    there = [path for path in _paths(code) if output.find(path) is not None]
-    return output.delete(there) > 0
+def correct(output: Output, code: str, said_to_be: str | None) -> bool:
+    """Note what an image is said to be; whether there is one of this code. Raises TableError."""
+    for path in _paths(code):
+        if path.endswith(".json") and output.find(path) is not None:
+            put_record(output, path, output.get_json(path) | {"said_to_be": said_to_be})
+            return True
+    return False
+
+
+def put_record(output: Output, path: str, record: dict[str, Any]) -> None:
+    output.put_private(path, to_json(record).encode("utf-8", "backslashreplace"))
+
+
+def erase(output: Output, code: str, *, rows_later: bool = False) -> bool:
+    """Delete an image, its record and what runs have read of it; returns whether there was one.
+
+    The image itself goes first. rows_later: where the tables are in use, `expire` erases its rows.
+    Raises TableError.
+    """
+    names = {name_of(code), code}
+    return withdraw(output, names, rows_later=rows_later) > 0
+
+
+def withdraw(output: Output, names: Collection[str], *, rows_later: bool = False) -> int:
+    """Erase the images of these names; how many there were. As `erase`."""
+    there = [path for path in _everything(output) if _name(path) in names]
+    records = [path for path in there if path.endswith(".json")]
+    pictures = [path for path in there if not path.endswith((".json", f".{_PARTIAL}"))]
+    files = {path for path in pictures if path.startswith(f"{accepted.FOLDER}/")}
+    for path in records:
+        files |= _leave(output, path, files)
+    output.delete(pictures)
+    if files:
+        try:
+            accepted.forget(output, files)
+        except TableError:
+            if not rows_later:
+                raise
+            return len({_name(path) for path in there})
+    output.delete(records)
+    return len({_name(path) for path in there})
+
+
+def _leave(output: Output, path: str, files: set[str]) -> set[str]:
+    """What a record says was read by runs; it says so until that has left the tables too."""
+    own = {file for file in files if _name(file) == _name(path)}
+    try:
+        before = output.get_json(path)
+    except TableError:  # damaged: it goes all the same
+        before = {}
+    left = {str(file) for file in before.get("leaving", [])} | own
+    if own:
+        put_record(output, path, {"kept_until": "", "leaving": sorted(left)})
+    return left
 
 
 def is_kept(output: Output, code: str) -> bool:
@@ -95,19 +158,19 @@ def is_kept(output: Output, code: str) -> bool:
 
 def kept(output: Output) -> list[str]:
     """The names of all images that are there, whole or half written. Raises TableError."""
-    return _names(output.paths(FOLDER))
+    return _names(_everything(output))
 
 
 def expire(output: Output, today: str | None = None) -> int:
-    """Delete the images that have expired; returns how many. today: as 2026-01-31, UTC.
+    """Erase the images that have expired, and those that were dropped before today; returns how
+    many. today: as 2026-01-31, UTC.
 
     An image without a record of its limit is not kept. Raises TableError.
     """
     today = today or datetime.now(timezone.utc).date().isoformat()
-    there = set(output.paths(FOLDER))
-    over = {name for name in _names(there) if _kept_until(output, name, there) <= today}
-    gone = [path for path in there if _name(path) in over and not path.endswith(f".{_PARTIAL}")]
-    return len(over) if output.delete(gone) else 0
+    there = set(_everything(output))
+    over = {name for name in _names(there) if _kept_until(output, name, there, today) <= today}
+    return withdraw(output, over) if over else 0
 
 
 def tidy(output: Output) -> None:
@@ -115,8 +178,13 @@ def tidy(output: Output) -> None:
 
     Raises TableError.
     """
-    output.close_to_others(FOLDER)
-    output.delete([path for path in output.paths(FOLDER) if path.endswith(f".{_PARTIAL}")])
+    for folder in (FOLDER, accepted.FOLDER):
+        output.close_to_others(folder)
+    output.delete([path for path in _everything(output) if path.endswith(f".{_PARTIAL}")])
+
+
+def _everything(output: Output) -> list[str]:
+    return [*output.paths(FOLDER), *output.paths(accepted.FOLDER)]
 
 
 def _paths(code: str) -> list[str]:
@@ -124,21 +192,22 @@ def _paths(code: str) -> list[str]:
 
 
 def _name(path: str) -> str:
-    return path.split("/")[-1].split(".")[0]
+    return accepted.name_of(path) or path.split("/")[-1].split(".")[0]
 
 
 def _names(paths: Iterable[str]) -> list[str]:
     return sorted({_name(path) for path in paths if path.endswith(_SUFFIXES)})
 
 
-def _kept_until(output: Output, name: str, there: set[str]) -> str:
+def _kept_until(output: Output, name: str, there: set[str], today: str) -> str:
     record = f"{FOLDER}/{name}.json"
     try:
         if record not in there:
             return ""
         stored = output.get_json(record)
         with noticing(output.root, record):
-            return str(stored["kept_until"])
+            dropped = stored.get("decision") == "drop" and stored["decided"] < today
+            return "" if dropped else str(stored["kept_until"])
     except DamagedError:
         return ""
     except TableError:  # erased meanwhile, or out of reach: looked at again the next time

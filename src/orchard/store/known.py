@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from unicodedata import normalize
@@ -104,6 +104,20 @@ def look_up(
         documents=documents,
         problems=tuple(problems),
     )
+
+
+def paths_named(output: Output, names: Collection[str]) -> set[str]:
+    """The known paths of files of these names, in whatever folder. Raises TableError."""
+    problems: list[str] = []
+    found: set[str] = set()
+    values = pa.array(list(names), pa.string())
+    for _, columns in _holdings(output, problems):
+        for paths in columns:
+            last = pc.replace_substring_regex(paths, "^.*/", "")
+            found.update(paths.filter(pc.is_in(last, value_set=values)).to_pylist())
+    if problems:
+        raise TableError("; ".join(problems))
+    return found
 
 
 def forms(path: str) -> set[str]:

@@ -12,7 +12,7 @@ from orchard.storage.results import MARKER
 TABLES = ("features", "errors", "components", "gone", "thumbnails")
 FOLDERS = (
     *TABLES, "models", "runs", "report", "export", "erasure", "privacy", "contributions",
-    "findings", "listings", "_staging",
+    "accepted", "findings", "listings", "_staging",
 )  # fmt: skip
 VARIANCE_CSV, LOCK, VERSIONS = "explained_variance.csv", "_lock", "_versions.json"
 
@@ -47,11 +47,13 @@ _MADE = (
     rf"export/{EXPORTED}|findings/findings\.parquet",
     r"erasure/(?:suppressed\.json|audit\.jsonl)|privacy/processing_record\.json",
     rf"contributions/(?:(?:{_SEALED}|{_CODE})\.(?:jpg|json)|{_SEALED}\.part)",
+    rf"accepted/[^/]+/(?:{_ID}-{_SEALED}\.jpg|{_SEALED}\.part)",
 )
 _MADE_FOLDERS = (
     "|".join(FOLDERS),
     rf"_staging/{_RUN}(?:/{_TABLE})?",
     rf"models/(?:embedding|(?:pca|classifier)(?:/{_ID})?)",
+    r"accepted/[^/]+",
 )
 
 

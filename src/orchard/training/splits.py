@@ -13,6 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from orchard.store.accepted import giver_of
+
 Folds = NDArray[np.intp]
 
 ALWAYS = -1
@@ -28,8 +30,11 @@ def object_of(
     pattern: its first group, or its whole match; the path itself where it does not match. Without
     one: for names as Fruits-360 has them (`r2_12_100.jpg`) the folder and the axis of rotation
     (`r2`), elsewhere the folder and the name without the number that ends it (`IMG_0412.jpg`).
-    whole_folder: a folder of such turntable frames is one object, whatever the axis.
+    whole_folder: a folder of such turntable frames is one object, whatever the axis. All photos
+    that one person gave on the page are one object, whatever they show and whatever the pattern.
     """
+    if giver := giver_of(path):
+        return f"giver {giver}"
     if pattern is not None:
         found = pattern.search(path)
         return path if found is None else found.group(found.re.groups and 1) or ""

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from orchard.classify.gallery import Neighbour
 from orchard.classify.predictor import Guess, Prediction
 from orchard.knowledge import all_species, label_name
+from orchard.records import Failure
 from orchard.web.cards import card
 from orchard.web.thumbnails import Thumbnails
 
 
 def answer(
-    prediction: Prediction, language: str, thumbnails: Thumbnails, seconds: dict[str, float]
+    prediction: Prediction,
+    language: str,
+    thumbnails: Thumbnails,
+    seconds: dict[str, float],
+    failures: Sequence[Failure | None] = (None,),
 ) -> dict[str, Any]:
-    """What `POST /api/identify` returns of an image that was read; see openapi.json.
+    """What `POST /api/identify` returns of images that were read; see openapi.json.
 
     The card is that of the best species, also where it is a guess only; null where the image shows
     none, and where the label is of no species that has one. seconds: what was spent besides the
-    prediction's own.
+    prediction's own. failures: of each photo that has no say in the answer.
     """
     best = prediction.species[0].label if prediction.answer != "not_a_fruit" else None
     spent = seconds | prediction.seconds
@@ -29,6 +35,7 @@ def answer(
         "varieties": [_variety(guess, language) for guess in prediction.varieties],
         "card": card(best, language) if best else None,
         "nearest": [_neighbour(known, language, thumbnails) for known in prediction.nearest],
+        "photos": {"sent": len(failures), "read": failures.count(None)},
         "seconds": {name: round(value, 6) for name, value in spent.items()},
     }
 

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 from orchard.store.contributions import expire
 from orchard.web import contributions, metrics
 from orchard.web.answers import answer
-from orchard.web.bodies import read_image
+from orchard.web.bodies import read_images
 from orchard.web.clients import client_of, sender
 from orchard.web.guard import CLIENT_GONE, Guard
 from orchard.web.hosts import OwnNames
@@ -27,6 +27,7 @@ from orchard.web.language import language_of
 from orchard.web.openapi import document
 from orchard.web.origins import OwnOrigin
 from orchard.web.pages import Pages
+from orchard.web.parameters import MOST_PHOTOS, box_of, giver_of
 from orchard.web.problems import Problem, problem_response, unreadable
 from orchard.web.services import Services
 
@@ -47,6 +48,7 @@ def create_app(services: Services) -> ASGIApp:
         Route("/api/identify", identify, methods=["POST"]),
         Route("/api/thumbnails/{name}", thumbnail),
         Route("/api/contributions", give, methods=["POST"]),
+        Route("/api/contributions/{code}", correct, methods=["PUT"]),
         Route("/api/contributions/{code}", take_back, methods=["DELETE"]),
         Route("/{name}", static),
     ]
@@ -68,15 +70,17 @@ def create_app(services: Services) -> ASGIApp:
 async def identify(request: Request) -> Response:
     services = _services(request)
     language = language_of(request)
-    async with _image(request) as data:
-        work = partial(services.predictor.predict, [data], max_pixels=services.config.max_pixels)
-        (prediction,), waited = await services.pool.run(work, request.receive)
+    crop = box_of(request.query_params.get("crop"))
+    async with _images(request, 1 if crop else MOST_PHOTOS) as photos:
+        most = services.config.max_pixels
+        look = partial(services.predictor.predict_together, photos, max_pixels=most, crop=crop)
+        (prediction, failures), waited = await services.pool.run(look, request.receive)
     if prediction.failure is not None:
         services.metrics.identified(prediction.failure.reason.value, prediction.seconds)
         raise unreadable(prediction.failure)
     spent = {"wait": waited}
     services.metrics.identified(prediction.answer, prediction.seconds | spent)
-    content = answer(prediction, language, services.thumbnails, spent)
+    content = answer(prediction, language, services.thumbnails, spent, failures)
     return JSONResponse(content, headers=_NO_STORE | {"content-language": language})
 
 
@@ -99,13 +103,26 @@ async def thumbnail(request: Request) -> Response:
 async def give(request: Request) -> Response:
     services = _services(request)
     _must_take_contributions(services)
-    said = {name: _species_id(request, name) for name in ("taken_for", "said_to_be")}
-    async with _image(request) as data:
-        work = partial(contributions.give, services, _address(request), data, **said)
+    said = contributions.Said(
+        _species_id(request, "taken_for"), _said_to_be(request), giver_of(request)
+    )
+    async with _images(request, 1) as (data,):
+        work = partial(contributions.give, services, _address(request), data, said)
         given, _ = await services.pool.run(
             work, request.receive, undo=partial(contributions.undo, services)
         )
     return JSONResponse(asdict(given), 201, headers=_NO_STORE)
+
+
+async def correct(request: Request) -> Response:
+    services = _services(request)
+    _must_take_contributions(services)
+    services.rate.take(sender(request, services.config))
+    code, said_to_be = request.path_params["code"], _said_to_be(request)
+    if said_to_be is None:
+        raise Problem(400, "no_such_species", "said_to_be: expected the id of a known species.")
+    await anyio.to_thread.run_sync(contributions.correct, services, code, said_to_be)
+    return Response(status_code=204, headers=_NO_STORE)
 
 
 async def take_back(request: Request) -> Response:
@@ -171,8 +188,8 @@ async def client_gone(request: Request, error: Exception) -> Response:
 
 
 @asynccontextmanager
-async def _image(request: Request) -> AsyncIterator[bytes]:
-    """The image of a request that is within the limits, counted until it is answered.
+async def _images(request: Request, most: int) -> AsyncIterator[list[bytes]]:
+    """The images of a request that is within the limits, counted until it is answered.
 
     Raises Problem.
     """
@@ -180,8 +197,8 @@ async def _image(request: Request) -> AsyncIterator[bytes]:
     config = services.config
     services.rate.take(sender(request, config))
     with services.uploads.one(_address(request)) as upload:
-        yield await read_image(
-            request, upload, max_bytes=config.max_bytes, seconds=config.upload_seconds
+        yield await read_images(
+            request, upload, max_bytes=config.max_bytes, seconds=config.upload_seconds, most=most
         )
 
 
@@ -200,6 +217,12 @@ def _species_id(request: Request, name: str) -> str | None:
     if value is not None and value not in known:
         raise Problem(400, "no_such_species", f"{name}: expected the id of a known species.")
     return value
+
+
+def _said_to_be(request: Request) -> str | None:
+    if request.query_params.get("said_to_be") == contributions.OTHER:
+        return contributions.OTHER
+    return _species_id(request, "said_to_be")
 
 
 def _services(request: Request) -> Services:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from orchard.errors import TableError
 from orchard.images.small import as_jpeg
@@ -15,16 +16,20 @@ from orchard.web.problems import Problem, unreadable
 from orchard.web.services import Services
 
 _log = logging.getLogger(__name__)
+OTHER = "other"  # said to be: none of the species that can be told
 SIDE = 640  # pixels of the longer side: nearly three times what the network sees
 
 
-def give(
-    services: Services,
-    client: str,
-    data: bytes,
-    taken_for: str | None,
-    said_to_be: str | None,
-) -> Contribution:
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What comes with an image; see `orchard.store.contributions.Contribution`."""
+
+    taken_for: str | None
+    said_to_be: str | None
+    giver: str | None
+
+
+def give(services: Services, client: str, data: bytes, said: Said) -> Contribution:
     """Store what is left of an image without its EXIF. Raises Problem."""
     config = services.config
     with _writing(), services.places.one(client) as code:
@@ -35,10 +40,20 @@ def give(
             services.output,
             jpeg,
             keep_days=config.keep_days,
-            taken_for=taken_for,
-            said_to_be=said_to_be,
+            taken_for=said.taken_for,
+            said_to_be=said.said_to_be,
+            giver=said.giver,
             code=code,
         )
+
+
+def correct(services: Services, code: str, said_to_be: str) -> None:
+    """Note what an image is said to be. Raises Problem 404, or 503 where it cannot be written."""
+    parsed = contributions.parse_code(code)
+    with _writing():
+        done = parsed is not None and contributions.correct(services.output, parsed, said_to_be)
+    if not done:
+        raise _unknown_code()
 
 
 def undo(services: Services, given: Contribution) -> None:
@@ -52,10 +67,16 @@ def take_back(services: Services, code: str) -> None:
     cannot be written."""
     parsed = contributions.parse_code(code)
     with _writing():
-        erased = parsed is not None and contributions.erase(services.output, parsed)
+        erased = parsed is not None and contributions.erase(
+            services.output, parsed, rows_later=True
+        )
     if parsed is None or not erased:
-        raise Problem(404, "no_such_code", "No image is stored under this code.")
+        raise _unknown_code()
     services.places.leave(parsed)
+
+
+def _unknown_code() -> Problem:
+    return Problem(404, "no_such_code", "No image is stored under this code.")
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from orchard._version import __version__
+from orchard.web.contributions import OTHER
 from orchard.web.settings import ServeConfig
 
 
@@ -22,8 +23,11 @@ def document(config: ServeConfig, species: list[str]) -> dict[str, Any]:
         f" Limits here: {config.max_bytes} bytes and {config.max_pixels} pixels an image, "
         f"{config.rate or 'any number of'} images a minute from one address."
     )
-    for parameter in found["paths"]["/api/contributions"]["post"]["parameters"]:
-        parameter["schema"]["enum"] = species
+    of_species = {"taken_for": species, "said_to_be": [*species, OTHER]}
+    for path, method in (("/api/contributions", "post"), ("/api/contributions/{code}", "put")):
+        for parameter in found["paths"][path][method]["parameters"]:
+            if parameter["name"] in of_species:
+                parameter["schema"]["enum"] = of_species[parameter["name"]]
     if not config.contributions:
         found["paths"] = {p: v for p, v in found["paths"].items() if "contributions" not in p}
     return found

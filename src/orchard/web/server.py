@@ -8,6 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from orchard.errors import ConfigError
 from orchard.web import logs
@@ -47,6 +48,16 @@ def serve(
         )
     )
     server.run(sockets=[listening])
+
+
+def serve_here(app: ASGIApp, listening: socket.socket) -> None:
+    """Answer one person of this machine until SIGINT or SIGTERM."""
+    _Server(
+        uvicorn.Config(
+            app, ws="none", lifespan="off", log_config=None, access_log=False,
+            server_header=False, proxy_headers=False, timeout_graceful_shutdown=STOP_SECONDS,
+        )
+    ).run(sockets=[listening])  # fmt: skip
 
 
 class _Server(uvicorn.Server):

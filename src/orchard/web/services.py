@@ -6,7 +6,7 @@ import secrets
 
 from orchard.classify.files import load_classifier, version_of
 from orchard.classify.predictor import Predictor
-from orchard.store import recorded_sources
+from orchard.store import accepted, recorded_sources
 from orchard.store.output import Output
 from orchard.web.limits import Rate, Uploads
 from orchard.web.metrics import Metrics
@@ -61,7 +61,9 @@ class Services:
             classifier, threads=1, scaled=True, decode_seconds=config.decode_seconds
         )
         self.pages = Pages(site(classifier, keeps(config)).files)
-        known = classifier.gallery.paths if config.thumbnails else ()
+        # What one person gave is shown to no other.
+        gallery = [path for path in classifier.gallery.paths if accepted.giver_of(path) is None]
+        known = gallery if config.thumbnails else ()
         confines = recorded_sources.confines(self.output, config.sources)
         self.thumbnails = Thumbnails(
             known, confines, config.storage, config.max_pixels, self._thumbnail_key

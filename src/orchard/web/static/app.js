@@ -1,52 +1,73 @@
-// From a photo to an answer: identified here, shown here. Nothing is loaded from elsewhere.
-import { kept, keep, loadKept } from "./improve.js";
+// From photos to an answer: identified here, shown here. Nothing is loaded from elsewhere.
+import { kept, loadKept } from "./improve.js";
 import { worded } from "./answer.js";
+import { Classifier, together } from "./classifier.js";
+import { chooser, choosing, closer } from "./closer.js";
 import { about, identify, start, state } from "./device.js";
 import { live } from "./live.js";
 import { offline } from "./offline.js";
-import { hasServer, identifyThere, small } from "./server.js";
-import { el, shown, summary } from "./show.js";
+import { canHelp, give, say, wasRight } from "./right.js";
+import { hasServer, identifyThere } from "./server.js";
+import { details, el, summary, verdict } from "./show.js";
 import { has, language, percent, preferred, speak, t } from "./texts.js";
 
 const ELSEWHERE = ["unreadable", "device"]; // problems of this browser, not of the photo
+const MOST_PHOTOS = 5; // of one fruit
 const $ = (id) => document.getElementById(id);
-let last = null; // the photo on the page, and what was answered
+const again = $("again"); // which is in the page only beside an answer
+let last = null; // the photos on the page, and what was answered
 let asked = 0; // only the latest question may show its answer
 
-async function ask(file, isNew = true) {
+// photos: of one fruit, [{photo, part}]; what was found in each stays with it.
+async function ask(photos) {
   const question = ++asked;
   const began = performance.now();
   waiting();
-  preview(file);
-  const found = await identify(file);
-  if (found.problem) return question === asked && failed(found.problem, file, isNew);
-  await answered(question, began, file, isNew, { found });
+  preview(photos.at(-1));
+  for (const one of photos) one.found ??= await identify(one.photo, one.part);
+  if (question !== asked) return;
+  const read = photos.filter(({ found }) => !found.problem);
+  if (!read.length) return failed(photos[0].found.problem, photos);
+  await answered(question, began, photos, { found: asOne(read.map(({ found }) => found)) });
 }
 
-async function askServer(file, isNew) {
+function asOne(found) {
+  if (found.length === 1) return found[0];
+  const { probabilities, likeness } = together(found);
+  return new Classifier({}, about).verdict(probabilities, likeness);
+}
+
+async function askServer(photos) {
   const question = ++asked;
   const began = performance.now();
   waiting();
-  const answer = await identifyThere(file, language);
-  if (answer.problem) return question === asked && failed(answer.problem, file, isNew);
-  await answered(question, began, file, isNew, { answer });
+  const answer = await identifyThere(photos[0].photo, language);
+  if (question !== asked) return;
+  if (answer.problem) return failed(answer.problem, photos);
+  await answered(question, began, photos.slice(0, 1), { answer });
 }
 
 // found: what was found here, which can be said in any language. answer: what the server said.
-async function answered(question, began, photo, isNew, { found, answer }) {
-  const said = answer ?? (await worded(found, language));
+async function answered(question, began, photos, { found, answer }) {
+  const words = answer ?? (await worded(found, language));
   if (question !== asked) return;
-  last = { photo, found, answer: said, seconds: (performance.now() - began) / 1000 };
+  last = { photos, found, answer: words, seconds: (performance.now() - began) / 1000 };
+  const fresh = photos.filter((one) => !one.isSeen);
+  for (const one of fresh) one.isSeen = true;
+  if (canHelp && $("improve").checked) give(fresh, words);
   render();
-  if (isNew && $("improve").checked) await keep(await small(photo), said).catch(() => {});
 }
 
-function preview(photo) {
-  URL.revokeObjectURL($("preview").src);
-  const node = Object.assign($("preview"), { src: URL.createObjectURL(photo), alt: t("photo") });
-  node.hidden = false;
-  node.onerror = () => (node.hidden = true);
+function preview({ photo, part }) {
+  const node = $("preview");
+  if (node.of !== photo) {
+    URL.revokeObjectURL(node.src);
+    Object.assign(node, { of: photo, src: URL.createObjectURL(photo), alt: t("photo") });
+    node.onerror = () => ($("seen").hidden = true);
+    $("seen").hidden = false;
+  }
   $("welcome").hidden = true;
+  chooser(part);
 }
 
 function waiting() {
@@ -56,17 +77,37 @@ function waiting() {
   $("result").replaceChildren(el("p", { className: "panel waiting" }, t("looking")));
 }
 
-function render() {
-  $("result").setAttribute("aria-busy", "false");
-  $("result").replaceChildren(...shown(last.answer, last.seconds));
-  $("said").textContent = summary(last.answer);
+// The verdict first. The card follows once the page could be drawn: together they would keep a slow
+// phone from answering a touch.
+async function render() {
+  const own = last;
+  const { photos, found, answer, seconds } = own;
+  const panel = verdict(answer);
+  panel.append(...notes(photos));
+  const tools = found ? [closer(photos.length < MOST_PHOTOS)] : [];
+  const asks = canHelp && about ? [wasRight(answer, photos, (id) => say(photos, answer, id))] : [];
+  $("result").replaceChildren(panel, ...tools, ...asks);
+  $("said").textContent = summary(answer);
   scrollTo({ top: 0, behavior: "instant" });
+  await new Promise((resolve) => setTimeout(resolve));
+  if (last !== own || !panel.isConnected) return;
+  $("result").append(...details(answer, seconds));
+  $("result").setAttribute("aria-busy", "false");
 }
 
-function failed(code, file, isNew) {
+function notes(photos) {
+  const n = photos.filter((one) => one.found?.problem).length;
+  const told = [
+    photos.length - n > 1 ? t("together", { n: photos.length - n }) : "",
+    n ? t("some_unread", { n }) : "",
+  ].filter(Boolean);
+  return told.length ? [el("p", { className: "note" }, told.join(" "))] : [];
+}
+
+function failed(code, photos) {
   const key = has(`error_${code}`) ? `error_${code}` : "error_other";
   const again = el("button", { type: "button", className: "small" }, t("again"));
-  again.addEventListener("click", () => ask(file, isNew));
+  again.addEventListener("click", () => ask(photos.map(({ found, ...one }) => one)));
   $("result").setAttribute("aria-busy", "false");
   $("result").replaceChildren(
     el(
@@ -74,15 +115,15 @@ function failed(code, file, isNew) {
       { className: "panel verdict unsure" },
       el("p", {}, t(key)),
       again,
-      ...(hasServer && ELSEWHERE.includes(code) ? elsewhere(file, isNew) : []),
+      ...(hasServer && ELSEWHERE.includes(code) ? elsewhere(photos) : []),
     ),
   );
   $("said").textContent = t(key);
 }
 
-function elsewhere(file, isNew) {
+function elsewhere(photos) {
   const send = el("button", { type: "button", className: "small" }, t("ask_server"));
-  send.addEventListener("click", () => askServer(file, isNew));
+  send.addEventListener("click", () => askServer(photos));
   return [el("p", { className: "note" }, t("ask_server_more")), send];
 }
 
@@ -116,19 +157,34 @@ async function changeLanguage(wanted) {
   });
   $("privacy").href = `privacy.${wanted}.html`;
   $("preview").alt = t("photo");
+  chooser(last?.photos.at(-1).part);
   loadKept();
   loading();
   if (!last) return;
-  if (!last.found) return askServer(last.photo, false); // its words are the server's
+  if (!last.found) return askServer(last.photos); // its words are the server's
   last.answer = await worded(last.found, wanted);
   render();
 }
 
+// The files that somebody chose are photos of one fruit.
+function askAbout(files) {
+  if (files.length) ask([...files].slice(0, MOST_PHOTOS).map((photo) => ({ photo })));
+}
+
+// Look at the newest photo again, or at a part of it.
+function lookAt(part) {
+  const before = last?.photos;
+  if (before) ask([...before.slice(0, -1), { ...before.at(-1), part, found: undefined }]);
+}
+
 function listen() {
-  for (const input of [$("camera"), $("file")]) {
+  for (const input of [$("camera"), $("file"), again]) {
     input.addEventListener("change", () => {
-      if (input.files[0]) ask(input.files[0]);
+      const files = [...input.files];
       input.value = "";
+      if (input !== again || !last) return askAbout(files);
+      const more = files.slice(0, MOST_PHOTOS - last.photos.length).map((photo) => ({ photo }));
+      if (more.length) ask([...last.photos, ...more]);
     });
   }
   addEventListener("dragover", (event) => {
@@ -139,11 +195,9 @@ function listen() {
   addEventListener("drop", (event) => {
     event.preventDefault();
     document.body.classList.remove("dropping");
-    if (event.dataTransfer.files[0]) ask(event.dataTransfer.files[0]);
+    askAbout(event.dataTransfer.files);
   });
-  addEventListener("paste", (event) => {
-    if (event.clipboardData.files[0]) ask(event.clipboardData.files[0]);
-  });
+  addEventListener("paste", (event) => askAbout(event.clipboardData.files));
   for (const name of ["online", "offline"]) addEventListener(name, network);
   $("language").addEventListener("click", () => {
     const wanted = language === "en" ? "fr" : "en";
@@ -152,11 +206,12 @@ function listen() {
   });
 }
 
-$("help").hidden = document.documentElement.dataset.contributions !== "on";
+$("help").hidden = !canHelp;
 kept($("kept"));
+choosing(lookAt);
 await changeLanguage(preferred());
 listen();
 document.documentElement.dataset.ready = "true";
-live(ask);
+live((photo) => ask([{ photo }]));
 start(loading);
 offline().catch(() => {});

@@ -26,14 +26,14 @@ export async function start(told) {
   }
 }
 
-// photo: a Blob or an ImageBitmap. → what the classifier found, or {problem}.
-export function identify(photo) {
+// photo: a Blob or an ImageBitmap. part: of it, see crop.js. → what the classifier found, or {problem}.
+export function identify(photo, part = null) {
   if (state.failed || !worker) return Promise.resolve({ problem: "device" });
   const id = ++number;
   const transfer = photo instanceof ImageBitmap ? [photo] : [];
   return new Promise((resolve) => {
     asked.set(id, resolve);
-    worker.postMessage({ id, photo }, transfer);
+    worker.postMessage({ id, photo, part }, transfer);
   });
 }
 

@@ -7,9 +7,9 @@ export function el(tag, properties = {}, ...children) {
   return node;
 }
 
-export function shown(answer, seconds) {
+// What follows the verdict: it takes longer to make, and can come a moment later.
+export function details(answer, seconds) {
   return [
-    verdict(answer),
     answer.nearest.length ? why(answer.nearest) : null,
     ...(answer.card ? card(answer.card) : []),
     el(
@@ -36,7 +36,7 @@ export function title(answer, name) {
   return t(/^[aeiou]/.test(inside) ? "unlike_title_vowel" : "unlike_title", { name: inside });
 }
 
-function verdict({ answer, species, varieties, card }) {
+export function verdict({ answer, species, varieties, card }) {
   const best = species[0];
   const more =
     answer === "sure"

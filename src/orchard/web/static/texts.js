@@ -14,8 +14,12 @@ export async function speak(wanted) {
   words = await (await fetch(`${wanted}.json`)).json();
   language = wanted;
   document.documentElement.lang = wanted;
-  for (const node of document.querySelectorAll("[data-i18n]"))
-    node.textContent = t(node.dataset.i18n);
+  spell(document);
+}
+
+// Puts the words where the markup names them.
+export function spell(root) {
+  for (const node of root.querySelectorAll("[data-i18n]")) node.textContent = t(node.dataset.i18n);
 }
 
 export function t(key, values = {}) {
@@ -29,11 +33,20 @@ export function has(key) {
   return key in words;
 }
 
-export const number = (value, options) => new Intl.NumberFormat(language, options).format(value);
+// Intl takes longer to make a format than to use it many times, and a card has some fifty figures.
+const formats = new Map();
+function format(kind, options) {
+  const key = `${kind.name} ${language} ${JSON.stringify(options)}`;
+  if (!formats.has(key)) formats.set(key, new kind(language, options));
+  return formats.get(key);
+}
+
+export const number = (value, options) => format(Intl.NumberFormat, options).format(value);
+export const compare = (one, other) => format(Intl.Collator).compare(one, other);
 export const percent = (value) => number(value, { style: "percent" });
 export const date = (iso) =>
-  new Intl.DateTimeFormat(language, { dateStyle: "long" }).format(new Date(iso));
+  format(Intl.DateTimeFormat, { dateStyle: "long" }).format(new Date(iso));
 export const month = (index, width) =>
-  new Intl.DateTimeFormat(language, { month: width, timeZone: "UTC" }).format(
+  format(Intl.DateTimeFormat, { month: width, timeZone: "UTC" }).format(
     Date.UTC(2024, index - 1, 1),
   );

@@ -22,10 +22,10 @@ function load({ parts, about }) {
   );
 }
 
-async function answer({ photo }) {
+async function answer({ photo, part }) {
   const started = performance.now();
   const { classifier, network, about } = await ready;
-  const seen = await squares(photo, about.network);
+  const seen = await squares(photo, about.network, part);
   const decoded = performance.now();
   const found = classifier.answer(await network.features(seen));
   const seconds = { decode: decoded - started, network: performance.now() - decoded };
