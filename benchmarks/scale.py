@@ -41,7 +41,7 @@ def main() -> None:
         for name, part in PARTS.items():
             if name not in chosen or (work.has(name) and name not in options.again):
                 continue
-            if n not in part.sizes(SIZES):
+            if part.only and n not in part.only:
                 continue
             print(f"{name}, {n:,} images", flush=True)
             load = os.getloadavg()[0]

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -256,9 +257,8 @@ def watched_compare(work: Work, words: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _is_command(name: str) -> bool:
-    from orchard.cli.app import main
-
-    return name in main.commands  # type: ignore[attr-defined]
+    command = [sys.executable, "-m", "orchard", name, "--help"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def cluster(work: Work) -> Figures:
@@ -318,9 +318,6 @@ class Part:
 
     measure: Callable[[Work], Figures]
     only: tuple[int, ...] = ()
-
-    def sizes(self, all_: Sequence[int]) -> Sequence[int]:
-        return self.only or all_
 
 
 PARTS = {

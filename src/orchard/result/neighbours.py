@@ -19,14 +19,15 @@ from orchard.images.apart import decoder_of_thread
 from orchard.images.reading import Reading
 from orchard.images.source import read
 from orchard.model import Embedder
-from orchard.records import COMPONENTS, Failure, vectors_of
+from orchard.records import COMPONENTS, Failure, list_column, vectors_of
 from orchard.reduction import PCA
 from orchard.storage import is_remote
-from orchard.store import models
+from orchard.store import contents, models
 from orchard.store.models import PCACard
 from orchard.store.output import Output
 from orchard.store.tables import Tables
 
+_KEYS = ["path", "label"]
 _MARGIN = 1e-4  # of a cosine: more than float32 loses in the sum of a thousand products
 
 
@@ -39,7 +40,7 @@ class Searcher:
 
     def __init__(self, output: Output, record: dict[str, Any], card: PCACard, rows: pa.Table):
         self._output, self._record, self._card = output, record, card
-        self.rows = rows.select(["path", "label"])
+        self.rows = rows.select(_KEYS)
         self._vectors = vectors_of(rows["components"])
         self._norms = np.linalg.norm(self._vectors, axis=1)
 
@@ -50,7 +51,7 @@ class Searcher:
         card = models.current_pca(tables)
         if card is None:
             raise TableError(f"{output.root} holds no components; expected the OUTPUT of a run")
-        return cls(output, record, card, tables.read("components", COMPONENTS.names[:3]))
+        return cls(output, record, card, _loaded(tables))
 
     def nearest(self, image: str | PathLike[str] | bytes, k: int) -> pa.Table:
         """See `Result.nearest`."""
@@ -147,6 +148,26 @@ class _Network:
             return pixels
         found: NDArray[np.float64] = self.pca.transform(self.embedder.mean(pixels.views[None]))[0]
         return found
+
+
+def _loaded(tables: Tables) -> pa.Table:
+    """path, label and components, by path: vectors are put in their places as they are read, so
+    that memory never holds them twice."""
+    table = tables["components"]
+    parts = [contents.read_named(tables.output, file, _KEYS) for file in table.files]
+    stored = pa.concat_tables([COMPONENTS.empty_table().select(_KEYS), *parts])
+    order = pc.sort_indices(stored["path"])
+    place = np.empty(len(order), np.int64)
+    place[order.to_numpy()] = np.arange(len(order))
+    vectors, start = np.zeros((0, 0), np.float32), 0
+    for batch in contents.batches_of(table, ["components"]):
+        found = vectors_of(batch["components"])
+        if not start:
+            vectors = np.zeros((len(order), found.shape[1]), np.float32)
+        vectors[place[start : start + len(found)]] = found
+        start += len(found)
+    rows, column = stored.take(order).combine_chunks(), COMPONENTS.field("components")
+    return rows.append_column(column, list_column(vectors, column.type))
 
 
 def _check(k: int) -> None:
