@@ -120,7 +120,7 @@ def project(run: Run, committed: Committed, fitted: Fitted, hands: Hands | None)
     """
     tables, pca, card = committed.tables, fitted.pca, fitted.card
     files = tables["features"].files
-    grows = fitted.projected is not None
+    grows = fitted.projected is not None and not run.config.replace
     known = fitted.projected or frozenset()
     done = known | {file.new for file in committed.rewritten if file.old in known}
     todo = [file for file in files if file.path not in done]
