@@ -69,6 +69,7 @@ function ends(lengths) {
 // The part of a path behind the folder that all lie in; "" where the page leaves it out.
 function shortPath(i) {
   if (i < data.n) return data.paths[i];
+  if (!rest) return ""; // a browser of before 2023
   const k = i - data.n;
   return k < pathEnds.length
     ? utf8.decode(rest.paths.subarray(pathEnds[k - 1] ?? 0, pathEnds[k]))
