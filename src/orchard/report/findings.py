@@ -23,6 +23,7 @@ from orchard.report.classes import Classes
 from orchard.report.cost import Costs, costs
 from orchard.report.embedding_2d import Embedding2D
 from orchard.report.neighbours import NearDuplicates, Neighbours
+from orchard.report.noted import Noted, noted, shown_large
 from orchard.report.points import MAX_POINTS, Images, components_of, directions_of, stratified
 from orchard.report.thumbnails import Thumbnails
 from orchard.store import models
@@ -55,6 +56,7 @@ class Findings:
     images: Images
     placed: Placed
     duplicates: summarise.Duplicates
+    noted: tuple[Noted, ...]
     classes: Classes
     errors: list[dict[str, Any]]
     variance: dict[str, Any]
@@ -79,6 +81,7 @@ def find(
     placed = _place(tables, images, say)
     release_memory()
     duplicates = summarise.exact_duplicates(images)
+    notes = _noted(images, placed, duplicates)
     described = classes.describe(tables, images, _n_examples(len(images.labels)))
     release_memory()
     reasons, examples = summarise.errors(tables)
@@ -86,6 +89,7 @@ def find(
     if with_thumbnails:
         say("report: drawing the thumbnails")
         shown = _highlights(placed, duplicates, described)
+        shown += shown_large(notes, images)
         pictures = thumbnails.make(tables, images.rows, placed.points, shown)
         pictures.errors = thumbnails.of_errors(tables, examples)
     return Findings(
@@ -93,6 +97,7 @@ def find(
         images=images,
         placed=placed,
         duplicates=duplicates,
+        noted=notes,
         classes=described,
         errors=reasons,
         variance=summarise.variance(pca),
@@ -118,6 +123,11 @@ def _place(tables: Tables, images: Images, say: Callable[[str], None]) -> Placed
     say(f"report: placing {len(points):,} points on the map")
     embedding = embedding_2d.embed(components, near_by)
     return Placed(points, components, embedding, near_by, near, _unusual(near_by))
+
+
+def _noted(images: Images, placed: Placed, duplicates: summarise.Duplicates) -> tuple[Noted, ...]:
+    near_by, near = placed.neighbours, placed.near
+    return noted(images, placed.points, near_by, near, duplicates, placed.unusual)
 
 
 def _n_examples(n_classes: int) -> int:

@@ -19,14 +19,26 @@ from numpy.typing import NDArray
 
 from orchard._version import __version__
 from orchard.report import neighbours, summarise, wording
+from orchard.report.bench import bench
 from orchard.report.colours import palette
 from orchard.report.findings import GROUPS_SHOWN, Findings
 from orchard.report.points import MAX_POINTS, OTHER, Images
 from orchard.report.thumbnails import PER_SIDE
 
 SCRIPTS = (
-    *("language", "data", "sprites", "view", "overlay", "map", "roving", "images", "legend"),
-    *("search", "groups", "charts", "main"),
+    *("language", "data", "bench", "sprites", "view", "overlay", "map", "roving", "saving"),
+    *(
+        "decisions",
+        "reasons",
+        "images",
+        "legend",
+        "search",
+        "groups",
+        "charts",
+        "filters",
+        "selection",
+    ),
+    *("lasso", "gallery", "link", "main"),
 )
 NEAREST_SHOWN = 8
 EXACT_SHOWN = 20  # paths of a set of equal files
@@ -45,9 +57,10 @@ def render(found: Findings) -> bytes:
         found=found,
         hashes=hashes,
         scripts=[Markup(script) for script in scripts],
-        style=Markup(_text("templates/style.css")),
+        style=Markup(_text("templates/style.css") + _text("templates/bench.css")),
         data=Markup(script_json(map_data)),
         drawn=Markup(script_json({"variance": found.variance})),
+        bench=Markup(script_json(bench(found, start))),
         words=Markup(script_json(_script_words())),
         sheets=[_base64(sheet) for sheet in found.thumbnails.sheets],
         version=__version__,

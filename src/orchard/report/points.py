@@ -21,7 +21,7 @@ from orchard.store.tables import Tables
 MAX_POINTS = 25_000  # on the map: what a phone draws fluently and 15 MB hold with thumbnails
 MAX_LABELS = 500  # distinguished by colour and listed; the rest are one class, "other"
 OTHER = "\u0000other"  # never a folder's name
-META = ["path", "label", "size", "width", "height", "sha256"]
+META = ["path", "label", "size", "width", "height", "sha256", "modified", "brightness"]
 
 
 @dataclass(frozen=True, slots=True)

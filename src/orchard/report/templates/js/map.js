@@ -3,6 +3,8 @@ const stage = document.getElementById("stage");
 const state = {
   hidden: new Set(), // label codes
   matched: null, // Uint8Array by point while searching, else null
+  kept: null, // Uint8Array by point while filters are set, else null
+  selected: null, // Uint8Array by point while some are selected, else null
   pointedClass: -1,
   hover: -1,
   picked: -1,
@@ -22,6 +24,7 @@ function size() {
 }
 
 function isDimmed(i) {
+  if (state.selected && !state.selected[i]) return true;
   if (state.matched) return !state.matched[i];
   return state.pointedClass >= 0 && points.label[i] !== state.pointedClass;
 }
@@ -30,7 +33,8 @@ function choose() {
   const dimmed = [],
     bright = [];
   for (let i = 0; i < points.n; i++) {
-    if (!state.hidden.has(points.label[i])) (isDimmed(i) ? dimmed : bright).push(i);
+    if (!state.hidden.has(points.label[i]) && (!state.kept || state.kept[i]))
+      (isDimmed(i) ? dimmed : bright).push(i);
   }
   nDimmed = dimmed.length;
   shown = Uint32Array.from(dimmed.concat(bright));
