@@ -28,6 +28,7 @@ from orchard.cli.sample import sample_command
 from orchard.cli.search import search_command
 from orchard.cli.serve import serve_command
 from orchard.cli.train import train_command
+from orchard.cli.view import view_command
 
 __all__ = ["EXIT_CODES", "INTERRUPTED", "main"]
 
@@ -62,6 +63,7 @@ def main() -> None:
 for command in (
     run_command,
     report_command,
+    view_command,
     train_command,
     predict_command,
     search_command,

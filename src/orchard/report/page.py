@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -48,14 +49,13 @@ _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", 
 
 def render(found: Findings) -> bytes:
     """The page, as UTF-8."""
-    scripts = [_text("vendor/charts.min.js"), _script()]
-    hashes = " ".join(f"'sha256-{_base64(hashlib.sha256(s.encode()).digest())}'" for s in scripts)
+    scripts = _scripts()
     start = _common_start(found.images.paths(found.placed.points))
     colours = palette(found.images.labels, frozenset({"", OTHER}))
     map_data = _map_data(found, start, colours)
     page = _environment().get_template("report.html.j2").render(
         found=found,
-        hashes=hashes,
+        policy=Markup(policy()),
         scripts=[Markup(script) for script in scripts],
         style=Markup(_text("templates/style.css") + _text("templates/bench.css")),
         data=Markup(script_json(map_data)),
@@ -68,6 +68,21 @@ def render(found: Findings) -> bytes:
         **_derived(found, start),
     )  # fmt: skip
     return page.encode("utf-8", "backslashreplace")
+
+
+@cache
+def policy(pictures: str = "") -> str:
+    """The page's content security policy. pictures: where, beside the page itself, they may be."""
+    scripts = " ".join(_hash(script) for script in _scripts())
+    images = f"{pictures} data: blob:".strip()
+    return (
+        f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; "
+        f"img-src {images}; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(script: str) -> str:
+    return f"'sha256-{_base64(hashlib.sha256(script.encode()).digest())}'"
 
 
 def script_json(value: Any) -> str:
@@ -238,6 +253,11 @@ def _common_start(paths: list[str]) -> str:
 
 def _script_words() -> dict[str, dict[str, str]]:
     return {key: text for key, text in wording.strings().items() if key.startswith("js_")}
+
+
+@cache
+def _scripts() -> list[str]:
+    return [_text("vendor/charts.min.js"), _script()]
 
 
 def _script() -> str:

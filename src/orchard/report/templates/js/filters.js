@@ -38,7 +38,10 @@ const filters = (() => {
     const value = range.low + (step / STEPS) * (range.high - range.low);
     if (range.name === "size") return bytes(2 ** value - 1);
     if (range.name === "modified")
-      return new Date(value * 1000).toLocaleDateString(language, { dateStyle: "medium" });
+      return new Date(value * 1000).toLocaleString(language, {
+        dateStyle: "medium",
+        ...(range.high - range.low < 172_800 && { timeStyle: "short" }),
+      });
     return value.toLocaleString(language, { style: "percent", maximumFractionDigits: 0 });
   }
 

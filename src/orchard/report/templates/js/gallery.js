@@ -56,6 +56,7 @@ const gallery = (() => {
       make("div", { className: "acts" }, take, make("span", { className: "progress" })),
     );
     list.replaceChildren();
+    list.dataset.kind = kind;
     fill(0);
   }
 
