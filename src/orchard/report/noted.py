@@ -56,8 +56,8 @@ def noted(
         path = rows["path"][int(points[place])].as_py()
         found.append(Noted(path, UNUSUAL, round(float(isolation[place]), 3)))
     for wrong in wrong_labels(images, points, near_by):
-        labels = {"label": wrong.label, "suggested_label": wrong.suggested_label}
-        found.append(Noted(wrong.path, WRONG, wrong.score, **labels))
+        label, suggested = wrong.label, wrong.suggested_label
+        found.append(Noted(wrong.path, WRONG, wrong.score, label=label, suggested_label=suggested))
     return tuple(found)
 
 

@@ -7,7 +7,7 @@ const decisions = (() => {
   const onChange = [];
   const made = new Map(stored()); // path → [decision, label]
   const undone = []; // for each step, what it changed: [path, what was there][]
-  let isSaved = true,
+  let isSaved = !made.size,
     isKept = true;
 
   function stored() {

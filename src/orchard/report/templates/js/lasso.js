@@ -10,7 +10,7 @@ const lasso = (() => {
     tool = name;
     corners = [];
     draw();
-    layer.hidden = !tool;
+    layer.toggleAttribute("hidden", !tool); // an SVG has no such property
     stage.classList.toggle("selecting", Boolean(tool));
     for (const button of buttons) button.setAttribute("aria-pressed", button.id === tool);
     if (tool) setHover(-1);
