@@ -98,3 +98,11 @@ def positions(images: Images, paths: list[str]) -> NDArray[np.int64]:
         pa.array(paths, pa.string()), value_set=images.rows["path"].combine_chunks()
     )
     return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
+
+
+def of_table(rows: pa.Table, images: Images) -> tuple[Noted, ...]:
+    """The same from rows with the columns of `Noted`, of images that are there; findings of
+    classes, which have no path, are left out."""
+    known = images.rows["path"].combine_chunks()
+    there = rows.filter(pc.is_in(rows["path"], value_set=known))
+    return tuple(Noted(**row) for row in there.select(list(Noted.__slots__)).to_pylist())
