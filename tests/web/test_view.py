@@ -71,7 +71,7 @@ def test_the_page_that_is_stored_is_served_under_a_policy_of_its_own(viewed: Pat
     assert sent.removesuffix("; frame-ancestors 'none'") in answer.text
 
 
-def test_a_page_of_another_making_is_made_anew(viewed: Path, tmp_path: Path) -> None:
+def test_a_page_of_another_making_is_computed_again(viewed: Path, tmp_path: Path) -> None:
     folder = tmp_path / "result"
     shutil.copytree(viewed, folder)
     (folder / PAGE).write_bytes(HOSTILE)

@@ -26,13 +26,13 @@ KEY_BYTES = 6
 DECISIONS = "decisions.csv"  # the page saves them under this name
 
 
-def bench(found: Findings, start: str) -> dict[str, Any]:
-    """start: of all paths on the map, which is left out."""
+def bench(found: Findings) -> dict[str, Any]:
+    """Images are told by their number on the map, or by their path where they are not on it."""
     images, points = found.images, found.placed.points
-    place_of = {path: number for number, path in enumerate(images.paths(points))}
+    place_of = _places(found)
 
     def told(path: str) -> int | str:
-        return place_of.get(path, path.removeprefix(start))
+        return place_of.get(path, path)
 
     by_kind: dict[str, list[Noted]] = defaultdict(list)
     for one in found.noted:
@@ -53,6 +53,15 @@ def bench(found: Findings, start: str) -> dict[str, Any]:
     }
 
 
+def _places(found: Findings) -> dict[str, int]:
+    """The number on the map of each image that something was found about and that is on it."""
+    on_map = found.images.rows["path"].take(pa.array(found.placed.points)).combine_chunks()
+    paths = pa.array(sorted({one.path for one in found.noted}), pa.string())
+    at = pc.index_in(paths, value_set=on_map)
+    there = at.is_valid()
+    return dict(zip(paths.filter(there).to_pylist(), at.filter(there).to_pylist(), strict=True))
+
+
 def _commands(config: dict[str, Any]) -> dict[str, str]:
     """What takes the file of the decisions that the page saves."""
     output = shlex.quote(str(config.get("output", "OUTPUT")))
@@ -66,8 +75,9 @@ def _commands(config: dict[str, Any]) -> dict[str, str]:
 
 def _key(paths: pa.ChunkedArray) -> str:
     """Tells this set of images from others, so that a link's selection is of these."""
-
-    digest = hashlib.sha256("\n".join(paths.to_pylist()).encode("utf-8", "surrogatepass"))
+    digest = hashlib.sha256()
+    for chunk in paths.chunks:
+        digest.update("".join(f"{path}\n" for path in chunk.to_pylist()).encode())
     return digest.hexdigest()[: 2 * KEY_BYTES]
 
 

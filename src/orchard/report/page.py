@@ -60,7 +60,7 @@ def render(found: Findings) -> bytes:
         style=Markup(_text("templates/style.css") + _text("templates/bench.css")),
         data=Markup(script_json(map_data)),
         drawn=Markup(script_json({"variance": found.variance})),
-        bench=Markup(script_json(bench(found, start))),
+        bench=Markup(script_json(bench(found))),
         words=Markup(script_json(_script_words())),
         sheets=[_base64(sheet) for sheet in found.thumbnails.sheets],
         version=__version__,

@@ -36,14 +36,14 @@ _UNKNOWN = Problem(404, "not_found", "There is no such image, or it can no longe
 
 
 def page_of(tables: Tables, say: Callable[[str], None]) -> bytes:
-    """The report as it is stored; made anew, and not stored, where there is none or it is of
+    """The report as it is stored; computed again, and not stored, where there is none or it is of
     another version. Raises TableError where OUTPUT holds no components."""
     output = tables.output
     if PAGE in output.paths("report"):
         page = bytes(output.get(PAGE))
         if policy().encode() in page and _HTML in page:
             return page
-        say("report: the stored one is of another version; making it anew")
+        say("report: the stored one is of another version; computing it again")
     return render(find(tables, runs.last(output), True, say))
 
 

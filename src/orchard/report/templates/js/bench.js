@@ -1,4 +1,4 @@
-// What the workbench shows: images on the map by their number, others by the end of their path.
+// What the workbench shows: images on the map by their number, others by their path.
 const bench = JSON.parse(document.getElementById("bench").textContent);
 
 const members = (() => {
@@ -6,10 +6,11 @@ const members = (() => {
   const source = document.documentElement.dataset.pictures;
 
   const isOnMap = (member) => typeof member === "number";
-  const path = (member) => (isOnMap(member) ? pathOf(member) : data.start + member);
+  const path = (member) => (isOnMap(member) ? pathOf(member) : member);
 
   function short(member) {
-    return isOnMap(member) ? data.paths[member] : member;
+    if (isOnMap(member)) return data.paths[member];
+    return member.startsWith(data.start) ? member.slice(data.start.length) : member;
   }
 
   function fullSource(ofPath) {
