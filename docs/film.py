@@ -50,7 +50,7 @@ def play(page: Page) -> None:
     stage = page.locator("#stage").bounding_box()
     assert stage is not None
     page.click("#lasso")
-    corners = [(0.05, 0.05), (0.55, 0.05), (0.55, 0.45), (0.05, 0.45), (0.05, 0.06)]
+    corners = [(0.1, 0.3), (0.2, 0.2), (0.4, 0.16), (0.55, 0.26), (0.5, 0.42), (0.2, 0.46)]
     for step, (x, y) in enumerate(corners):
         page.mouse.move(stage["x"] + x * stage["width"], stage["y"] + y * stage["height"], steps=8)
         if not step:

@@ -136,7 +136,7 @@ const decisions = (() => {
   return { of: (path) => made.get(path), decide, undo, askLabel, start, onChange, asCsv };
 })();
 
-// A decision in words, and the class that colours it.
 function decisionName([decision, label]) {
-  return decision === "relabel" ? `→ ${label}` : t(`js_${decision}_done`);
+  if (decision === "relabel") return `→ ${label}`;
+  return t(decision === "keep" ? "js_keep_done" : "js_drop_done");
 }
