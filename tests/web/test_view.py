@@ -12,10 +12,12 @@ import zipfile
 from pathlib import Path
 from urllib.parse import quote
 
+import httpx2 as httpx
 import pyarrow as pa
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
+from web.servers import DEADLINE
 
 from orchard.images.confines import Confines
 from orchard.report.build import PAGE, build
@@ -164,6 +166,8 @@ def test_a_result_has_its_own_port_or_another_where_that_is_taken(viewed: Path) 
             assert server.stdout is not None
             port = int(server.stdout.readline().split(":")[2].split("/")[0])
             assert port != usual
+            answer = httpx.get(f"http://127.0.0.1:{port}/", timeout=DEADLINE)
+            assert "data-pictures" in answer.text
         finally:
             server.terminate()
             server.communicate(timeout=60)

@@ -27,7 +27,7 @@ DECISIONS = "decisions.csv"  # the page saves them under this name
 
 
 def bench(found: Findings) -> dict[str, Any]:
-    """Images are told by their number on the map, or by their path where they are not on it."""
+    """An image is its number on the map, or its path where it is not on it."""
     images, points = found.images, found.placed.points
     place_of = _places(found)
 
