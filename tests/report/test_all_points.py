@@ -70,11 +70,6 @@ def test_of_paths_too_many_for_a_page_the_first_are_there(monkeypatch: pytest.Mo
     assert numbers(packed["paths"]).tobytes().decode() == known
 
 
-def test_each_finding_has_its_bit() -> None:
-    kinds = {"one": np.array([0, 3]), "two": np.array([3]), "none": np.array([], np.int64)}
-    assert encoding.findings_of(kinds, 5).tolist() == [1, 0, 0, 3, 0]
-
-
 def test_an_image_stands_among_those_it_resembles() -> None:
     vectors, group = grouped(6000)
     xy = np.stack([np.cos(group), np.sin(group)], axis=1).astype(np.float32) * 50

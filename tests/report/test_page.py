@@ -191,15 +191,16 @@ def test_every_sentence_is_there_in_english_and_in_french() -> None:
 
 def test_every_sentence_is_used_and_every_one_used_is_there() -> None:
     folder = Path(page_module.__file__).parent / "templates"
-    template = (folder / "report.html.j2").read_text(encoding="utf-8")
+    template = "".join(p.read_text(encoding="utf-8") for p in folder.glob("*.j2"))
     scripts = "".join(p.read_text(encoding="utf-8") for p in (folder / "js").glob("*.js"))
     used = set(re.findall(r"""(?:\bt|plain)\(["'](\w+)["']""", template + scripts))
     used |= set(re.findall(r'data-t-\w+="(\w+)"', template))
     known = set(wording.strings())
     assert used - known - {key for key in used if key.endswith("_")} == set()
     made = ("count_", "reason_", "step_", "missed_", "worker_", "map_", "model_", "cost_")
+    made += ("js_kind_", "js_why_", "js_filter_", "js_next_", "js_how_")
     unused = {key for key in known - used if not key.startswith(made)}
-    assert unused <= set(re.findall(r'"(\w+)"', template)), unused
+    assert unused <= set(re.findall(r'"(\w+)"', template + scripts)), unused
 
 
 def test_every_reason_has_words() -> None:

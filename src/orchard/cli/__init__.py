@@ -30,6 +30,7 @@ from orchard.cli.sample import sample_command
 from orchard.cli.search import search_command
 from orchard.cli.serve import serve_command
 from orchard.cli.train import train_command
+from orchard.cli.view import view_command
 
 __all__ = ["EXIT_CODES", "INTERRUPTED", "main"]
 
@@ -67,6 +68,7 @@ for command in (
     findings_command,
     dedupe_command,
     split_command,
+    view_command,
     train_command,
     predict_command,
     search_command,

@@ -7,7 +7,7 @@ has no others, and its script runs through without waiting for anything.
 | in the page | holds |
 |---|---|
 | `data` (JSON) | of those placed n, paths, and in base64 label, xy, xyz, ratio, near, place |
-| `data.start`, `.labels`, `.kinds` | the folder of all paths; classes; kinds of findings |
+| `data.start`, `data.labels` | the folder of all paths; classes |
 | `data.areClusters` | the classes are no labels but clusters that were found |
 | `data.columns` | by name [kind, values an image, images] of each element below |
 | `<script class="column" data-name=…>` | base64 of raw deflate of a column of the others |
@@ -15,16 +15,14 @@ has no others, and its script runs through without waiting for anything.
 A column's numbers are unsigned, of 1, 2 or 4 bytes ("u1", "u2", "u4"), the lowest bytes of all of
 them first, then the next: the higher ones hardly vary, and deflate makes little of them. With
 several values an image, all first values come first. Columns are `xy` (2 × u2), `label` (u2),
-`findings` (u1, of all images, those placed included), `lengths` (u4) and `paths` (u1), which are
-the ends of the paths behind `data.start` in UTF-8; where a page has no
-room for all, the last of them are missing.
+`filter_NAME` (u1, see `filters`), `lengths` (u4) and `paths` (u1), which are the ends of the paths
+behind `data.start` in UTF-8; where a page has no room for all, the last of them are missing.
 
 | in a script, after data.js | of image i |
 |---|---|
 | `points.n`, `points.nPlaced` | how many are on the map; how many of them t-SNE placed |
 | `points.label[i]`, `labelName(code)`, `colourOf(code)` | code of its class |
 | `points.map[3 * i]`, `[3 * i + 1]` | where it is on the map, -WORLD / 2 … WORLD / 2 |
-| `points.findings[i]` | bit k: it has the finding `data.kinds[k]` |
 | `points.ratio[i]`, `points.place[i]` | width by height; the number of its tile, -1 without |
 | `pathOf(i)`, `shortPath(i)` | path, and its end behind `data.start`; "" where it is left out |
 | `points.space`, `points.near` | in 3-D, and its `data.nearCount` nearest: i < nPlaced alone |
@@ -35,7 +33,6 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,15 +86,6 @@ def paths_of(paths: pa.ChunkedArray, start: str, room: int) -> dict[str, Column]
     end = zlib.compressobj(LEVEL, wbits=-15).flush()
     whole = b"".join(done) + end
     return {"lengths": column(known, "u4"), "paths": Column("u1", 1, int(known.sum()), whole)}
-
-
-def findings_of(kinds: Mapping[str, NDArray[np.int64]], n: int) -> NDArray[np.uint8]:
-    """(n,) the bits of each image. kinds: by name, in the order of their bits, the numbers of the
-    images that have that finding."""
-    bits = np.zeros(n, np.uint8)
-    for bit, numbers in enumerate(kinds.values()):
-        bits[numbers] |= np.uint8(1 << bit)
-    return bits
 
 
 def _deflated(data: bytes) -> bytes:

@@ -8,6 +8,7 @@ tables ─▶ points ─▶ neighbours ─▶ map        classes, duplicates, er
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +16,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from orchard.errors import TableError
+from orchard.errors import DamagedError, TableError
 from orchard.images.thumbnail import numbers_of
 from orchard.machine import release_memory
+from orchard.records import FINDINGS
 from orchard.report import (
     classes,
     clusters,
@@ -31,6 +33,7 @@ from orchard.report.classes import Classes
 from orchard.report.cost import Costs, costs
 from orchard.report.embedding_2d import Embedding2D
 from orchard.report.neighbours import Known, NearDuplicates, Neighbours
+from orchard.report.noted import Noted, of_table, shown_large
 from orchard.report.placing import Others, Placing
 from orchard.report.points import (
     MAX_ON_MAP,
@@ -43,7 +46,7 @@ from orchard.report.points import (
     vectors_by_row,
 )
 from orchard.report.thumbnails import Thumbnails
-from orchard.store import models
+from orchard.store import findings, models
 from orchard.store.tables import Tables
 
 MAX_EXAMPLES = 1200  # typical and atypical images in all
@@ -79,6 +82,7 @@ class Findings:
     images: Images
     placed: Placed
     duplicates: summarise.Duplicates
+    noted: tuple[Noted, ...]
     classes: Classes
     errors: list[dict[str, Any]]
     variance: dict[str, Any]
@@ -107,6 +111,7 @@ def find(
     release_memory()
     say("report: describing the classes")
     duplicates = summarise.exact_duplicates(images)
+    notes = of_table(_found(tables), images)
     described = classes.describe(tables, images, _n_examples(len(images.labels)))
     release_memory()
     reasons, examples = summarise.errors(tables)
@@ -114,6 +119,7 @@ def find(
     if with_thumbnails:
         say("report: drawing the thumbnails")
         shown = _highlights(placed, duplicates, described)
+        shown += shown_large(notes, images)
         pictures = thumbnails.make(tables, images.rows, placed.points, shown)
         pictures.errors = thumbnails.of_errors(tables, examples)
     return Findings(
@@ -121,6 +127,7 @@ def find(
         images=images,
         placed=placed,
         duplicates=duplicates,
+        noted=notes,
         classes=described,
         errors=reasons,
         variance=summarise.variance(pca),
@@ -174,6 +181,14 @@ def _others(
         return Others.none()
     parts = vectors_by_row(tables, images, ROWS_AT_ONCE)
     return placing.place(parts, Placing(components, xy), wanted)
+
+
+def _found(tables: Tables) -> pa.Table:
+    """The table of findings; none where it is not of these components, or cannot be read."""
+    with suppress(DamagedError):
+        if (rows := findings.read_current(tables)) is not None:
+            return rows
+    return FINDINGS.empty_table()
 
 
 def _n_examples(n_classes: int) -> int:

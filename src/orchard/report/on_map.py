@@ -8,24 +8,25 @@ from numpy.typing import NDArray
 
 from orchard.report import encoding
 from orchard.report.encoding import Column
+from orchard.report.filters import Filter
 from orchard.report.findings import Findings
 
 PAGE_BYTES = 25_000_000  # of a page with images that t-SNE did not place; base64 takes a quarter
 THE_REST = 3_500_000  # scripts, text, and the data of those it placed
 
 
-def columns_of(found: Findings, start: str) -> dict[str, Column]:
+def columns_of(found: Findings, start: str, filters: list[Filter]) -> dict[str, Column]:
     """Of the images that t-SNE did not place; none where it placed all. start: of their paths."""
     images, others = found.images, found.placed.others
     if not len(others.rows):
         return {}
     xy = quantised(others.xy, found.placed.embedding.xy)
-    bits = encoding.findings_of(kinds_of(found), len(found.placed.rows))
     columns = {
         "xy": encoding.column(xy, "u2"),
         "label": encoding.column(images.codes[others.rows], "u2"),
-        "findings": encoding.column(bits, "u1"),
     }
+    n = len(found.placed.points)
+    columns |= {f"filter_{f.name}": encoding.column(f.levels[n:], "u1") for f in filters}
     paths = images.rows["path"].take(pa.array(others.rows))
     return columns | encoding.paths_of(paths, start, _room(found, columns))
 
@@ -36,17 +37,6 @@ def _room(found: Findings, columns: dict[str, Column]) -> int:
     taken = sum(len(column.data) for column in columns.values()) + sum(map(len, pictures.sheets))
     taken += sum(map(len, (*pictures.large.values(), *pictures.errors.values())))
     return max(0, PAGE_BYTES * 3 // 4 - taken - THE_REST)
-
-
-def kinds_of(found: Findings) -> dict[str, NDArray[np.int64]]:
-    """Numbers on the map of the images that have a finding, by its kind."""
-    twins = np.array([row for group in found.duplicates.groups for row in group], np.int64)
-    numbers = number_of(found)[twins]
-    return {
-        "exact_duplicate": numbers[numbers >= 0],
-        "near_duplicate": found.placed.near.pairs.ravel(),
-        "unusual": np.array(found.placed.unusual, np.int64),
-    }
 
 
 def number_of(found: Findings) -> NDArray[np.int64]:

@@ -9,27 +9,31 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 
 from orchard._version import __version__
 from orchard.images import listing_checks
-from orchard.report import encoding, neighbours, on_map, placing, summarise, wording
+from orchard.report import neighbours, on_map, placing, summarise, wording
+from orchard.report.bench import bench
 from orchard.report.colours import palette
 from orchard.report.encoding import Column
+from orchard.report.filters import filters_of
 from orchard.report.findings import GROUPS_SHOWN, Findings
 from orchard.report.points import MAX_ON_MAP, OTHER, Images
 from orchard.report.thumbnails import PER_SIDE
 
 SCRIPTS = (
-    *("language", "columns", "data", "sprites", "view", "nearby", "dots", "places"),
-    *("overlay", "map", "roving", "images", "legend"),
-    *("search", "groups", "charts", "main"),
+    *("language", "columns", "data", "bench", "sprites", "view", "nearby", "dots", "places"),
+    *("overlay", "map", "roving", "saving", "decisions", "reasons", "images", "legend"),
+    *("search", "groups", "charts", "filters", "selection", "lasso", "gallery", "link", "main"),
 )
 NEAREST_SHOWN = 8
 EXACT_SHOWN = 20  # paths of a set of equal files
@@ -39,19 +43,19 @@ _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", 
 
 def render(found: Findings) -> bytes:
     """The page, as UTF-8."""
-    scripts = [_text("vendor/charts.min.js"), _script()]
-    hashes = " ".join(f"'sha256-{_base64(hashlib.sha256(s.encode()).digest())}'" for s in scripts)
-    start = found.images.start
+    scripts, start = _scripts(), found.images.start
     colours = palette(found.images.labels, frozenset({"", OTHER}))
-    columns = on_map.columns_of(found, start)
+    filters = filters_of(found.images.rows.take(pa.array(found.placed.rows)))
+    columns = on_map.columns_of(found, start, filters)
     map_data = _map_data(found, start, colours, columns)
     page = _environment().get_template("report.html.j2").render(
         found=found,
-        hashes=hashes,
+        policy=Markup(policy()),
         scripts=[Markup(script) for script in scripts],
-        style=Markup(_text("templates/style.css")),
+        style=Markup(_text("templates/style.css") + _text("templates/bench.css")),
         data=Markup(script_json(map_data)),
         drawn=Markup(script_json({"variance": found.variance})),
+        bench=Markup(script_json(bench(found, filters, _n_named(found, columns)))),
         words=Markup(script_json(_script_words())),
         columns={name: column.text for name, column in columns.items()},
         sheets=[_base64(sheet) for sheet in found.thumbnails.sheets],
@@ -60,6 +64,21 @@ def render(found: Findings) -> bytes:
         **_derived(found, start, columns),
     )  # fmt: skip
     return page.encode("utf-8", "backslashreplace")
+
+
+@cache
+def policy(pictures: str = "") -> str:
+    """The page's content security policy. pictures: where, beside the page itself, they may be."""
+    scripts = " ".join(_hash(script) for script in _scripts())
+    images = f"{pictures} data: blob:".strip()
+    return (
+        f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; "
+        f"img-src {images}; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(script: str) -> str:
+    return f"'sha256-{_base64(hashlib.sha256(script.encode()).digest())}'"
 
 
 def script_json(value: Any) -> str:
@@ -108,7 +127,7 @@ def _derived(found: Findings, start: str, columns: dict[str, Column]) -> dict[st
         "other": OTHER,
         "limit": MAX_ON_MAP,
         "placed_by": placing.K,
-        "n_pathless": columns["xy"].n - columns["lengths"].n if columns else 0,
+        "n_pathless": len(found.placed.rows) - _n_named(found, columns),
         "agreement": agreement(found),
         "alike": listing_checks.spelled(alike),
         "n_alike": len(alike),
@@ -157,8 +176,7 @@ def _map_data(
     """`encoding` says what each is."""
     images, placed, points = found.images, found.placed, found.placed.points
     n_near = min(NEAREST_SHOWN, placed.neighbours.indices.shape[1])
-    kinds, three = on_map.kinds_of(found), _three(placed.components)
-    bits = encoding.findings_of(kinds, len(placed.rows))
+    three = _three(placed.components)
     return {
         "n": len(points),
         "labels": images.labels,
@@ -177,11 +195,14 @@ def _map_data(
         "tile": found.thumbnails.tile,
         "perSide": PER_SIDE,
         "place": _packed(found.thumbnails.place, "<i4"),
-        "kinds": list(kinds),
-        "findings": "" if columns else _packed(bits, "u1"),
         "columns": {name: [c.kind, c.width, c.n] for name, c in columns.items()} or None,
         **_other_groups(found, start),
     }
+
+
+def _n_named(found: Findings, columns: dict[str, Column]) -> int:
+    """How many images on the map have their paths in the page: the first."""
+    return len(found.placed.points) + (columns["lengths"].n if columns else 0)
 
 
 def _other_groups(found: Findings, start: str) -> dict[str, Any]:
@@ -231,6 +252,11 @@ def _packed(values: NDArray[Any], kind: str) -> str:
 
 def _script_words() -> dict[str, dict[str, str]]:
     return {key: text for key, text in wording.strings().items() if key.startswith("js_")}
+
+
+@cache
+def _scripts() -> list[str]:
+    return [_text("vendor/charts.min.js"), _script()]
 
 
 def _script() -> str:

@@ -23,7 +23,7 @@ MAX_ON_MAP = 1_000_000  # the others are placed by their neighbours among those
 ROWS_AT_ONCE = 16_384  # of vectors
 MAX_LABELS = 500  # distinguished by colour and listed; the rest are one class, "other"
 OTHER = "\u0000other"  # never a folder's name
-META = ["path", "label", "size", "width", "height", "sha256"]
+META = ["path", "label", "size", "width", "height", "sha256", "modified", "brightness"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,8 +53,10 @@ def megabytes(n_bytes: float) -> Number:
 
 @lru_cache(maxsize=1)
 def strings() -> dict[str, dict[str, str]]:
-    text = files("orchard.report").joinpath("templates/strings.json").read_text(encoding="utf-8")
-    return dict(json.loads(text))
+    folder, found = files("orchard.report").joinpath("templates"), {}
+    for name in ("strings.json", "strings_bench.json"):
+        found.update(json.loads(folder.joinpath(name).read_text(encoding="utf-8")))
+    return found
 
 
 def say(key: str, **filled: Any) -> Markup:

@@ -26,14 +26,15 @@ class OwnNames:
     there as its own (DNS rebinding).
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, problem: Problem = _FOREIGN) -> None:
         self._app = app
+        self._problem = problem
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or _is_own(Headers(scope=scope).get("host", "localhost")):
             await self._app(scope, receive, send)
             return
-        response = await problem_response(Request(scope), _FOREIGN)
+        response = await problem_response(Request(scope), self._problem)
         await response(scope, receive, send)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import uvicorn
@@ -28,13 +28,25 @@ def serve(
     config: ServeConfig, services: Services, listening: socket.socket, *, quiet: bool
 ) -> None:
     """Answer until SIGINT or SIGTERM; what is under way is finished first."""
+    answer(config, create_app(services), listening, services.metrics.refused.inc, quiet=quiet)
+
+
+def answer(
+    config: ServeConfig,
+    app: ASGIApp,
+    listening: socket.socket,
+    refused: Callable[[], None],
+    *,
+    quiet: bool,
+) -> None:
+    """The same for any application. refused: called for each connection that is one too many."""
     logs.configure(quiet=quiet)
     files = _allow_open_files(2 * config.connections + _FILES_BESIDE)
     told = max(0, min(config.connections, files - config.connections - _FILES_BESIDE))
-    connections = Connections(config, told, services.metrics.refused.inc)
+    connections = Connections(config, told, refused)
     server = _Server(
         uvicorn.Config(
-            create_app(services),
+            app,
             http=limited_protocol(connections, config.head_seconds),
             ws="none",
             lifespan="on",

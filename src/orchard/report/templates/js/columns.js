@@ -35,5 +35,5 @@ const columns = (() => {
     return Object.fromEntries(await Promise.all(elements.map(read)));
   }
 
-  return { all, joined };
+  return { all };
 })();

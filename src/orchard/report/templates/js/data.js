@@ -9,7 +9,7 @@ const WORLD = 1000; // units the map is wide
 // Images beyond those that t-SNE placed; a page without them waits for nothing.
 const rest = data.columns ? await columns.all(data.columns) : null;
 const points = (() => {
-  const n = rest?.findings.length ?? data.n;
+  const n = data.n + (rest?.label.length ?? 0);
   const ratio = new Float32Array(n).fill(1),
     place = new Int32Array(n).fill(-1);
   new Uint16Array(bytesOf(data.ratio)).forEach((value, i) => {
@@ -20,7 +20,6 @@ const points = (() => {
     n,
     nPlaced: data.n,
     label: followed(new Uint16Array(bytesOf(data.label)), rest?.label),
-    findings: rest?.findings ?? columns.joined(new Uint8Array(bytesOf(data.findings)), "u1"),
     ratio,
     place,
     near: new Uint16Array(bytesOf(data.near)),
@@ -89,9 +88,10 @@ function shortPaths() {
   return data.paths.concat(others);
 }
 
+const hasPath = (i) => i < data.n || shortPath(i) !== "";
+
 function pathOf(i) {
-  const end = shortPath(i);
-  return i < data.n || end ? data.start + end : t("js_path_left_out");
+  return hasPath(i) ? data.start + shortPath(i) : t("js_path_left_out");
 }
 
 function labelName(code) {

@@ -32,16 +32,23 @@ const images = (() => {
   // point: on the map, or -1. source: of a larger picture, where the page has one.
   function open(point, path, code, source) {
     shownNow = [point, path, code, source];
-    const name = make("h2", { id: "image-name", tabIndex: -1 }, swatch(code), labelName(code));
+    const name = make("h2", { id: "image-name", tabIndex: -1 });
+    if (code >= 0) name.append(swatch(code), labelName(code));
+    else name.textContent = t("js_image");
     const close = make("button", { type: "button", className: "close", textContent: "×" });
     close.setAttribute("aria-label", t("js_close"));
     close.onclick = () => dialog.close();
-    const picture = source
-      ? make("img", { src: source, alt: "" })
-      : point >= 0
-        ? sprites.canvas(point, 112)
-        : make("span", { className: "none" });
+    const full = members.fullSource(path);
+    const picture =
+      full || source
+        ? make("img", { src: full ?? source, alt: "" })
+        : point >= 0
+          ? sprites.canvas(point, 224)
+          : make("span", { className: "none" });
+    dialog.classList.toggle("full", Boolean(full));
     const acts = make("p", { className: "acts" });
+    const opener = reasons.opener(path, full);
+    if (opener) acts.append(opener);
     if (navigator.clipboard) acts.append(copier(() => path, t("js_copy_path")));
     if (point >= 0) {
       const onMap = make("button", { type: "button", textContent: t("js_on_map") });
@@ -59,6 +66,7 @@ const images = (() => {
         picture,
         make("div", {}, make("code", { className: "path", textContent: path }), acts),
       ),
+      ...reasons.card(point, path),
       ...near(point),
     );
     if (!dialog.open) dialog.showModal();
@@ -79,7 +87,15 @@ const images = (() => {
 
   function openPoint(point) {
     const large = document.querySelector(`.open[data-point="${point}"] img`);
-    open(point, pathOf(point), points.label[point], large?.src);
+    const kept = bench.large[point];
+    const found = kept ? `data:image/jpeg;base64,${kept}` : large?.src;
+    open(point, pathOf(point), points.label[point], found);
+  }
+
+  // member: as `members` has them.
+  function show(member) {
+    if (members.isOnMap(member)) openPoint(member);
+    else open(-1, members.path(member), -1, null);
   }
 
   function showOnMap(point) {
@@ -102,6 +118,13 @@ const images = (() => {
       if (event.target === dialog) dialog.close(); // beside it
     });
     onLanguage.push(() => dialog.open && open(...shownNow));
+    decisions.onChange.push(() => {
+      if (!dialog.open) return;
+      const line = dialog.querySelector(".decide"),
+        at = [...line.children].indexOf(document.activeElement);
+      line.replaceWith(reasons.toDecide(shownNow[0], shownNow[1]));
+      dialog.querySelector(".decide").children[at]?.focus();
+    });
   }
 
   // A picture of the page that opens its card, `side` pixels high.
@@ -116,7 +139,7 @@ const images = (() => {
     return make("figure", { className: "shot" }, made);
   }
 
-  return { button, nearest, start, added };
+  return { button, nearest, start, added, show };
 })();
 
 function copier(text, name) {

@@ -82,5 +82,13 @@ const legend = (() => {
       boxes[code].checked = true;
       changed();
     },
+    hide: (codes) => {
+      setAll(true);
+      for (const code of codes) {
+        state.hidden.add(code);
+        if (boxes[code]) boxes[code].checked = false;
+      }
+      changed();
+    },
   };
 })();

@@ -3,6 +3,8 @@ const stage = document.getElementById("stage");
 const state = {
   hidden: new Set(), // label codes
   matched: null, // Uint8Array by point while searching, else null
+  kept: null, // Uint8Array by point while filters are set, else null
+  selected: null, // Uint8Array by point while some are selected, else null
   pointedClass: -1,
   hover: -1,
   picked: -1,
@@ -22,6 +24,7 @@ function size() {
 }
 
 function isDimmed(i) {
+  if (state.selected && !state.selected[i]) return true;
   if (state.matched) return !state.matched[i];
   return state.pointedClass >= 0 && points.label[i] !== state.pointedClass;
 }
@@ -29,12 +32,11 @@ function isDimmed(i) {
 function choose() {
   const n = state.mode === "space" ? points.nPlaced : points.n;
   const all = new Uint32Array(n); // dimmed ones from the start, the others from the end
+  const isShown = (i) => !state.hidden.has(points.label[i]) && (!state.kept || state.kept[i]);
   let last = n;
   nDimmed = 0;
-  for (let i = n - 1; i >= 0; i--)
-    if (!state.hidden.has(points.label[i]) && !isDimmed(i)) all[--last] = i;
-  for (let i = 0; i < n; i++)
-    if (!state.hidden.has(points.label[i]) && isDimmed(i)) all[nDimmed++] = i;
+  for (let i = n - 1; i >= 0; i--) if (isShown(i) && !isDimmed(i)) all[--last] = i;
+  for (let i = 0; i < n; i++) if (isShown(i) && isDimmed(i)) all[nDimmed++] = i;
   all.copyWithin(nDimmed, last);
   shown = all.subarray(0, nDimmed + n - last);
 }

@@ -91,7 +91,7 @@ const search = (() => {
       make(
         "div",
         { className: "head" },
-        sprites.canvas(point, 88),
+        images.added(point, 88), // opens its card
         make(
           "div",
           {},
@@ -132,5 +132,10 @@ const search = (() => {
     if (field.value) run();
     if (state.picked >= 0) pick(state.picked);
   });
-  return { pick, step };
+  function find(query) {
+    field.value = query;
+    run();
+  }
+
+  return { pick, step, find };
 })();
