@@ -139,9 +139,10 @@ def test_images_that_tsne_did_not_place_are_on_the_map_as_well(
     assert data["n"] == 60
     columns = {a["data-name"]: t for a, t in elements.scripts if a.get("class") == "column"}
     assert {name: data["columns"][name][2] for name in columns} == {
-        "xy": N_IMAGES - 60, "label": N_IMAGES - 60, "findings": N_IMAGES,
-        "lengths": N_IMAGES - 60, "paths": pytest.approx(700, abs=700),
-    }  # fmt: skip
+        **dict.fromkeys(("xy", "label", "lengths"), N_IMAGES - 60),
+        **{f"filter_{name}": N_IMAGES - 60 for name in ("brightness", "size", "modified")},
+        "paths": pytest.approx(700, abs=700),
+    }
     assert f"The other {N_IMAGES - 60} images stand where their {placing.K} nearest" in shown_text(
         page, "en"
     )

@@ -73,7 +73,7 @@ def _commands(config: dict[str, Any]) -> dict[str, str]:
         "erase": f"orchard erase {output} --from-file {DECISIONS}",
         "labels": command(config | {"labels": DECISIONS}),
         "dedupe": f"orchard dedupe {output} --decisions {DECISIONS}",
-        "exclude": f"{command(config)} --exclude-from {DECISIONS}",
+        "exclude": command(config | {"exclude_from": DECISIONS}),
     }
 
 
