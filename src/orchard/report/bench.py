@@ -17,12 +17,10 @@ from numpy.typing import NDArray
 from orchard.report.filters import Filter
 from orchard.report.findings import Findings
 from orchard.report.noted import EXACT, NEAR, WRONG, Noted, shown_large
-from orchard.report.summarise import command
 
 GROUP_SHOWN = 200  # images of one group
 SHOWN = 2000  # groups, and wrong labels
 KEY_BYTES = 6
-DECISIONS = "decisions.csv"  # the page saves them under this name
 
 
 def bench(found: Findings, filters: list[Filter], n_named: int) -> dict[str, Any]:
@@ -53,7 +51,7 @@ def bench(found: Findings, filters: list[Filter], n_named: int) -> dict[str, Any
             for one in by_kind[WRONG][:SHOWN]
         ],
         "large": _large(found, told),
-        "commands": _commands(found.record.get("config", {})),
+        "output": shlex.quote(str(found.record.get("config", {}).get("output", "OUTPUT"))),
     }
 
 
@@ -64,17 +62,6 @@ def _places(found: Findings) -> dict[str, int]:
     at = pc.index_in(paths, value_set=on_map)
     there = at.is_valid()
     return dict(zip(paths.filter(there).to_pylist(), at.filter(there).to_pylist(), strict=True))
-
-
-def _commands(config: dict[str, Any]) -> dict[str, str]:
-    """What takes the file of the decisions that the page saves."""
-    output = shlex.quote(str(config.get("output", "OUTPUT")))
-    return {
-        "erase": f"orchard erase {output} --from-file {DECISIONS}",
-        "labels": command(config | {"labels": DECISIONS}),
-        "dedupe": f"orchard dedupe {output} --decisions {DECISIONS}",
-        "exclude": command(config | {"exclude_from": DECISIONS}),
-    }
 
 
 def _key(paths: pa.ChunkedArray) -> str:
@@ -109,12 +96,12 @@ def _groups(rows: list[Noted], told: Any) -> list[list[Any]]:
 
 
 def _large(found: Findings, told: Any) -> dict[str, str]:
-    """Pictures by the number on the map or by path."""
+    """Addresses of pictures, by the number on the map or by path."""
     rows = shown_large(found.noted, found.images)
     paths = found.images.paths(np.array(rows, np.int64))
     pictures = found.thumbnails.large
     return {
-        str(told(path)): base64.b64encode(pictures[row]).decode("ascii")
+        str(told(path)): f"data:image/jpeg;base64,{base64.b64encode(pictures[row]).decode()}"
         for row, path in zip(rows, paths, strict=True)
         if row in pictures
     }

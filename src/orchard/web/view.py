@@ -76,9 +76,16 @@ def create_app(page: bytes, pictures: Pictures, pool: Pool, metrics: Metrics) ->
         private = {"cache-control": "private, max-age=3600"}
         return Response(jpeg, media_type="image/jpeg", headers=private)
 
+    async def no_icon(request: Request) -> Response:
+        return Response(status_code=204)
+
     app = Starlette(
-        routes=[Route("/", report), Route("/picture", picture)],
+        routes=[
+            Route("/", report),
+            Route("/picture", picture),
+            Route("/favicon.ico", no_icon),  # browsers ask for one
+        ],
         exception_handlers=dict.fromkeys((Problem, 404, 405, 500), problem_response),
     )
-    routes: dict[object, str] = {report: "/", picture: "/picture"}
+    routes: dict[object, str] = {report: "/", picture: "/picture", no_icon: "/favicon.ico"}
     return Guard(OwnNames(app, _FOREIGN), metrics, routes)

@@ -21,7 +21,7 @@ const members = (() => {
   function picture(member, side) {
     const large = bench.large[member];
     if (large) {
-      const shown = make("img", { src: `data:image/jpeg;base64,${large}`, alt: "" });
+      const shown = make("img", { src: large, alt: "" });
       const ratio = isOnMap(member) ? points.ratio[member] : 1;
       shown.style.width = `${ratio >= 1 ? side : side * ratio}px`;
       shown.style.aspectRatio = ratio;

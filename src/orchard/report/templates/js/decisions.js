@@ -4,6 +4,7 @@ const decisions = (() => {
   const STORED = `orchard-decisions:${location.pathname}`;
   const bar = document.getElementById("decisions"),
     dialog = document.getElementById("relabel");
+  const FILE = "decisions.csv";
   const onChange = [];
   const made = new Map(stored()); // path → [decision, label]
   const undone = []; // for each step, what it changed: [path, what was there][]
@@ -67,7 +68,7 @@ const decisions = (() => {
     bar.hidden = !made.size && !undone.length;
     const numbers = Object.fromEntries(["keep", "drop", "relabel"].map((k) => [k, count(k)]));
     const save = saving.button(t("js_save_decisions"), () => {
-      saving.save("decisions.csv", "text/csv", asCsv());
+      saving.save(FILE, "text/csv", asCsv());
       isSaved = true;
       show();
       bar.querySelector("button").focus();
@@ -86,13 +87,15 @@ const decisions = (() => {
   }
 
   function next() {
-    const lines = ["erase", "labels", "dedupe", "exclude"].map((name) =>
-      make(
-        "li",
-        {},
-        make("code", { textContent: bench.commands[name] }),
-        ` ${t(`js_next_${name}`)}`,
-      ),
+    const again = document.getElementById("command").textContent;
+    const commands = {
+      erase: `orchard erase ${bench.output} --from-file ${FILE}`,
+      labels: `${again} --labels ${FILE}`,
+      dedupe: `orchard dedupe ${bench.output} --decisions ${FILE}`,
+      exclude: `${again} --exclude-from ${FILE}`,
+    };
+    const lines = Object.entries(commands).map(([name, command]) =>
+      make("li", {}, make("code", { textContent: command }), ` ${t(`js_next_${name}`)}`),
     );
     return make(
       "details",

@@ -87,9 +87,7 @@ const images = (() => {
 
   function openPoint(point) {
     const large = document.querySelector(`.open[data-point="${point}"] img`);
-    const kept = bench.large[point];
-    const found = kept ? `data:image/jpeg;base64,${kept}` : large?.src;
-    open(point, pathOf(point), points.label[point], found);
+    open(point, pathOf(point), points.label[point], bench.large[point] ?? large?.src);
   }
 
   // member: as `members` has them.
