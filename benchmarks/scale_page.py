@@ -72,6 +72,9 @@ def write(found: Measured, busy: float) -> None:
         "n log n: how many times the seconds grew from the size before, as a share of what n log n "
         "allows; at most 1 is no faster.",
         "",
+        "What gave way on the way, how it was mended, and what a hundred million would take: "
+        "`docs/adr/0054-a-hundred-million-on-paper.md`.",
+        "",
         "| target | at most | measured |",
         "|---|---|---|",
         *(_target(found, *target) for target in TARGETS),

@@ -66,10 +66,11 @@ class Work:
         self.here.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "orchard", *map(str, words)]
         options["env"] = {**os.environ, **KEYS, **options.get("env", {})}
+        before = _records(words)
         found = watched(command, self.here / f"{name}.log", **options)
         if found.code and "until" not in options:
             sys.exit(f"{' '.join(command)}: {found.code}\n{found.output[-3000:]}")
-        return {**found.figures(), **_record(words)}
+        return {**found.figures(), **_record(_records(words) - before)}
 
     def run(self, name: str, source: str, result: Path, *words: str, **options: Any) -> Any:
         return self.orchard(name, "run", source, str(result), *SETTINGS, *words, **options)
@@ -95,14 +96,15 @@ def figures(folder: Path) -> list[dict[str, Any]]:
     return sorted(found, key=lambda one: (list(PARTS).index(one["part"]), one["n"]))
 
 
-def _record(words: Sequence[str]) -> dict[str, Any]:
-    """Of a run: what its record says beyond the process."""
-    if words[0] != "run":
+def _records(words: Sequence[str]) -> set[Path]:
+    return set(Path(words[2], "runs").glob("*.json")) if words[0] == "run" else set()
+
+
+def _record(new: set[Path]) -> dict[str, Any]:
+    """What a run's record says beyond the process; one with nothing to do leaves none."""
+    if not new:
         return {}
-    records = sorted(Path(words[2], "runs").glob("*.json"))
-    if not records:
-        return {}
-    record = json.loads(records[-1].read_text())
+    record = json.loads(max(new).read_text())
     embedding, report = record.get("embedding", {}), record.get("report") or {}
     return {
         "steps": {k: round(v, 1) for k, v in record["seconds"].items()},

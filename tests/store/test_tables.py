@@ -94,6 +94,19 @@ def test_staged_rows_are_seen_by_no_reader_until_they_are_committed(output: Outp
     assert staging.staged(output, "features") == []
 
 
+def test_a_commit_that_only_adds_reads_no_row_of_what_is_there(output: Output) -> None:
+    """Of a table of thousands of files in a bucket, two requests each."""
+    commit(output, R1, "ab")
+    (there,) = Tables(output)["features"].files
+    kept = Path(output.root, there.path).read_bytes()
+    Path(output.root, there.path).write_bytes(b"unreadable")
+    commit(output, R2, "c")
+    with pytest.raises(TableError):
+        commit(output, R3, "d", superseded="a")
+    Path(output.root, there.path).write_bytes(kept)
+    assert paths(output) == ["a", "b", "c"]
+
+
 def test_each_commit_is_one_version(output: Output) -> None:
     commit(output, R1, "ab", "cd")
     first = Tables(output)["features"].version
