@@ -1,13 +1,16 @@
 // The network in ONNX Runtime Web, on one thread, which every browser grants.
 import { env, InferenceSession, Tensor } from "./runtime.js";
 
+const ERRORS = 3; // a graph in int8 has constants that are left over, of which it would warn
+
 export class Network {
   // graph, wasm: bytes. description: `network` of classifier.json.
   static async open(graph, wasm, description) {
     env.logLevel = "error";
     env.wasm.numThreads = 1;
     env.wasm.wasmBinary = wasm;
-    const session = await InferenceSession.create(graph, { executionProviders: ["wasm"] });
+    const options = { executionProviders: ["wasm"], logSeverityLevel: ERRORS };
+    const session = await InferenceSession.create(graph, options);
     return new Network(session, description);
   }
 
