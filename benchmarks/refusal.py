@@ -12,9 +12,10 @@ thirds. Signs: likeness and the best species' probability (see `orchard.classify
 cosine to the nearest of the training photos' features, to the nearest of their landmarks (see
 `orchard.classify.landmarks`) and to the nearest mean of a class.
 
-For each rule: what it refuses of fruit where it refuses all other pictures, and all
-but one in a thousand; and what it refuses of the others and of species left out where it refuses
-0.5 % of fruit. Last, what training's own limits refuse, chosen without the fold. `today` is the rule before: the first percentile of likeness over random quarters.
+For each rule: what it refuses of fruit where it refuses all other pictures, and all but one in a
+thousand; and what it refuses of the others and of species left out where it refuses 0.5 % of fruit.
+`today` is the rule before: the first percentile of likeness over random quarters. Last, what is
+refused by limits that training chooses for itself, without the fold that is asked.
 """
 
 from __future__ import annotations
