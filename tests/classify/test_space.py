@@ -93,6 +93,16 @@ def test_equal_images_make_fewer_landmarks_and_no_warning() -> None:
     assert len(landmarks_of(np.ones((40, 6), np.float32)).directions) <= 8
 
 
+def test_no_landmark_tells_of_a_single_image() -> None:
+    x = np.eye(40, dtype=np.float32)
+    x[:12] = x[0]
+    (directions,) = landmarks_of(np.concatenate([x[:12], x[20:23]])).directions[:1]
+    known = Landmarks(directions[None])
+    assert known.nearness(x[:1]) > 0.9
+    alone = landmarks_of(x[20:24])  # four images, none like another
+    assert alone.nearness(x[20:21]) == pytest.approx(0.5, abs=0.01)
+
+
 def test_a_scene_is_a_cluster_of_look_alikes_and_the_largest_always_trains() -> None:
     rng = np.random.default_rng(2)
     spots = np.eye(5, 20) * 9

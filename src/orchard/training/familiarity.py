@@ -35,7 +35,8 @@ REFUSED = 0.0075  # of fruit in held-out scenes that may be called no fruit: 0.4
 UNLIKE = 0.05  # of it that may be called unlike those that are known
 SCENES = 5  # of a class
 LANDMARKS = 200
-A_MEAN = 5  # images to a landmark, at least on average
+A_MEAN = 5  # images to a landmark, on average
+AT_LEAST = 3  # images to each landmark: it shall tell of no single one
 ROUNDS = 5  # of k-means: more make no better landmarks
 Fit = Callable[[NDArray[np.float32], NDArray[np.intp]], Head]
 
@@ -122,7 +123,8 @@ def _choose(
 
 
 def landmarks_of(features: NDArray[np.float32]) -> Landmarks:
-    """Centres of k-means on the features' directions. features: (n, d)."""
+    """Centres of k-means on the features' directions, of clusters of AT_LEAST images; the mean of
+    all where there is none. features: (n, d)."""
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
@@ -132,7 +134,8 @@ def landmarks_of(features: NDArray[np.float32]) -> Landmarks:
         found = KMeans(n, init="random", n_init=1, max_iter=ROUNDS, random_state=0).fit(
             unit(features)
         )
-    return Landmarks.at(found.cluster_centers_)
+    centres = found.cluster_centers_[np.bincount(found.labels_, minlength=n) >= AT_LEAST]
+    return Landmarks.at(centres if len(centres) else unit(features).mean(axis=0, keepdims=True))
 
 
 def scenes(features: NDArray[np.floating], y: NDArray[np.intp]) -> Folds:
