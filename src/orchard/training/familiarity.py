@@ -31,7 +31,7 @@ from orchard.errors import ReductionError
 from orchard.reduction import fit_rows
 from orchard.training.splits import ALWAYS, Folds, unseen_folds
 
-REFUSED = 0.0075  # of fruit in held-out scenes that may be called no fruit: 0.4 % of all
+REFUSED = 0.0075  # of fruit in held-out scenes that may be called no fruit
 UNLIKE = 0.05  # of it that may be called unlike those that are known
 SCENES = 5  # of a class
 LANDMARKS = 200
