@@ -12,9 +12,10 @@ thirds. Signs: likeness and the best species' probability (see `orchard.classify
 cosine to the nearest of the training photos' features, to the nearest of their landmarks (see
 `orchard.classify.landmarks`) and to the nearest mean of a class.
 
-For each rule: what it refuses of fruit where it refuses all other pictures, and all
-but one in a thousand; and what it refuses of the others and of species left out where it refuses
-0.5 % of fruit. `today` is the rule before: the first percentile of likeness over random quarters.
+For each rule: what it refuses of fruit where it refuses all other pictures, and all but one in a
+thousand; and what it refuses of the others and of species left out where it refuses 0.5 % of fruit.
+`today` is the rule before: the first percentile of likeness over random quarters. Last, what is
+refused by limits that training chooses for itself, without the fold that is asked.
 """
 
 from __future__ import annotations
@@ -27,16 +28,19 @@ from accuracy import Photos, load, unit
 from threadpoolctl import threadpool_limits
 
 from orchard.classify.calibration import fit_temperature, softmax
+from orchard.classify.heads import Head
+from orchard.classify.landmarks import familiarity
 from orchard.classify.space import Space
 from orchard.classify.verdict import CONFIDENCE
 from orchard.reduction import Moments, fit
 from orchard.training import local
 from orchard.training.evaluate import by_species
-from orchard.training.familiarity import REFUSED, landmarks_of
+from orchard.training.familiarity import Fruit, choose, landmarks_of
 from orchard.training.splits import unseen_folds
 
 C = 0.1  # the best by scene: docs/accuracy.md
 SHARE = 0.95
+REFUSED = 0.005
 Signs = dict[str, np.ndarray]
 
 
@@ -97,6 +101,44 @@ def today(x: np.ndarray, seed: int = 0) -> float:
     return float(np.quantile(np.concatenate(found), 0.01))
 
 
+def as_trained(
+    x: np.ndarray,
+    y: np.ndarray,
+    folds: np.ndarray,
+    other: np.ndarray,
+    species: np.ndarray,
+    c: float,
+) -> tuple[float, float]:
+    """Shares of fruit and of other pictures refused by limits that training chooses for itself."""
+    n_classes = len(species)
+    refused, others = 0, []
+    for fold in np.unique(folds):
+        inside = folds == fold
+        known = Fruit(x[~inside], y[~inside], species)
+        space = Space.of(fit(Moments.of(known.features), SHARE, standardize=True))
+        landmarks = landmarks_of(known.features)
+
+        def learn(inputs: np.ndarray, numbers: np.ndarray) -> Head:
+            return local.fit("logistic", c, inputs, numbers, n_classes, 0)
+
+        head = learn(space.from_features(known.features), known.y)
+        limits = choose(
+            known, other[:1], space, landmarks, head, learn,
+            temperature=1.0, standardize=True, seed=0,
+        )  # fmt: skip
+        for asked in (x[inside], other):
+            p = softmax(head.logits(space.from_features(asked)))
+            best = np.stack([p[:, species == s].sum(axis=1) for s in np.unique(species)]).max(
+                axis=0
+            )
+            told = familiarity(asked, space, landmarks) + CONFIDENCE * best < limits.fruit
+            if asked is other:
+                others.append(told.mean())
+            else:
+                refused += int(told.sum())
+    return refused / len(y), float(np.mean(others))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos")
@@ -147,6 +189,9 @@ def main() -> None:
     print("what passes where 0.5 % of fruit is refused, of all folds:")
     for name, counts in passing.items():
         print(f"  {name}: {counts}")
+
+    fruit, rest = as_trained(x, y, photos.folds, other, number, arguments.c)
+    print(f"with limits as training chooses them: {fruit:.2%} of fruit, {rest:.2%} of others")
 
 
 if __name__ == "__main__":

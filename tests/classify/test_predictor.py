@@ -106,8 +106,8 @@ def test_answering_needs_no_spark_and_no_scikit_learn(
 
 def test_thresholds_make_the_answer(rendered_result: Path, trained: Trained) -> None:
     predictor = Predictor.load(rendered_result)
-    assert predictor._verdict(trained.card.sure, 1.0) == "sure"
-    assert predictor._verdict(trained.card.sure - 1e-6, 1.0) == "not_sure"
+    assert predictor._verdict(trained.card.sure, 2.0) == "sure"
+    assert predictor._verdict(trained.card.sure - 1e-6, 2.0) == "not_sure"
     assert predictor._verdict(trained.card.sure, -1.0) == "not_a_fruit"
 
 

@@ -2,7 +2,7 @@
 
 Likeness (`classify.space`) asks whether an image lies in the directions that fruit spans; nearness,
 whether it lies where fruit is. The two err on different pictures: gravel lies in the directions of
-potatoes, and not near them. A landmark is the mean of several images, so that a page for everyone
+potatoes, and not near them. A landmark is the mean of three images or more: a page for everyone
 carries nothing of a single one. Symbols: x (d,) features, q (d,) landmarks.
 """
 

@@ -31,11 +31,12 @@ from orchard.errors import ReductionError
 from orchard.reduction import fit_rows
 from orchard.training.splits import ALWAYS, Folds, unseen_folds
 
-REFUSED = 0.005  # of fruit in held-out scenes that may be called no fruit
+REFUSED = 0.0075  # of fruit in held-out scenes that may be called no fruit
 UNLIKE = 0.05  # of it that may be called unlike those that are known
 SCENES = 5  # of a class
 LANDMARKS = 200
-A_MEAN = 5  # images to a landmark, at least on average
+A_MEAN = 5  # images to a landmark, on average
+AT_LEAST = 3  # images to each landmark: it shall tell of no single one
 ROUNDS = 5  # of k-means: more make no better landmarks
 Fit = Callable[[NDArray[np.float32], NDArray[np.intp]], Head]
 
@@ -122,7 +123,8 @@ def _choose(
 
 
 def landmarks_of(features: NDArray[np.float32]) -> Landmarks:
-    """Centres of k-means on the features' directions. features: (n, d)."""
+    """Centres of k-means on the features' directions, of clusters of AT_LEAST images; the mean of
+    all where there is none. features: (n, d)."""
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
@@ -132,12 +134,14 @@ def landmarks_of(features: NDArray[np.float32]) -> Landmarks:
         found = KMeans(n, init="random", n_init=1, max_iter=ROUNDS, random_state=0).fit(
             unit(features)
         )
-    return Landmarks.at(found.cluster_centers_)
+    centres = found.cluster_centers_[np.bincount(found.labels_, minlength=n) >= AT_LEAST]
+    return Landmarks.at(centres if len(centres) else unit(features).mean(axis=0, keepdims=True))
 
 
 def scenes(features: NDArray[np.floating], y: NDArray[np.intp]) -> Folds:
     """(n,) the cluster of look-alikes of its class that an image is in: average linkage on cosines
-    of the centred features. Classes of fewer than two images always train."""
+    of the centred features. A class's largest cluster always trains, so that no class is asked for
+    that was never shown."""
     from sklearn.cluster import AgglomerativeClustering
 
     centred = features - features.mean(axis=0)
@@ -149,7 +153,8 @@ def scenes(features: NDArray[np.floating], y: NDArray[np.intp]) -> Folds:
             clusters = AgglomerativeClustering(
                 min(SCENES, len(rows)), metric="cosine", linkage="average"
             )
-            folds[rows] = clusters.fit_predict(centred[rows])
+            found = clusters.fit_predict(centred[rows])
+            folds[rows] = np.where(found == np.bincount(found).argmax(), ALWAYS, found)
     return folds
 
 
