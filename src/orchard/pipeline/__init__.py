@@ -12,7 +12,7 @@ from orchard.embedding.fingerprint import EmbeddingIdentity
 from orchard.errors import ConfigError
 from orchard.images.reading import Reading
 from orchard.machine import release_memory
-from orchard.pipeline import drawing, fitting, networks, places, steps
+from orchard.pipeline import drawing, embedding, fitting, networks, places, steps
 from orchard.pipeline.listing import listed
 from orchard.pipeline.state import Run
 from orchard.progress import Reporter
@@ -57,7 +57,7 @@ def run(
             return steps.relabel(run, tables, plan, fitted, model, identity)
         with steps.spark(run, identity) as hands:
             with run.log.timed("embed"):
-                reports = steps.embed(run, hands, plan, model, identity)
+                reports = embedding.embed(run, hands, plan, model, identity)
             with run.step("commit", "writing the tables"):
                 committed = steps.commit(run, tables, plan, reports, identity)
                 listings.keep(run.output, memory)
