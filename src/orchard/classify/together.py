@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-LEAST = 1e-6  # so that no photo rules a class out for all the others
+LEAST = 1e-9  # so that no photo rules a class out for all the others
 
 
 @dataclass(frozen=True, slots=True)

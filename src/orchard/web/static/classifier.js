@@ -1,7 +1,7 @@
 // From features to an answer: what orchard.classify does, on the same arrays.
 // Symbols: d features, k components, c classes; the arrays are those of orchard.classify.portable.
 const ABSENT = -1; // feature of a forest's leaf
-const LEAST_SAID = 1e-6; // orchard.classify.together
+const LEAST_SAID = 1e-9; // orchard.classify.together
 const LEAST = 1e-3; // orchard.classify.heads: share of a forest's votes every class is credited with
 
 export class Classifier {
