@@ -77,7 +77,7 @@ def write(found: Measured, busy: float) -> None:
         "",
         "| target | at most | measured |",
         "|---|---|---|",
-        *(_target(found, *target) for target in TARGETS),
+        *(_target(found, busy, *target) for target in TARGETS),
         "",
         f"![Seconds by images]({SECONDS.name})",
         "",
@@ -140,7 +140,7 @@ def _besides(step: dict[str, Any]) -> str:
 
 
 def _target(
-    found: Measured, part: str, step: str, n: int, what: str, most: float, about: str
+    found: Measured, busy: float, part: str, step: str, n: int, what: str, most: float, about: str
 ) -> str:
     is_memory = what != "seconds"
     least = f"{most / 1e6:,.0f} MB" if is_memory else f"{most:,.0f} s"
@@ -148,7 +148,8 @@ def _target(
     if not steps or what not in steps[0].get(step, {}):
         return f"| {about} | {least} | not measured yet |"
     value = steps[0][step][what]
-    shown = f"{value / 1e6:,.0f} MB" if is_memory else f"{value:,.0f} s"
+    star = "*" if steps[0][step]["load"] > busy else ""
+    shown = f"{value / 1e6:,.0f} MB" if is_memory else f"{value:,.0f} s{star}"
     return f"| {about} | {least} | {shown} |"
 
 

@@ -195,6 +195,7 @@ def files(work: Work) -> Figures:
 def tables(work: Work) -> Figures:
     """What is done with the tables, on a result whose features were made up (scale_tables)."""
     folder = work.here / "tables"
+    shutil.rmtree(folder / "result", ignore_errors=True)  # of a part that was interrupted
     source, result = scale_tables.build(folder, work.n)
     found = {"adopt, fit, report": work.run("adopt", str(source), result)}
     found["nothing new"] = work.run("tables-nothing", str(source), result)

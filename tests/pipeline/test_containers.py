@@ -214,8 +214,8 @@ def test_a_shard_that_is_the_same_is_not_looked_into_again(run, tmp_path, files,
     result = run(boxes, tmp_path / "out")
     assert len(list((tmp_path / "out" / "listings").iterdir())) == 2
     looked = []
-    read = inside.read
-    monkeypatch.setattr(inside, "read", lambda c, *a: looked.append(c.path) or read(c, *a))
+    read = inside._read
+    monkeypatch.setattr(inside, "_read", lambda f, c, *a: looked.append(c.path) or read(f, c, *a))
     counts = run(boxes, tmp_path / "out").record["counts"]
     assert (counts["listed"], counts["already_there"], looked) == (20, 20, [])
     packed.write(boxes / "a.tar", files | {"plum/new.jpg": packed.jpeg(91)})
