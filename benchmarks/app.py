@@ -3,8 +3,8 @@
     python benchmarks/app.py OUTPUT PHOTO... [--many 500]
 
 Prints the share of equal answers, how far probabilities are apart, milliseconds of these photos and
-of one of 12 megapixels, for how long the page did not answer a touch, and the renderer's memory over
-many photos (Linux).
+of one of 12 megapixels, for how long the page did not answer a touch, and the memory of the
+renderer over many photos (Linux).
 """
 
 from __future__ import annotations
