@@ -3,7 +3,8 @@
     python benchmarks/app.py OUTPUT PHOTO... [--many 500]
 
 Prints the share of equal answers, how far probabilities are apart, milliseconds of these photos and
-of one of 12 megapixels, and the memory of the renderer over many photos (Linux).
+of one of 12 megapixels, for how long the page did not answer a touch, and the memory of the
+renderer over many photos (Linux).
 """
 
 from __future__ import annotations
@@ -43,6 +44,10 @@ IDENTIFY = """async (photos) => {
     return found;
 }"""
 
+LONG = """window.long = [];
+new PerformanceObserver((list) => long.push(...list.getEntries().map((one) => one.duration)))
+    .observe({type: "longtask", buffered: true});"""
+
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, format: str, *values: Any) -> None:
@@ -68,6 +73,16 @@ def answers(page: Page, photos: list[bytes]) -> list[dict[str, Any]]:
     return found
 
 
+def blocked(page: Page, photo: bytes) -> list[float]:
+    """Milliseconds of each, from opening the page on."""
+    for _ in range(3):
+        page.set_input_files("#file", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": photo})
+        page.wait_for_selector("#result[aria-busy=true]", state="attached")
+        page.wait_for_selector("#result[aria-busy=false] .verdict h1")
+    found: list[float] = page.evaluate("window.long")
+    return found
+
+
 def measure(page: Page, predictor: Predictor, photos: list[bytes], many: int) -> None:
     here, there = answers(page, photos), predictor.predict(photos)
     same, apart = [], []
@@ -80,6 +95,7 @@ def measure(page: Page, predictor: Predictor, photos: list[bytes], many: int) ->
     print(f"ms, median: {np.median([one['ms'] for one in here]):.0f}")
     big = large(photos[0])
     print("12 megapixels, ms:", sorted(round(one["ms"]) for one in answers(page, [big] * 9)))
+    print("tasks of the page's own thread above 50 ms, three such photos:", blocked(page, big))
     held = []
     for _ in range(many // 50):
         answers(page, [big] * 10 + (photos * 40)[:40])
@@ -101,6 +117,7 @@ def main() -> None:
             threading.Thread(target=server.serve_forever, daemon=True).start()
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             page = browser.new_page()
+            page.add_init_script(LONG)
             page.goto(f"http://127.0.0.1:{server.server_address[1]}/")
             page.wait_for_selector("html[data-device=ready]")
             photos = [path.read_bytes() for path in given.photos]
