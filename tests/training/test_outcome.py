@@ -8,9 +8,9 @@ from orchard.classify.calibration import fit_temperature, log_loss, softmax
 from orchard.training.evaluate import by_species, confusion, score
 from orchard.training.local import GRID
 from orchard.training.outcome import Plans, measure
+from orchard.training.progress import Steps
 from orchard.training.samples import LocalTrainer, Samples, held_out, subset
 from orchard.training.search import FIRST, cost, search
-from orchard.training.steps import Steps
 
 
 def test_a_random_split_flatters_where_objects_have_many_images(clouds) -> None:

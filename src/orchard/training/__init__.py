@@ -15,11 +15,11 @@ from orchard.store import ownership
 from orchard.store.output import Output
 from orchard.store.runs import RunLog
 from orchard.training.outcome import UNSEEN_FOLDS, Plans, measure
+from orchard.training.progress import steps
 from orchard.training.publish import Trained, publish
 from orchard.training.reading import Data, read
 from orchard.training.search import COST, cost, search
 from orchard.training.settings import TrainConfig
-from orchard.training.steps import steps
 
 _LAST = 40.0  # what comes after the fits, in such folds
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from orchard.classify.calibration import fit_temperature, log_loss, losses
 from orchard.training.local import GRID
+from orchard.training.progress import Steps
 from orchard.training.samples import HeldOut, LocalTrainer, Samples, Trainer, fold_by_fold, subset
 from orchard.training.splits import ALWAYS, Folds
-from orchard.training.steps import Steps
 
 ROWS = 6000  # that the grid is tried on: enough to rank, and a minute at most
 CLEARLY = 0.005  # of top-1: between settings nearer to the best than this, log loss decides

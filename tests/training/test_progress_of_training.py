@@ -8,8 +8,8 @@ import re
 import pytest
 
 from orchard.progress import Reporter, Terminal
-from orchard.training import steps as module
-from orchard.training.steps import steps
+from orchard.training import progress as module
+from orchard.training.progress import steps
 
 
 def test_work_in_steps_says_how_much_is_done_and_how_long_the_rest_takes(
