@@ -99,7 +99,8 @@ const overlay = (() => {
       ink = style.getPropertyValue("--ink");
     const order = data.labels
       .map((_, code) => code)
-      .filter((code) => anchors[code] >= 0 && !state.hidden.has(code));
+      .filter((code) => anchors[code] >= 0 && !state.hidden.has(code))
+      .filter((code) => data.labels[code] || !data.areClusters); // those of no cluster are all over
     order.sort(
       (a, b) => (b === state.pointedClass) - (a === state.pointedClass) || countOf[b] - countOf[a],
     );
