@@ -21,7 +21,7 @@ from orchard import open as open_result
 from orchard.cli import EXIT_CODES, main
 from orchard.errors import DamagedError, OrchardError
 from orchard.model import CARDS, load_model
-from orchard.pipeline import planning, steps
+from orchard.pipeline import embedding, planning
 from orchard.store.output import Output
 from orchard.store.tables import Tables
 
@@ -147,7 +147,7 @@ def test_counts_that_do_not_close_end_with_8(
     spark: Any, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(planning, "MIN_IMAGES", 10)
-    monkeypatch.setattr(steps, "cut", lambda images, slots: planning.cut(images, slots)[1:])
+    monkeypatch.setattr(embedding, "cut", lambda images, slots: planning.cut(images, slots)[1:])
     found = orchard("run", photos, tmp_path / "out", *SMALL, "--quiet")
     assert found.exit_code == 8
     assert re.search(

@@ -105,7 +105,7 @@ def test_the_notebook_of_the_cluster_is_that_of_the_repository_with_other_places
     lines = [line.partition(" = ")[0] for line in parameters.splitlines()]
     assert lines == ["SOURCE", "OUTPUT", "WEIGHTS", "SIZE", "N_IMAGES"]
     assert "s3://b/results/notebook" in parameters, "where a cluster may write"
-    assert len(figures) == 3
+    assert len(figures) == 4
     for before, after in figures:
         assert after == "".join(before["source"]) + "\n%matplot plt"
 

@@ -309,7 +309,7 @@ def test_what_is_no_large_jpeg_is_decoded_in_full_all_the_same() -> None:
 def test_the_public_signature() -> None:
     signature = inspect.signature(decode)
     assert list(signature.parameters) == [
-        *("data", "size", "max_pixels", "scaled", "views", "colour", "damaged")
+        *("data", "size", "max_pixels", "scaled", "views", "colour", "damaged", "crop")
     ]
     assert signature.parameters["max_pixels"].default == 100_000_000
     assert Reading() == Reading.of(RunConfig(sources=("in",), output="out"))

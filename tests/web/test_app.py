@@ -308,7 +308,7 @@ def test_a_running_server_takes_up_an_erasure_and_another_training(
     assert services.predictor.predict([photo])[0].nearest[0].path == kept
     found = load_classifier(copy)
     card = replace(found.card, created="later")
-    packed = pack(found.head, found.space)
+    packed = pack(found.head, found.space, found.landmarks)
     save_classifier(copy, card, packed, found.network.onnx, found.gallery, {})
     services.refresh()
     assert services.predictor.card.classifier_id == card.classifier_id
