@@ -84,6 +84,9 @@ def blocked(page: Page, photo: bytes) -> list[float]:
 
 
 def measure(page: Page, predictor: Predictor, photos: list[bytes], many: int) -> None:
+    # First: handing photos over from here, as `answers` does, would itself block the page.
+    big = large(photos[0])
+    print("ms of the page's own tasks above 50, three of 12 megapixels:", blocked(page, big))
     here, there = answers(page, photos), predictor.predict(photos)
     same, apart = [], []
     for one, other in zip(here, there, strict=True):
@@ -93,9 +96,7 @@ def measure(page: Page, predictor: Predictor, photos: list[bytes], many: int) ->
     print(f"{len(same)} photos: {np.mean(same):.3f} answers equal")
     print(f"probability apart: median {np.median(apart):.4f}, most {max(apart):.4f}")
     print(f"ms, median: {np.median([one['ms'] for one in here]):.0f}")
-    big = large(photos[0])
     print("12 megapixels, ms:", sorted(round(one["ms"]) for one in answers(page, [big] * 9)))
-    print("tasks of the page's own thread above 50 ms, three such photos:", blocked(page, big))
     held = []
     for _ in range(many // 50):
         answers(page, [big] * 10 + (photos * 40)[:40])
