@@ -33,7 +33,7 @@ def bench(found: Findings, filters: list[Filter], n_named: int) -> dict[str, Any
         place = place_of.get(path, n_named)
         return place if place < n_named else path
 
-    by_kind: dict[str, list[Noted]] = defaultdict(list)
+    by_kind: dict[str, list[Noted]] = defaultdict(list, {WRONG: []})  # what a person looks at first
     for one in found.noted:
         by_kind[one.kind].append(one)
     return {
