@@ -265,9 +265,9 @@ def test_a_server_deletes_what_is_over_by_itself(
 
 
 def test_an_expiry_that_meets_an_erasure_leaves_the_others(
-    output: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = Output.at(output)
+    place = Output.at(tmp_path)
     given = [contributions.add(place, b"jpeg", keep_days=3) for _ in range(2)]
     listed = place.paths("contributions")
     contributions.erase(place, given[0].code)
@@ -275,7 +275,6 @@ def test_an_expiry_that_meets_an_erasure_leaves_the_others(
     assert contributions.expire(place, given[0].given) == 0
     monkeypatch.undo()
     assert contributions.is_kept(place, given[1].code)
-    contributions.erase(place, given[1].code)
 
 
 def test_a_contribution_that_cannot_be_stored_is_a_refusal_without_its_code_in_the_log(

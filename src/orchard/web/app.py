@@ -11,6 +11,7 @@ from functools import partial
 
 import anyio.to_thread
 from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -48,8 +49,7 @@ def create_app(services: Services) -> ASGIApp:
         Route("/api/identify", identify, methods=["POST"]),
         Route("/api/thumbnails/{name}", thumbnail),
         Route("/api/contributions", give, methods=["POST"]),
-        Route("/api/contributions/{code}", correct, methods=["PUT"]),
-        Route("/api/contributions/{code}", take_back, methods=["DELETE"]),
+        Route("/api/contributions/{code}", Contribution),
         Route("/{name}", static),
     ]
     app = Starlette(
@@ -114,24 +114,27 @@ async def give(request: Request) -> Response:
     return JSONResponse(asdict(given), 201, headers=_NO_STORE)
 
 
-async def correct(request: Request) -> Response:
-    services = _services(request)
-    _must_take_contributions(services)
-    services.rate.take(sender(request, services.config))
-    code, said_to_be = request.path_params["code"], _said_to_be(request)
-    if said_to_be is None:
-        raise Problem(400, "no_such_species", "said_to_be: expected the id of a known species.")
-    await anyio.to_thread.run_sync(contributions.correct, services, code, said_to_be)
-    return Response(status_code=204, headers=_NO_STORE)
+class Contribution(HTTPEndpoint):
+    """A photo that was given: its giver corrects what is said of it, or takes it back."""
 
+    async def put(self, request: Request) -> Response:
+        said_to_be = _said_to_be(request)
+        if said_to_be is None:
+            raise Problem(400, "no_such_species", "said_to_be: expected the id of a known species.")
+        return await self._done(request, contributions.correct, said_to_be)
 
-async def take_back(request: Request) -> Response:
-    services = _services(request)
-    _must_take_contributions(services)
-    services.rate.take(sender(request, services.config))
-    code = request.path_params["code"]
-    await anyio.to_thread.run_sync(contributions.take_back, services, code)
-    return Response(status_code=204, headers=_NO_STORE)
+    async def delete(self, request: Request) -> Response:
+        return await self._done(request, contributions.take_back)
+
+    async def _done(
+        self, request: Request, act: Callable[..., None], *arguments: object
+    ) -> Response:
+        services = _services(request)
+        _must_take_contributions(services)
+        services.rate.take(sender(request, services.config))
+        code = request.path_params["code"]
+        await anyio.to_thread.run_sync(act, services, code, *arguments)
+        return Response(status_code=204, headers=_NO_STORE)
 
 
 async def health(request: Request) -> Response:
