@@ -84,7 +84,7 @@ release: $(DEVELOPING)
 
 # Chromium's path in CHROMIUM where it is not Playwright's own or /usr/bin/chromium.
 test-browser: $(DEVELOPING)
-	$(BIN)/pytest -m browser
+	$(BIN)/pytest -m browser -n auto --maxprocesses 4 --dist loadfile
 
 test-cluster: $(DEVELOPING)
 	$(BIN)/pytest -m cluster
