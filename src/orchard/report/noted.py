@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from orchard.report.points import Images
 
 EXACT, NEAR, WRONG = "exact_duplicate", "near_duplicate", "wrong_label"
-LARGE = 60  # images of a kind that the page holds at the size they are stored in
+LARGE = 24  # images of a kind that the page holds at the size they are stored in
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,5 +155,5 @@ def _sheet(pictures: pa.Array, side: int) -> tuple[bytes, NDArray[np.bool_]]:
             canvas.paste(tile, (column * side, row * side))
             is_whole[number] = True
     buffer = io.BytesIO()
-    canvas.save(buffer, "WEBP", quality=60, method=2)
+    canvas.save(buffer, "WEBP", quality=55, method=2)
     return buffer.getvalue(), is_whole
