@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 import orchard
 from orchard.cli import main
 from orchard.errors import TableError
-from orchard.findings import Seen
+from orchard.findings import renew
 from orchard.records import FINDINGS
 from orchard.report.build import build
 from orchard.store import findings
@@ -133,7 +133,8 @@ def test_lists_to_train_and_test_with_replace_nothing_by_themselves(
 def test_the_report_is_the_same_whether_it_computes_neighbours_or_takes_them(copy: Path) -> None:
     tables = Tables(Output.at(copy))
     pages = []
-    for known in (None, Seen.of(tables).known):
+    rows, seen = renew(tables)
+    for known in (None, seen.known(rows)):
         build(tables, known=known, with_thumbnails=False)
         pages.append((copy / "report/index.html").read_bytes())
     assert pages[0] == pages[1]

@@ -41,7 +41,7 @@ def test_wrong_labels_of_rendered_fruit_are_found_with_the_right_one(rendered_re
     for row in wrong:
         spoiled[row] = others[(others.index(names[row]) + 5) % len(others)]
     rows = seen.rows.set_column(1, "label", pa.array(spoiled, pa.string()))
-    table = found(replace(seen, rows=rows))
+    table = found(replace(seen, images=replace(seen.images, rows=rows)))
     suspects = table.filter(pc.equal(table["kind"], "wrong_label")).to_pylist()
     paths = seen.rows["path"].to_pylist()
     hits = {row["path"]: row for row in suspects}

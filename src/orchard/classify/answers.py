@@ -31,10 +31,7 @@ def answer(
     "-" is one image on `stdin`, and comes first. Then a row for each source that is not there.
     Raises SourceError where there is nothing to read at all.
     """
-    named = tuple(dict.fromkeys(source for source in sources if source != STDIN))
-    has_others = STDIN in sources
-    listing, missing = _listed(named, storage, has_others) if named else (None, [])
-    for batch in _batched(_contents(listing, missing, has_others, storage, stdin)):
+    for batch in _batched(_contents(sources, storage, stdin)):
         images = [data for _, data in batch if isinstance(data, bytes)]
         predictions = iter(predictor.predict(images, top, max_pixels=max_pixels))
         for path, data in batch:
@@ -56,10 +53,7 @@ def answer_together(
     A row's `path` is the folder; `photos` are the images in it that were read, `unread` the rows of
     those that were not, if there are any. Where none was read each has a row of its own.
     """
-    named = tuple(dict.fromkeys(source for source in sources if source != STDIN))
-    has_others = STDIN in sources
-    listing, missing = _listed(named, storage, has_others) if named else (None, [])
-    contents = _contents(listing, missing, has_others, storage, stdin)
+    contents = _contents(sources, storage, stdin)
     for folder, photos in groupby(contents, key=lambda one: one[0].rpartition("/")[0]):
         paths: list[str] = []
         unread: list[dict[str, Any]] = []
@@ -145,12 +139,11 @@ def _missing(source: str, storage: Storage) -> Failure | None:
 
 
 def _contents(
-    listing: Listing | None,
-    missing: list[tuple[str, Failure]],
-    from_stdin: bool,
-    storage: Storage,
-    stdin: BinaryIO,
+    sources: Sequence[str], storage: Storage, stdin: BinaryIO
 ) -> Iterator[tuple[str, bytes | Failure]]:
+    named = tuple(dict.fromkeys(source for source in sources if source != STDIN))
+    from_stdin = STDIN in sources
+    listing, missing = _listed(named, storage, from_stdin) if named else (None, [])
     if from_stdin:
         yield STDIN, _read(stdin)
     yield from missing

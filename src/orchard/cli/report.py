@@ -44,8 +44,8 @@ def report_command(
     place = tables.output
     with Reporter().steps() as say:
         say("findings: comparing the images")
-        _, seen = ensured(tables)
-        known = seen.known if seen else None
+        rows, seen = ensured(tables)
+        known = seen.known(rows) if seen else None
         del seen  # vectors, which the report has no need of
         built = build(tables, with_thumbnails=thumbnails, say=say, known=known)
     echo(f"{built.n_points:,} points, {built.n_thumbnails:,} thumbnails")

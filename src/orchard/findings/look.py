@@ -13,35 +13,32 @@ from orchard.errors import TableError
 from orchard.findings import copies, duplicates, labels, vectors
 from orchard.findings.cells import nearest_of_many
 from orchard.findings.duplicates import Groups, Pairs
-from orchard.records import QUALITY
 from orchard.report import embedding_2d
+from orchard.report.known import Known
 from orchard.report.neighbours import (
     DIMENSIONS,
     NEAR_COSINE,
     NEAR_K,
     ClosePairs,
-    Known,
     Neighbours,
     close_pairs,
     cosines_of,
 )
-from orchard.report.points import MAX_POINTS
+from orchard.report.points import MAX_POINTS, Images
 from orchard.store.tables import Tables
-
-_META = ["path", "label", "sha256", "width", "height", *QUALITY]
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
     """Of all images with features and components, in the order of their paths.
 
-    rows: path, label, size and quality. components: (n, k) leading ones. directions: (n, d) of the
+    images: their rows and labels. components: (n, k) leading ones. directions: (n, d) of the
     features. near_by: as many neighbours as the map takes where all images are on it. close: pairs
     of near duplicates among the nearest, by the features; copies: others, by their small pictures,
     which are in `small` where they were compared. digests: (n,) equal where the bytes are.
     """
 
-    rows: pa.Table
+    images: Images
     components: NDArray[np.float32]
     directions: NDArray[np.int16]
     near_by: Neighbours
@@ -53,19 +50,15 @@ class Seen:
     @classmethod
     def of(cls, tables: Tables) -> Seen:
         """Raises TableError where the tables hold no components."""
-        rows = tables.read("features", _META)
-        projected = tables.read("components", ["path"])["path"].combine_chunks()
-        rows = rows.filter(pc.is_in(rows["path"], value_set=projected)).combine_chunks()
-        if not rows.num_rows:
+        images, components, directions = vectors.read(tables, labels.DIMENSIONS)
+        rows = images.rows
+        if not len(images):
             raise TableError(
                 f"{tables.output.root} has no components; expected the OUTPUT of a run"
             )
-        paths = rows["path"].combine_chunks()
-        components = vectors.leading_components(tables, paths, labels.DIMENSIONS)
-        n = len(paths)
+        n = len(images)
         k = embedding_2d.n_neighbours(n) if n <= MAX_POINTS else NEAR_K
         near_by = nearest_of_many(np.ascontiguousarray(components[:, :DIMENSIONS]), k)
-        directions = vectors.feature_directions(tables, paths)
         digests = _codes(rows["sha256"], rows["path"])
         pairs = close_pairs(directions, near_by, digests, least=copies.LEAST_COSINE)
         is_close = pairs.cosines >= NEAR_COSINE
@@ -73,12 +66,15 @@ class Seen:
         small = copies.smalls(tables, rows, np.union1d(others.left, others.right))
         alike = others.take(copies.are_copies(others, small))
         close = pairs.take(is_close)
-        return cls(rows, components, directions, near_by, close, alike, small, digests)
+        return cls(images, components, directions, near_by, close, alike, small, digests)
 
     @property
-    def known(self) -> Known:
-        """What the report needs of it, without the vectors."""
-        return Known(self.near_by, self.close)
+    def rows(self) -> pa.Table:
+        return self.images.rows
+
+    def known(self, findings: pa.Table) -> Known:
+        """What the report needs of it, without the vectors. findings: the table made of it."""
+        return Known(self.images, self.near_by, self.close, findings)
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """(n,) a column, NaN where it is null."""

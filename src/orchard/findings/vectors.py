@@ -4,7 +4,7 @@ memory."""
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import TypeVar
 
 import numpy as np
@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import DTypeLike, NDArray
 
-from orchard.machine import release_memory
 from orchard.records import vectors_of
 from orchard.report.neighbours import directions
+from orchard.report.points import META, Images, gathered
 from orchard.store import contents
+from orchard.store.snapshot import SCHEMAS
 from orchard.store.tables import Tables
 
 IN_MEMORY = 256 * 1024 * 1024  # bytes
@@ -24,33 +25,45 @@ ROWS = 8192  # at once: paths are looked up among all, for which each time a tab
 V = TypeVar("V", np.int16, np.float32)
 
 
-def leading_components(tables: Tables, paths: pa.Array, n_leading: int) -> NDArray[np.float32]:
-    """(n, k) the leading components of the given paths, in their order."""
-    return _gathered(tables, "components", paths, lambda vectors: vectors[:, :n_leading])
+def read(tables: Tables, n_leading: int) -> tuple[Images, NDArray[np.float32], NDArray[np.int16]]:
+    """The images with features and components, (n, k) their leading components, and (n, d) the
+    directions of their features: each file is read once, since a bucket hands it out whole."""
+    projected, stored = _components(tables, n_leading)
+    paths = projected.combine_chunks().sort()
+    parts = [SCHEMAS["features"].empty_table().select(META)]
+
+    def kept() -> Iterator[pa.Table]:
+        for rows in contents.batches_of(tables["features"], [*META, "features"], ROWS):
+            parts.append(rows.select(META))
+            yield rows
+
+    found: NDArray[np.int16] = gathered(kept(), "features", paths, directions, room=room)
+    images = Images.of(pa.concat_tables(parts).sort_by("path"), projected)
+    own = images.rows["path"].combine_chunks()
+    components = _ordered(stored, pc.index_in(own, value_set=projected.combine_chunks()))
+    if len(images) == len(paths):
+        return images, components, found
+    return images, components, _ordered(found, pc.index_in(own, value_set=paths))
 
 
-def feature_directions(tables: Tables, paths: pa.Array) -> NDArray[np.int16]:
-    """(n, d) the directions of the given paths' features, in their order."""
-    return _gathered(tables, "features", paths, directions)
+def _components(tables: Tables, n_leading: int) -> tuple[pa.ChunkedArray, NDArray[np.float32]]:
+    """Paths and leading components of the table, as it is stored."""
+    chunks, found, start = [pa.array([], pa.string())], np.zeros((0, 0), np.float32), 0
+    for rows in contents.batches_of(tables["components"], ["path", "components"], ROWS):
+        values = vectors_of(rows["components"])[:, :n_leading]
+        if not start:
+            found = room((tables["components"].n_rows, values.shape[1]), values.dtype)
+        found[start : start + len(values)] = values
+        start += len(values)
+        chunks += rows["path"].chunks
+    return pa.chunked_array(chunks), found
 
 
-def _gathered(
-    tables: Tables,
-    table: str,
-    paths: pa.Array,
-    part_of: Callable[[NDArray[np.float32]], NDArray[V]],
-) -> NDArray[V]:
-    found = part_of(np.zeros((0, 0), np.float32))
-    for rows in contents.batches_of(tables[table], ["path", table], ROWS):
-        places = pc.index_in(rows["path"].combine_chunks(), value_set=paths)
-        wanted = places.is_valid().to_numpy(zero_copy_only=False)
-        if not wanted.any():
-            continue
-        values = part_of(vectors_of(rows[table])[wanted])
-        if not len(found):
-            found = room((len(paths), values.shape[1]), values.dtype)
-        found[places.drop_null().to_numpy()] = values
-    release_memory()
+def _ordered(vectors: NDArray[V], places: pa.Array) -> NDArray[V]:
+    order = places.to_numpy()
+    found: NDArray[V] = room((len(order), vectors.shape[1]), vectors.dtype)
+    for start in range(0, len(order), ROWS):
+        found[start : start + ROWS] = vectors[order[start : start + ROWS]]
     return found
 
 

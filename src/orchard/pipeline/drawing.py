@@ -14,7 +14,7 @@ from orchard.store import findings, models
 from orchard.store.tables import Tables
 
 if TYPE_CHECKING:
-    from orchard.report.neighbours import Known
+    from orchard.report.known import Known
 
 VARIANCE_PICTURE = "report/explained_variance.png"
 DRAWN = "report/drawn.json"  # written last
@@ -50,17 +50,17 @@ def _find(run: Run, tables: Tables) -> Known | None:
     """Renew the findings; as with the page, whatever goes wrong leaves the tables as they are."""
     from orchard.findings import counts, renew
 
-    findings.delete(run.output)  # those of before are of other images
     try:
         rows, seen = renew(tables)
     except Exception as error:
+        findings.delete(run.output)  # those of before are of other images
         run.reporter.warn(
             f"no findings: {type(error).__name__}: {error}; the tables are whole, "
             f"`orchard findings {run.output.root}` tries again"
         )
         return None
     run.log.record["findings"] = counts(rows)
-    return seen.known
+    return seen.known(rows)
 
 
 def _report(run: Run, tables: Tables, say: Callable[[str], None], known: Known | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from orchard.machine import release_memory
 from orchard.report.findings import find
-from orchard.report.neighbours import Known
+from orchard.report.known import Known
 from orchard.report.page import render
 from orchard.store import runs
 from orchard.store.tables import Tables

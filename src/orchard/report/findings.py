@@ -32,7 +32,8 @@ from orchard.report import (
 from orchard.report.classes import Classes
 from orchard.report.cost import Costs, costs
 from orchard.report.embedding_2d import Embedding2D
-from orchard.report.neighbours import Known, NearDuplicates, Neighbours
+from orchard.report.known import Known
+from orchard.report.neighbours import NearDuplicates, Neighbours
 from orchard.report.noted import Noted, of_table, shown_large
 from orchard.report.placing import Others, Placing
 from orchard.report.points import (
@@ -101,7 +102,7 @@ def find(
 ) -> Findings:
     """Compute what the report shows. known: what a run has computed already."""
     say("report: reading the tables")
-    images = Images.read(tables)
+    images = known.images if known is not None else Images.read(tables)
     card = models.current_pca(tables)
     if card is None or not len(images):
         raise TableError(f"{tables.output.root} has no components; expected the OUTPUT of a run")
@@ -111,7 +112,7 @@ def find(
     release_memory()
     say("report: describing the classes")
     duplicates = summarise.exact_duplicates(images)
-    notes = of_table(_found(tables), images)
+    notes = of_table(known.findings if known is not None else _found(tables), images)
     described = classes.describe(tables, images, _n_examples(len(images.labels)))
     release_memory()
     reasons, examples = summarise.errors(tables)

@@ -118,14 +118,6 @@ class ClosePairs:
         return ClosePairs(self.left[chosen], self.right[chosen], self.cosines[chosen])
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """Neighbours of all images of a result, in the order of their paths, and their close pairs."""
-
-    near_by: Neighbours
-    close: ClosePairs
-
-
 def close_pairs(
     directions: NDArray[np.int16],
     neighbours: Neighbours,

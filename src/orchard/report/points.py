@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from orchard.machine import release_memory
-from orchard.records import vectors_of
+from orchard.records import QUALITY, vectors_of
 from orchard.report.neighbours import directions
 from orchard.store import contents
 from orchard.store.tables import Tables
@@ -23,7 +23,7 @@ MAX_ON_MAP = 1_000_000  # the others are placed by their neighbours among those
 ROWS_AT_ONCE = 16_384  # of vectors
 MAX_LABELS = 500  # distinguished by colour and listed; the rest are one class, "other"
 OTHER = "\u0000other"  # never a folder's name
-META = ["path", "label", "size", "width", "height", "sha256", "modified", "brightness"]
+META = ["path", "label", "size", "width", "height", "sha256", "modified", *QUALITY]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,15 @@ class Images:
     @classmethod
     def read(cls, tables: Tables) -> Images:
         """Images that have both features and components."""
-        rows = tables.read("features", META)
         stored = contents.batches_of(tables["components"], ["path"], ROWS_AT_ONCE)
         none = pa.array([], pa.string())
         projected = pa.chunked_array([none, *(c for part in stored for c in part["path"].chunks)])
+        return cls.of(tables.read("features", META), projected)
+
+    @classmethod
+    def of(cls, rows: pa.Table, projected: pa.ChunkedArray) -> Images:
+        """rows: META of the features, in the order of their paths. projected: paths of
+        the components, as they are stored."""
         rows = rows.filter(pc.is_in(rows["path"], value_set=projected.combine_chunks()))
         places = pc.index_in(projected, value_set=rows["path"].combine_chunks())
         at = pc.fill_null(places, -1).to_numpy().astype(np.int32)
@@ -124,33 +129,42 @@ def vectors_by_row(
 
 def components_of(tables: Tables, paths: list[str], n_leading: int) -> NDArray[np.float32]:
     """(n, k) the leading components of the given paths, in their order."""
-    return _gathered(tables, "components", paths, lambda vectors: vectors[:, :n_leading])
+    rows = contents.batches_of(tables["components"], ["path", "components"])
+    asked = pa.array(paths, pa.string())
+    return gathered(rows, "components", asked, lambda vectors: vectors[:, :n_leading])
 
 
 def directions_of(tables: Tables, paths: list[str]) -> NDArray[np.int16]:
     """(n, d) the directions of the given paths' features, in their order."""
-    return _gathered(tables, "features", paths, directions)
+    rows = contents.batches_of(tables["features"], ["path", "features"])
+    return gathered(rows, "features", pa.array(paths, pa.string()), directions)
 
 
 V = TypeVar("V", np.int16, np.float32)
 
 
-def _gathered(
-    tables: Tables,
-    table: str,
-    paths: list[str],
+def gathered(
+    batches: Iterable[pa.Table],
+    column: str,
+    paths: pa.Array,
     part_of: Callable[[NDArray[np.float32]], NDArray[V]],
+    *,
+    room: Callable[..., NDArray[V]] = np.zeros,
 ) -> NDArray[V]:
-    """Filled batch by batch: memory holds little beside the values asked for."""
-    asked, found = pa.array(paths, pa.string()), part_of(np.zeros((0, 0), np.float32))
-    for rows in contents.batches_of(tables[table], ["path", table]):
-        places = pc.index_in(rows["path"].combine_chunks(), value_set=asked)
+    """(n, k) what `part_of` takes of the vectors of the given paths, in their order.
+
+    batches: of rows with `path` and the column, so that memory holds little beside the values asked
+    for. room: makes the array, of a shape and a dtype.
+    """
+    found = part_of(np.zeros((0, 0), np.float32))
+    for rows in batches:
+        places = pc.index_in(rows["path"].combine_chunks(), value_set=paths)
         wanted = places.is_valid().to_numpy(zero_copy_only=False)
         if not wanted.any():
             continue
-        values = part_of(vectors_of(rows[table])[wanted])
+        values = part_of(vectors_of(rows[column])[wanted])
         if not len(found):
-            found = np.zeros((len(paths), values.shape[1]), values.dtype)
+            found = room((len(paths), values.shape[1]), values.dtype)
         found[places.drop_null().to_numpy()] = values
     release_memory()
     return found

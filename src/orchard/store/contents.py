@@ -58,10 +58,11 @@ def batches_of(table: Table, columns: list[str], size: int = 2048) -> Iterator[p
     for file, opened in _parts_of(table) if output.is_local else _fetched(table):
         n_rows = 0
         with noticing(output.root, file.path):
-            for batch in opened.iter_batches(size, columns=columns, use_threads=False):
+            names, schema = _held(opened, file.path, columns), _schema_of(opened, file.path)
+            for batch in opened.iter_batches(size, columns=names, use_threads=False):
                 n_rows += batch.num_rows
-                rows = pa.Table.from_batches([batch]).select(columns)
-                yield parquet.check_rows(rows, _schema_of(opened, file.path), file.path)
+                rows = pa.Table.from_batches([batch]).select(names)
+                yield _filled(parquet.check_rows(rows, schema, file.path), schema, columns)
                 pa.default_memory_pool().release_unused()  # which Arrow would keep, and more each
         if n_rows != file.n_rows:
             raise _other_length(output, file, n_rows)
@@ -107,10 +108,7 @@ def read_file(output: Output, path: str, columns: list[str] | None = None) -> pa
         names, schema = _held(part, path, columns), _schema_of(part, path)
         rows = part.read(names, use_threads=output.is_local)
         rows = parquet.check_rows(rows.select(names), schema, path)
-    if names == columns:
-        return rows
-    schema = with_kept(schema, columns)
-    return widened(rows, pa.schema([schema.field(name) for name in columns]))
+    return _filled(rows, schema, columns)
 
 
 def iter_batches(
@@ -129,6 +127,14 @@ def iter_batches(
         for batch in file.iter_batches(batch_size, columns=columns):
             rows = pa.Table.from_batches([batch]).select(columns)
             yield from parquet.check_rows(rows, schema, path).to_batches()
+
+
+def _filled(rows: pa.Table, schema: pa.Schema, columns: list[str]) -> pa.Table:
+    """With the columns that a file does not hold as nulls."""
+    if rows.column_names == columns:
+        return rows
+    schema = with_kept(schema, columns)
+    return widened(rows, pa.schema([schema.field(name) for name in columns]))
 
 
 def _held(file: pq.ParquetFile, path: str, columns: list[str]) -> list[str]:

@@ -87,39 +87,25 @@ def choose(
     is refused where too few images are left to tell.
     """
     with threadpool_limits(1):
-        return _choose(fruit, made, space, landmarks, head, fit, temperature, standardize, seed)
-
-
-def _choose(
-    fruit: Fruit,
-    made: NDArray[np.float32],
-    space: Space,
-    landmarks: Landmarks,
-    head: Head,
-    fit: Fit,
-    temperature: float,
-    standardize: bool,
-    seed: int,
-) -> Familiarity:
-    k = space.n_components
-    held = scenes(fruit.features, fruit.y)
-    likeness, p = _left_out(fruit, held, k, fit, temperature, standardize)
-    if not len(p):
-        return Familiarity(0.0, 0.0, 0.0, 0.0, 0.0)
-    evidence = likeness + CONFIDENCE * p
-    least, bound = float(np.quantile(likeness, UNLIKE)), float(np.quantile(evidence, REFUSED))
-    apart = unseen_folds(fruit.species[fruit.y], 3, seed)
-    other, of_other = _left_out(fruit, apart, k, fit, temperature, standardize)
-    top = _surest(head, space.from_features(made), fruit.species, temperature)
-    shares = [
-        float((found < bound).mean()) if len(found) else 0.0
-        for found in (
-            evidence,
-            other + CONFIDENCE * of_other,
-            familiarity(made, space, landmarks) + CONFIDENCE * top,
-        )
-    ]
-    return Familiarity(least, bound, *shares)
+        k = space.n_components
+        held = scenes(fruit.features, fruit.y)
+        likeness, p = _left_out(fruit, held, k, fit, temperature, standardize)
+        if not len(p):
+            return Familiarity(0.0, 0.0, 0.0, 0.0, 0.0)
+        evidence = likeness + CONFIDENCE * p
+        least, bound = float(np.quantile(likeness, UNLIKE)), float(np.quantile(evidence, REFUSED))
+        apart = unseen_folds(fruit.species[fruit.y], 3, seed)
+        other, of_other = _left_out(fruit, apart, k, fit, temperature, standardize)
+        top = _surest(head, space.from_features(made), fruit.species, temperature)
+        shares = [
+            float((found < bound).mean()) if len(found) else 0.0
+            for found in (
+                evidence,
+                other + CONFIDENCE * of_other,
+                familiarity(made, space, landmarks) + CONFIDENCE * top,
+            )
+        ]
+        return Familiarity(least, bound, *shares)
 
 
 def landmarks_of(features: NDArray[np.float32]) -> Landmarks:
