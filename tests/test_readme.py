@@ -16,13 +16,6 @@ from tests.conftest import ROOT
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("readme")
-    write_sample(folder / "photos", 130)
-    return folder
-
-
 def blocks() -> list[tuple[str, str]]:
     found = BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
     assert {kind for kind, _ in found} <= {"bash", "python", "text"}
@@ -39,14 +32,17 @@ def here(command: str) -> str:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("kind", "text"), blocks())
-def test_the_block_runs(folder: Path, kind: str, text: str) -> None:
+def test_the_blocks_run_in_order(tmp_path: Path) -> None:
+    write_sample(tmp_path / "photos", 130)
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    if kind == "bash":
-        script = "set -e\n" + "\n".join(here(line) for line in text.splitlines())
-        command = ["bash", "-c", script]
-    else:
-        text = text.replace('output="result"', 'output="api", weights="fruit", size=64')
-        command = [sys.executable, "-c", text]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    for kind, text in blocks():
+        if kind == "bash":
+            script = "set -e\n" + "\n".join(here(line) for line in text.splitlines())
+            command = ["bash", "-c", script]
+        else:
+            text = text.replace('output="result"', 'output="api", weights="fruit", size=64')
+            command = [sys.executable, "-c", text]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{text}\n{done.stderr}"
