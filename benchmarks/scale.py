@@ -15,7 +15,6 @@ the machine did other work is marked as such: then the memory holds and the time
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 import scale_page
@@ -23,7 +22,7 @@ import scale_parts
 from scale_parts import PARTS, Work
 
 SIZES = (10_000, 100_000, 1_000_000)
-BUSY = 0.5  # processes that want a core as a part begins: more, and others work too
+BUSY = 0.5  # cores busy before a command begins: more, and others work too
 
 
 def main() -> None:
@@ -44,9 +43,7 @@ def main() -> None:
             if part.only and n not in part.only:
                 continue
             print(f"{name}, {n:,} images", flush=True)
-            load = os.getloadavg()[0]
-            figures = part.measure(work)
-            work.keep(name, {"n": n, "load": round(load, 2), "steps": figures})
+            work.keep(name, {"n": n, "steps": part.measure(work)})
         if not options.parts:
             work.clear()
     if "page" in chosen:

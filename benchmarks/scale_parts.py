@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -79,8 +78,13 @@ class Work:
         count = ("--count", str(n or self.n))
         return self.orchard("render", "sample", "--shards", str(self.shards), *count)
 
+    def copy(self, result: Path, name: str) -> Path:
+        """A result beside it, by links: files of tables never change."""
+        shutil.rmtree(self.result(name), ignore_errors=True)
+        return Path(shutil.copytree(result, self.result(name), copy_function=os.link))
+
     def first_result(self) -> Path:
-        """The result of a whole run, made where a part needs it and none has."""
+        """What `run` left, or the same made again."""
         self.rendered()
         if not (self.result() / "report/drawn.json").exists():
             self.run("run", str(self.shards), self.result())
@@ -120,15 +124,16 @@ def render(work: Work) -> Figures:
 
 
 def run(work: Work) -> Figures:
-    """From empty to report; again with nothing new; with NEW more."""
+    """From empty to report; again with nothing new; with NEW more. Leaves the first result."""
     work.rendered()
     shutil.rmtree(work.result(), ignore_errors=True)
     found = {"run": work.run("run", str(work.shards), work.result())}
     found["nothing new"] = work.run("nothing", str(work.shards), work.result())
+    more = work.copy(work.result(), "more")
     work.rendered(work.n + NEW)
-    found["1,000 new"] = work.run("new", str(work.shards), work.result())
+    found["1,000 new"] = work.run("new", str(work.shards), more)
     work.rendered()
-    shutil.rmtree(work.result())
+    shutil.rmtree(more)
     return found
 
 
@@ -199,24 +204,21 @@ def tables(work: Work) -> Figures:
     source, result = scale_tables.build(folder, work.n)
     found = {"adopt, fit, report": work.run("adopt", str(source), result)}
     found["nothing new"] = work.run("tables-nothing", str(source), result)
-    other = folder / "other"
-    shutil.rmtree(other, ignore_errors=True)
-    shutil.copytree(result, other, copy_function=os.link)  # files of tables never change
+    other = work.copy(result, "other")
     with scale_tables.more(source, work.n, NEW):
         found["1,000 new"] = work.run("tables-new", str(source), result)
     found |= with_tables(work, result, other, scale_tables.paths(result, ERASED))
-    shutil.rmtree(folder)
+    for made in (folder, other):
+        shutil.rmtree(made)
     return found
 
 
 def after(work: Work) -> Figures:
     """The same on a real result."""
-    result, other = work.first_result(), work.result("other")
-    shutil.rmtree(other, ignore_errors=True)
-    shutil.copytree(result, other, copy_function=os.link)
+    result = work.first_result()
+    other = work.copy(result, "other")
     found = with_tables(work, result, other, scale_tables.paths(result, ERASED))
-    for made in (result, other):
-        shutil.rmtree(made)
+    shutil.rmtree(other)
     return found
 
 
@@ -239,12 +241,7 @@ def with_tables(work: Work, result: Path, other: Path, erased: list[str]) -> Fig
     }
     found = {}
     for name, words in commands.items():
-        if name == "compare":
-            done = watched_compare(work, words)
-        elif name == "findings" and not _is_command("findings"):
-            continue
-        else:
-            done = work.orchard(words[0], *words)
+        done = watched_compare(work, words) if name == "compare" else work.orchard(words[0], *words)
         found[name] = done
     shutil.rmtree(to)
     return found
@@ -257,11 +254,6 @@ def watched_compare(work: Work, words: tuple[str, ...]) -> dict[str, Any]:
     if found.code not in (0, 1):
         sys.exit(found.output[-3000:])
     return found.figures()
-
-
-def _is_command(name: str) -> bool:
-    command = [sys.executable, "-m", "orchard", name, "--help"]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def cluster(work: Work) -> Figures:
