@@ -3,7 +3,9 @@
     found = watched(["orchard", "run", ...], log=Path("log"))
 
 Processes are those of the command's session, as /proc shows them four times a second; the memory is
-what the system itself noted as the most of each (VmHWM), and the CPU time what it noted last.
+what the system itself noted as the most of each (VmHWM), and the CPU time what it noted last. Of
+the driver it is the most that was seen of its own memory: it maps temporary files, whose pages the
+system takes back whenever it needs them.
 """
 
 from __future__ import annotations
@@ -114,7 +116,7 @@ def _sample(leader: int, peaks: dict[str, int], used: dict[int, float]) -> None:
         kind = kinds[pid]
         if kind == "beside":
             kind = "decoder" if kinds.get(here[pid]) == "slot" else "other"
-        most[kind] = max(most[kind], _peak(pid))
+        most[kind] = max(most[kind], _own(pid) if kind == "driver" else _peak(pid))
     for kind, n_bytes in most.items():
         peaks[kind] = max(peaks.get(kind, 0), n_bytes)
 
@@ -143,10 +145,17 @@ def _processes() -> list[tuple[int, int, int, float]]:
 
 
 def _peak(pid: int) -> int:
-    for line in _read(f"/proc/{pid}/status").splitlines():
-        if line.startswith(b"VmHWM:"):
-            return int(line.split()[1]) * 1024
-    return 0
+    return _noted(pid, b"VmHWM:")
+
+
+def _own(pid: int) -> int:
+    return _noted(pid, b"RssAnon:", b"RssShmem:")
+
+
+def _noted(pid: int, *names: bytes) -> int:
+    """The sum of these, bytes."""
+    lines = [line for line in _read(f"/proc/{pid}/status").splitlines() if line.startswith(names)]
+    return sum(int(line.split()[1]) for line in lines) * 1024
 
 
 def _read(path: str) -> bytes:

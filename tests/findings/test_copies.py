@@ -51,7 +51,8 @@ def test_a_smaller_or_harder_compressed_photo_is_a_copy_and_a_second_photo_is_no
 ) -> None:
     lumas = np.stack([copies.luma(shown(image)) for image in (photo(0), other)])
     pair = ClosePairs(np.array([0]), np.array([1]), np.array([0.9], np.float32))
-    assert copies.are_copies(pair, directions(lumas)).tolist() == [is_copy]
+    two = copies.Smalls(directions(lumas), np.arange(2))
+    assert copies.are_copies(pair, two).tolist() == [is_copy]
 
 
 def test_small_pictures_are_compared_where_they_are_of_the_same_bytes(
@@ -62,9 +63,13 @@ def test_small_pictures_are_compared_where_they_are_of_the_same_bytes(
     digests = rows["sha256"].to_pylist()
     changed = rows.set_column(1, "sha256", pa.array([*digests[:-1], "another"]))
     last = len(rows) - 1
-    found = copies.smalls(tables, changed, np.array([0, 5, last]))
-    assert np.flatnonzero(found.any(axis=1)).tolist() == [0, 5]
-    assert copies.smalls(tables, rows, np.array([last]))[last].any()
+    stored = copies.Stored.read(tables, changed)
+    assert (stored.at >= 0).tolist() == [True] * last + [False]
+    found = stored.smalls(np.array([0, 5, last]))
+    assert np.flatnonzero(found.at).tolist() == [0, 5]
+    one, other = np.array([0, 5, 0]), np.array([0, 5, last])
+    assert found.correlations(one, other) == pytest.approx([1, 1, 0], abs=1e-3)
+    assert copies.Stored.read(tables, rows).smalls(np.array([last])).at[last] == 1
 
 
 def test_what_is_no_picture_is_a_copy_of_nothing() -> None:

@@ -8,6 +8,7 @@ duplicates too if their small pictures are: by the correlation of their luma at 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -24,35 +25,65 @@ from orchard.store.tables import Tables
 LEAST_COSINE = 0.85  # of the features, for the small pictures to be compared at all
 CORRELATION = 0.99  # ADR 47 shows what lies on either side
 SIDE = 28
+AT_ONCE = 4096  # pictures
 
 
-def smalls(tables: Tables, rows: pa.Table, wanted: NDArray[np.int64]) -> NDArray[np.int16]:
-    """(n, 784) directions of the centred luma of some rows' small pictures, whose products are
-    correlations; zeros of others, and where no small picture of the same bytes is stored.
+@dataclass(frozen=True, slots=True)
+class Smalls:
+    """pictures: (m, 784) directions of the centred luma of small pictures, whose products are
+    correlations; the first is of none. at: (n,) the one of each image, 0 of those without."""
 
-    rows: path and sha256 of each image.
-    """
-    found: NDArray[np.int16] = room((len(rows), SIDE**2), np.int16)
-    is_wanted = np.zeros(len(rows), np.bool_)
-    is_wanted[wanted] = True
-    paths, digests = (rows[name].combine_chunks() for name in ("path", "sha256"))
-    with ThreadPoolExecutor(available_cores()) as pool:
+    pictures: NDArray[np.int16]
+    at: NDArray[np.int64]
+
+    def correlations(
+        self, left: NDArray[np.int64], right: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """(m,) of pairs of images; 0 where one has no small picture."""
+        return cosines_of(self.pictures, self.at[left], self.at[right])
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The small pictures as they are stored. jpegs: of some images. at: (n,) the place there of
+    each image's, -1 of those that have none of the same bytes."""
+
+    jpegs: pa.ChunkedArray
+    at: NDArray[np.int64]
+
+    @classmethod
+    def read(cls, tables: Tables, rows: pa.Table) -> Stored:
+        """rows: path and sha256 of each image."""
+        at, n = np.full(len(rows), -1, np.int64), 0
+        chunks = [pa.array([], pa.binary())]
+        paths, digests = (rows[name].combine_chunks() for name in ("path", "sha256"))
         for part in contents.batches_of(tables["thumbnails"], ["path", "sha256", "jpeg"]):
             place = pc.index_in(part["path"].combine_chunks(), value_set=paths)
             same = pc.fill_null(
                 pc.equal(digests.take(place), part["sha256"].combine_chunks()), False
             )
-            at = place.fill_null(0).to_numpy()
-            chosen = same.to_numpy(zero_copy_only=False) & is_wanted[at]
-            pictures = part["jpeg"].combine_chunks().filter(pa.array(chosen)).to_pylist()
-            if pictures:
-                found[at[chosen]] = directions(np.stack(list(pool.map(luma, pictures))))
-    return found
+            chunks.append(part["jpeg"].combine_chunks().filter(same))
+            at[place.filter(same).to_numpy()] = np.arange(n, n + len(chunks[-1]))
+            n += len(chunks[-1])
+        return cls(pa.chunked_array(chunks), at)
+
+    def smalls(self, wanted: NDArray[np.int64]) -> Smalls:
+        """Of these images, each once; of the others none."""
+        wanted = wanted[self.at[wanted] >= 0]
+        pictures: NDArray[np.int16] = room((len(wanted) + 1, SIDE**2), np.int16)
+        at = np.zeros(len(self.at), np.int64)
+        at[wanted] = np.arange(1, len(wanted) + 1)
+        with ThreadPoolExecutor(available_cores()) as pool:
+            for start in range(0, len(wanted), AT_ONCE):
+                part = wanted[start : start + AT_ONCE]
+                jpegs = self.jpegs.take(pa.array(self.at[part])).to_pylist()
+                pictures[at[part]] = directions(np.stack(list(pool.map(luma, jpegs))))
+        return Smalls(pictures, at)
 
 
-def are_copies(pairs: ClosePairs, small: NDArray[np.int16]) -> NDArray[np.bool_]:
+def are_copies(pairs: ClosePairs, small: Smalls) -> NDArray[np.bool_]:
     """(m,) whether the small pictures of a pair are alike."""
-    return cosines_of(small, pairs.left, pairs.right) >= CORRELATION
+    return small.correlations(pairs.left, pairs.right) >= CORRELATION
 
 
 def luma(jpeg: bytes) -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchard.findings.cells import nearest_of_many
-from orchard.report.neighbours import NEAR_COSINE, NEAR_K, ClosePairs, close_pairs, cosines_of
+from orchard.report.neighbours import NEAR_COSINE, NEAR_K, close_pairs, cosines_of
 
 Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 PASSES = 6
@@ -73,26 +73,38 @@ def near(
     vectors: NDArray[np.float32],
     directions: NDArray[np.int16],
 ) -> tuple[Groups, Pairs]:
-    """Groups of near duplicates among images of different bytes, and all pairs that were found.
+    """Groups of near duplicates among images of different bytes, and the pairs that join them.
 
     pairs: of rows, among the nearest neighbours. Where more than NEAR_K images are alike, some are
-    not among those: the kept images are compared again, and with each other's groups, PASSES
-    times at most, until no two of them are near.
+    not among those: the kept images are compared with each other again, PASSES times at most, until
+    no two of them are near. Of two that are, the better takes over those of the other's group that
+    are near it, too.
     """
     n = len(vectors)
     left, right = (np.concatenate([pair[end] for pair in pairs]) for end in (0, 1))
     found = _distinct(n, same.kept[left], same.kept[right])
+    joined = [found]
+    kept = _stars(n, found, best)
+    has_near = np.zeros(n, np.bool_)
+    has_near[found[0]] = has_near[found[1]] = True
     for _ in range(PASSES):
-        groups = _stars(n, found, best)
-        rows = np.intersect1d(np.unique(found), np.flatnonzero(groups.kept == np.arange(n)))
+        rows = np.flatnonzero(has_near & (kept == np.arange(n)))
         if len(rows) < 2:
             break
         again = close_pairs(directions, nearest_of_many(vectors[rows], NEAR_K), None, rows)
-        if not len(again.left):
+        joined.append((again.left, again.right))
+        between = (kept[found[0]] == found[0]) & (kept[found[1]] == found[1])
+        left = np.r_[again.left, found[0][between]]
+        right = np.r_[again.right, found[1][between]]
+        if not len(left):
             break
-        one, other = _with_groups(groups, again, directions)
-        found = _distinct(n, np.r_[found[0], one], np.r_[found[1], other])
-    return groups, found
+        better = _stars(n, (left, right), best)[kept]
+        members = np.flatnonzero((better != kept) & (kept != np.arange(n)))
+        alone = members[cosines_of(directions, members, better[members]) < NEAR_COSINE]
+        better[alone] = alone
+        kept = better
+    left, right = (np.concatenate([pair[end] for pair in joined]) for end in (0, 1))
+    return Groups(kept), (left, right)
 
 
 def connected(n: int, *pairs: Pairs) -> NDArray[np.int64]:
@@ -105,19 +117,6 @@ def connected(n: int, *pairs: Pairs) -> NDArray[np.int64]:
     return np.asarray(connected_components(graph, directed=False)[1], np.int64)
 
 
-def _with_groups(groups: Groups, pairs: ClosePairs, directions: NDArray[np.int16]) -> Pairs:
-    """Each image of one's group with the other, of pairs of kept images, where those are near."""
-    order = np.argsort(groups.kept, kind="stable")
-    heads, others = np.r_[pairs.left, pairs.right], np.r_[pairs.right, pairs.left]
-    sorted_kept = groups.kept[order]
-    first = np.searchsorted(sorted_kept, heads)
-    size = np.searchsorted(sorted_kept, heads, "right") - first
-    within = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
-    members, near = order[np.repeat(first, size) + within], np.repeat(others, size)
-    close = cosines_of(directions, members, near) >= NEAR_COSINE
-    return members[close], near[close]
-
-
 def _distinct(n: int, left: NDArray[np.int64], right: NDArray[np.int64]) -> Pairs:
     """Each pair once, the lower row first, none of a row with itself."""
     keys = np.unique(np.minimum(left, right) * n + np.maximum(left, right))
@@ -125,15 +124,17 @@ def _distinct(n: int, left: NDArray[np.int64], right: NDArray[np.int64]) -> Pair
     return one[one != other], other[one != other]
 
 
-def _stars(n: int, pairs: Pairs, best: NDArray[np.int64]) -> Groups:
-    one, other = np.concatenate(pairs), np.concatenate(pairs[::-1])
-    order = np.argsort(one, kind="stable")
-    starts = np.searchsorted(one[order], np.arange(n + 1))
-    near_of = other[order]
+def _stars(n: int, pairs: Pairs, best: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(n,) the row kept of each row's star."""
+    from scipy.sparse import coo_array
+
+    graph = coo_array((np.ones(len(pairs[0]), np.int8), pairs), shape=(n, n)).tocsr()
+    graph = (graph + graph.T).tocsr()
+    starts, near_of = graph.indptr, graph.indices
     kept = np.full(n, -1, np.int64)
-    for row in best[np.diff(starts)[best] > 0]:
+    for row in best[np.diff(starts)[best] > 0].tolist():
         if kept[row] < 0:
             kept[row] = row
             near_by = near_of[starts[row] : starts[row + 1]]
             kept[near_by[kept[near_by] < 0]] = row
-    return Groups(np.where(kept < 0, np.arange(n), kept))
+    return np.where(kept < 0, np.arange(n), kept)

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from orchard.errors import TableError
 from orchard.findings import copies, duplicates, labels, vectors
 from orchard.findings.cells import nearest_of_many
+from orchard.findings.copies import Smalls
 from orchard.findings.duplicates import Groups, Pairs
+from orchard.machine import release_memory
 from orchard.report import embedding_2d
-from orchard.report.known import Known
+from orchard.report.known import Known, Vectors
 from orchard.report.neighbours import (
     DIMENSIONS,
     NEAR_COSINE,
@@ -44,7 +46,7 @@ class Seen:
     near_by: Neighbours
     close: ClosePairs
     copies: ClosePairs
-    small: NDArray[np.int16]
+    small: Smalls
     digests: NDArray[np.int64]
 
     @classmethod
@@ -60,10 +62,14 @@ class Seen:
         k = embedding_2d.n_neighbours(n) if n <= MAX_POINTS else NEAR_K
         near_by = nearest_of_many(np.ascontiguousarray(components[:, :DIMENSIONS]), k)
         digests = _codes(rows["sha256"], rows["path"])
-        pairs = close_pairs(directions, near_by, digests, least=copies.LEAST_COSINE)
+        stored = copies.Stored.read(tables, rows)
+        loosely = copies.LEAST_COSINE, stored.at >= 0
+        pairs = close_pairs(directions, near_by, digests, loosely=loosely)
         is_close = pairs.cosines >= NEAR_COSINE
         others = pairs.take(~is_close)
-        small = copies.smalls(tables, rows, np.union1d(others.left, others.right))
+        small = stored.smalls(np.union1d(others.left, others.right))
+        del stored
+        release_memory()
         alike = others.take(copies.are_copies(others, small))
         close = pairs.take(is_close)
         return cls(images, components, directions, near_by, close, alike, small, digests)
@@ -73,8 +79,11 @@ class Seen:
         return self.images.rows
 
     def known(self, findings: pa.Table) -> Known:
-        """What the report needs of it, without the vectors. findings: the table made of it."""
-        return Known(self.images, self.near_by, self.close, findings)
+        """What the report needs of it. findings: the table made of it."""
+        vectors = None
+        if len(self.images) > MAX_POINTS:
+            vectors = Vectors(self.components, self.directions)
+        return Known(self.images, self.near_by, self.close, findings, vectors)
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """(n,) a column, NaN where it is null."""
@@ -99,7 +108,7 @@ class Seen:
     def likeness(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float32]:
         """(m,) of pairs: the cosine of features, or of the small pictures where that is more."""
         by_features = cosines_of(self.directions, left, right)
-        return np.maximum(by_features, cosines_of(self.small, left, right))
+        return np.maximum(by_features, self.small.correlations(left, right))
 
 
 def _codes(digests: pa.ChunkedArray, paths: pa.ChunkedArray) -> NDArray[np.int64]:

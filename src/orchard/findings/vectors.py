@@ -19,7 +19,7 @@ from orchard.store import contents
 from orchard.store.snapshot import SCHEMAS
 from orchard.store.tables import Tables
 
-IN_MEMORY = 256 * 1024 * 1024  # bytes
+IN_MEMORY = 64 * 1024 * 1024  # bytes
 ROWS = 8192  # at once: paths are looked up among all, for which each time a table is made
 
 V = TypeVar("V", np.int16, np.float32)

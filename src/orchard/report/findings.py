@@ -7,7 +7,7 @@ tables ─▶ points ─▶ neighbours ─▶ map        classes, duplicates, er
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -25,17 +25,17 @@ from orchard.report import (
     clusters,
     embedding_2d,
     neighbours,
-    placing,
     summarise,
     thumbnails,
 )
 from orchard.report.classes import Classes
 from orchard.report.cost import Costs, costs
 from orchard.report.embedding_2d import Embedding2D
-from orchard.report.known import Known
+from orchard.report.known import Known, Vectors
 from orchard.report.neighbours import NearDuplicates, Neighbours
 from orchard.report.noted import Noted, of_table, shown_large
 from orchard.report.placing import Others, Placing
+from orchard.report.placing import place as place_others
 from orchard.report.points import (
     MAX_ON_MAP,
     MAX_POINTS,
@@ -148,8 +148,13 @@ def place(
         numbers = numbers_of(path.as_py() for path in images.rows["path"])
         points = stratified(images.codes, MAX_POINTS, numbers)
         shown = stratified(images.codes, MAX_ON_MAP, numbers)
+    vectors = known.vectors if known is not None else None
     paths = images.paths(points)
-    components = components_of(tables, paths, neighbours.DIMENSIONS)
+    components = (
+        components_of(tables, paths, neighbours.DIMENSIONS)
+        if vectors is None
+        else vectors.components[points, : neighbours.DIMENSIONS]
+    )
     if known is not None and len(known.near_by.indices) == len(points):
         near_by, near = known.near_by, neighbours.grouped(known.close, len(points))
     else:
@@ -158,30 +163,34 @@ def place(
         release_memory()
         digests = images.rows["sha256"].take(pa.array(points)).to_pylist()
         say("report: comparing neighbours for duplicates")
-        near = neighbours.near_duplicates(directions_of(tables, paths), near_by, digests)
+        way = directions_of(tables, paths) if vectors is None else vectors.directions[points]
+        near = neighbours.near_duplicates(way, near_by, digests)
     release_memory()
     say(f"report: placing {len(points):,} points on the map")
     embedding = embedding_2d.embed(components, near_by)
-    others = _others(tables, images, points, shown, components, embedding.xy)
+    parts = vectors_by_row(tables, images, ROWS_AT_ONCE) if vectors is None else _by_row(vectors)
+    others = _others(parts, len(images), points, shown, Placing(components, embedding.xy))
     return Placed(points, components, embedding, near_by, near, _unusual(near_by), others)
 
 
 def _others(
-    tables: Tables,
-    images: Images,
+    parts: Iterable[tuple[NDArray[np.int64], NDArray[np.float32]]],
+    n: int,
     points: NDArray[np.int64],
     shown: NDArray[np.int64],
-    components: NDArray[np.float32],
-    xy: NDArray[np.float32],
+    placing: Placing,
 ) -> Others:
-    """Those of `shown` that are not among the points."""
-    wanted = np.zeros(len(images), np.bool_)
+    """Those of `shown` that are not among the points. parts: rows and components of all n."""
+    wanted = np.zeros(n, np.bool_)
     wanted[shown] = True
     wanted[points] = False
-    if not wanted.any():
-        return Others.none()
-    parts = vectors_by_row(tables, images, ROWS_AT_ONCE)
-    return placing.place(parts, Placing(components, xy), wanted)
+    return place_others(parts, placing, wanted) if wanted.any() else Others.none()
+
+
+def _by_row(vectors: Vectors) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    for start in range(0, len(vectors.components), ROWS_AT_ONCE):
+        part = vectors.components[start : start + ROWS_AT_ONCE]
+        yield np.arange(start, start + len(part)), np.asarray(part)
 
 
 def _found(tables: Tables) -> pa.Table:

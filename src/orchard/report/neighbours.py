@@ -18,6 +18,7 @@ NEAR_K = 15
 ROWS_A_BLOCK = 128
 SPARE = 8  # neighbours beyond those wanted, among which rounding may have mistaken the order
 GROUP = 32
+ROWS_A_PART = 1024  # of a thread, with all their neighbours
 PAIRS_A_PART = 512  # whose features are 5 MB
 ONE = 32767
 NEAR_COSINE = 0.98
@@ -123,35 +124,66 @@ def close_pairs(
     neighbours: Neighbours,
     digests: NDArray[np.int64] | None = None,
     rows: NDArray[np.int64] | None = None,
-    least: float = NEAR_COSINE,
+    loosely: tuple[float, NDArray[np.bool_]] | None = None,
 ) -> ClosePairs:
-    """Pairs among each point's NEAR_K neighbours whose features' cosine is `least` or more.
+    """Pairs among each point's NEAR_K neighbours whose features' cosine is NEAR_COSINE or more,
+    each once.
 
     directions: of the features. digests: (n,) equal where two points' bytes are, which are left
-    out. rows: of `directions`, that the points are; default all.
+    out. rows: of `directions`, ascending, that the points are; default all. loosely: a lower
+    cosine, which is enough between two of those in the mask.
     """
-    left, right = _pairs(neighbours)
-    if rows is not None:
-        left, right = rows[left], rows[right]
-    cosines = cosines_of(directions, left, right)
-    close = cosines >= least
-    if digests is not None:
-        close &= digests[left] != digests[right]
-    return ClosePairs(left[close], right[close], cosines[close])
+    near = neighbours.indices[:, :NEAR_K]
+    n, k = near.shape
+
+    def of(start: int) -> ClosePairs:
+        own = np.arange(start, min(start + ROWS_A_PART, n))
+        one, other = np.repeat(own, k), near[own].ravel()
+        # From its lower end; from the upper one, if the lower does not name it.
+        once = (one < other) | ((one > other) & ~(near[other] == one[:, None]).any(axis=1))
+        left, right = np.minimum(one, other)[once], np.maximum(one, other)[once]
+        if rows is not None:
+            left, right = rows[left], rows[right]
+        if digests is not None:
+            different = digests[left] != digests[right]
+            left, right = left[different], right[different]
+        cosines = _cosines(directions, left, right)
+        close = cosines >= NEAR_COSINE
+        if loosely is not None:
+            least, among = loosely
+            close |= (cosines >= least) & among[left] & among[right]
+        return ClosePairs(left[close], right[close], cosines[close])
+
+    with ThreadPoolExecutor(available_cores()) as pool:
+        parts = list(pool.map(of, range(0, n, ROWS_A_PART)))
+    none = np.zeros(0, np.int64)
+    left = np.concatenate([none, *(part.left for part in parts)])
+    right = np.concatenate([none, *(part.right for part in parts)])
+    cosines = np.concatenate([np.zeros(0, np.float32), *(part.cosines for part in parts)])
+    order = np.lexsort((right, left))
+    return ClosePairs(left[order], right[order], cosines[order])
 
 
 def cosines_of(
     directions: NDArray[np.int16], left: NDArray[np.int64], right: NDArray[np.int64]
 ) -> NDArray[np.float32]:
     """(m,) the cosine of each pair."""
-
-    def of(part: slice) -> NDArray[np.float32]:
-        one, other = (directions[ends[part]].astype(np.float32) for ends in (left, right))
-        return np.minimum(np.einsum("ij,ij->i", one, other) / np.float32(ONE**2), np.float32(1))
-
-    parts = [slice(i, i + PAIRS_A_PART) for i in range(0, len(left), PAIRS_A_PART)]
+    n_rows = ROWS_A_PART * NEAR_K
+    parts = [slice(i, i + n_rows) for i in range(0, len(left), n_rows)]
     with ThreadPoolExecutor(available_cores()) as pool:
-        return np.concatenate([np.zeros(0, np.float32), *pool.map(of, parts)])
+        found = pool.map(lambda part: _cosines(directions, left[part], right[part]), parts)
+        return np.concatenate([np.zeros(0, np.float32), *found])
+
+
+def _cosines(
+    directions: NDArray[np.int16], left: NDArray[np.int64], right: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    found = np.empty(len(left), np.float32)
+    for start in range(0, len(left), PAIRS_A_PART):
+        part = slice(start, start + PAIRS_A_PART)
+        one, other = (directions[ends[part]].astype(np.float32) for ends in (left, right))
+        found[part] = np.einsum("ij,ij->i", one, other) / np.float32(ONE**2)
+    return np.minimum(found, np.float32(1))
 
 
 def near_duplicates(
@@ -178,12 +210,3 @@ def grouped(close: ClosePairs, n: int) -> NearDuplicates:
     pairs = np.sort(np.stack([left[best], right[best]], axis=1), axis=1)
     n_images = len(np.union1d(left, right))
     return NearDuplicates(pairs, cosines[best], n_images, len(first))
-
-
-def _pairs(neighbours: Neighbours) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Each point with its NEAR_K nearest, each pair once."""
-    near = neighbours.indices[:, :NEAR_K]
-    n, k = near.shape
-    one, other = np.repeat(np.arange(n), k), near.ravel()
-    keys = np.unique(np.minimum(one, other) * n + np.maximum(one, other))
-    return keys // n, keys % n

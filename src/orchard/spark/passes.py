@@ -20,7 +20,7 @@ import pyarrow.ipc
 from orchard.embedding.extraction import extract
 from orchard.images.reading import Reading
 from orchard.images.source import fetch
-from orchard.machine import own_peak_memory
+from orchard.machine import own_peak_memory, release_memory
 from orchard.model import Model, Precision, Ranges, embedder_for, load_model
 from orchard.records import COMPONENTS, list_column, vectors_of, with_kept
 from orchard.reduction import PCA, Moments, merge, update
@@ -29,7 +29,7 @@ from orchard.store import contents, models, staging
 from orchard.store.output import Output
 from orchard.store.snapshot import TableFile
 
-ROWS_AT_ONCE = 2048  # of float64 work: 1280 features make 21 MB
+ROWS_AT_ONCE = 1024  # of float64 work: 1280 features make 10 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +216,7 @@ def _embed(
 
 
 def _moments(output: Output, paths: Sequence[str]) -> Moments:
+    release_memory()  # what embedding took
     total: Moments | None = None
     for path in paths:
         for batch in contents.iter_batches(output, path, ["features"], ROWS_AT_ONCE):
