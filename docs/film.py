@@ -1,7 +1,8 @@
-"""Draw docs/images/workbench-*.webp: one task in the report, from a selection to the saved file.
+"""Draw docs/images/workbench-*.webp: one task, from a selection in the report to a classifier.
 
 Rendered fruit is spoiled on purpose (three wrong labels, three copies, a dark picture), run through
-Orchard, and the report is used in Chromium as the page how-to/report.md tells it.
+Orchard, and the report is used in Chromium as the page how-to/report.md tells it. A classifier is
+trained before and after, and the figures of both are printed.
 
 python docs/film.py     takes about a minute; CHROMIUM names another browser
 """
@@ -12,6 +13,7 @@ import io
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from playwright.sync_api import Page, sync_playwright
 
 import orchard
 from orchard.samples.turntable import write_sample
+from orchard.training import TrainConfig, train
 
 IMAGES = Path(__file__).parent / "images"
 WINDOW = {"width": 1280, "height": 800}
@@ -45,7 +48,7 @@ def spoil(folder: Path) -> None:
     dark.save(folder / "Banana" / "dark.png")
 
 
-def play(page: Page) -> None:
+def play(page: Page, decisions: Path) -> None:
     """As how-to/report.md tells it, a picture after each step."""
     stage = page.locator("#stage").bounding_box()
     assert stage is not None
@@ -70,9 +73,20 @@ def play(page: Page) -> None:
     for _ in WRONG:
         page.keyboard.press("r")
     shoot(page, 4)
-    page.get_by_role("button", name="Save the decisions").click()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save the decisions").click()
+    saved.value.save_as(decisions)
     page.locator("#decisions summary").click()
     shoot(page, 5)
+
+
+def trained(page: Page, result: Path, number: int) -> None:
+    """Train, print how many held-out images are told right, and show what is confused."""
+    fine = train(TrainConfig(output=str(result))).metrics["naive"]["fine"]
+    print(f"{result.name}: {fine['top1']:.3f} of {fine['n']} held-out images")
+    page.goto((result / "report" / "classifier.html").as_uri())
+    show(page, "h2:last-of-type")
+    shoot(page, number)
 
 
 def show(page: Page, what: str) -> None:
@@ -97,13 +111,19 @@ def main() -> None:
         write_sample(folder / "fruits", 494)
         spoil(folder / "fruits")
         os.chdir(folder)  # so that the page's commands name no folder of this machine
-        orchard.run(
-            orchard.RunConfig(sources=("fruits",), output="result", weights="fruit", components=40)
+        spoiled = orchard.RunConfig(
+            sources=("fruits",), output="result", weights="fruit", components=40
         )
+        orchard.run(spoiled)
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         page = chromium.new_page(viewport=WINDOW, reduced_motion="reduce", locale="en-GB")
         page.goto((folder / "result" / "report" / "index.html").as_uri())
-        play(page)
+        play(page, folder / "decisions.csv")
+        trained(page, folder / "result", 6)
+        orchard.run(
+            replace(spoiled, output="cleaned", labels="decisions.csv", exclude_from="decisions.csv")
+        )
+        trained(page, folder / "cleaned", 7)
         chromium.close()
 
 

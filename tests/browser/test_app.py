@@ -57,7 +57,7 @@ ANSWER = """async ({arrays, about, features}) => {
 }"""
 DECIDE = """async ({about, vectors}) => {
     const {heard} = await import("./classifier.js");
-    return vectors.map(([p, likeness]) => heard(p, likeness, about));
+    return vectors.map(([p, likeness, second]) => heard(p, likeness, about, second));
 }"""
 TOGETHER = """async (photos) => {
     const {together} = await import("./classifier.js");
@@ -65,6 +65,27 @@ TOGETHER = """async (photos) => {
         probabilities: Float64Array.from(p), likeness,
     })));
     return [[...found.probabilities], found.likeness];
+}"""
+EITHER = """async () => {
+    const {summary, verdict} = await import("./show.js");
+    const {wasRight} = await import("./right.js");
+    const one = (id, name, probability) => ({id, name, probability, binomial: id, family: id});
+    const species = [one("lemon", "Lemon", 0.5), one("lime", "Lime", 0.3), one("fig", "Fig", 0.1)];
+    const answer = {answer: "either", species, varieties: [], card: null};
+    const panel = verdict(answer);
+    const given = [{given: Promise.resolve("a code")}];
+    const told = [];
+    const asked = wasRight(answer, given, async (id) => told.push(id));
+    const buttons = [...asked.querySelectorAll(".says button")];
+    for (const button of buttons) button.click();
+    return {
+        title: panel.querySelector("h1").textContent,
+        latin: panel.querySelectorAll("i").length,
+        badge: panel.querySelector(".badge").textContent,
+        said: summary(answer),
+        buttons: buttons.map((button) => button.textContent),
+        told,
+    };
 }"""
 IDENTIFY = """async (photos) => {
     const {identify} = await import("./device.js");
@@ -184,12 +205,30 @@ def test_the_phone_decides_as_python_does(
 ) -> None:
     page = visit(browser)
     limits = Limits(sure=0.6, familiar=0.8, fruit=0.83, confidence=0.1)
-    vectors = [(p / 20, likeness / 50) for p in range(21) for likeness in range(30, 101)]
+    vectors = [
+        (p / 20, likeness / 50, min(p, 20 - p, q) / 20)
+        for p in range(21)
+        for likeness in range(30, 101)
+        for q in (0, 3, 20)
+    ]
     for one in (limits, classifier.card.limits):
         found = page.evaluate(DECIDE, {"about": asdict(one), "vectors": vectors})
-        assert found == [verdict(p, likeness, one) for p, likeness in vectors]
+        assert found == [verdict(p, likeness, one, second=q) for p, likeness, q in vectors]
     known = json.loads(about(classifier))
     assert {name: known[name] for name in asdict(limits)} == asdict(classifier.card.limits)
+
+
+def test_two_that_are_sure_together_are_both_named_and_both_can_be_confirmed(
+    visit: Visit, browser: Browser
+) -> None:
+    assert visit(browser).evaluate(EITHER) == {
+        "title": "Lemon or lime",
+        "latin": 0,
+        "badge": "One of two",
+        "said": "Lemon or lime, 80%",
+        "buttons": ["Lemon", "Lime"],
+        "told": ["lemon", "lime"],
+    }
 
 
 def test_several_photos_are_one_on_the_phone_as_in_python(visit: Visit, browser: Browser) -> None:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from orchard.classify.files import load_classifier
-from orchard.classify.predictor import Predictor
+from orchard.classify.predictor import Guess, Predictor
 from orchard.errors import ClassifierError
 from orchard.records import Reason, vectors_of
 from orchard.store.erase import erase
@@ -106,9 +106,13 @@ def test_answering_needs_no_spark_and_no_scikit_learn(
 
 def test_thresholds_make_the_answer(rendered_result: Path, trained: Trained) -> None:
     predictor = Predictor.load(rendered_result)
-    assert predictor._verdict(trained.card.sure, 2.0) == "sure"
-    assert predictor._verdict(trained.card.sure - 1e-6, 2.0) == "not_sure"
-    assert predictor._verdict(trained.card.sure, -1.0) == "not_a_fruit"
+    sure = trained.card.sure
+    guess, unlikely = Guess("pear", sure - 1e-6), Guess("fig", 0.0)
+    assert predictor._verdict([Guess("apple", sure)], 2.0) == "sure"
+    assert predictor._verdict([guess], 2.0) == "not_sure"
+    assert predictor._verdict([guess, unlikely], 2.0) == "not_sure"
+    assert predictor._verdict([guess, Guess("fig", 1e-5)], 2.0) == "either"
+    assert predictor._verdict([Guess("apple", sure)], -1.0) == "not_a_fruit"
 
 
 def test_several_photos_of_one_fruit_give_one_answer(

@@ -27,6 +27,22 @@ def test_sureness_and_likeness_decide_together(
     assert verdict(probability, likeness, LIMITS) == expected
 
 
+@pytest.mark.parametrize(
+    ("probability", "second", "likeness", "expected"),
+    [
+        (0.5, 0.3, 0.9, "either"),
+        (0.5, 0.05, 0.9, "not_sure"),
+        (0.5, 0.3, 0.79, "not_sure"),  # neither of the two looks like this
+        (0.7, 0.3, 0.9, "sure"),
+        (0.3, 0.3, 0.75, "not_a_fruit"),
+    ],
+)
+def test_two_that_are_sure_together_are_both_named(
+    probability: float, second: float, likeness: float, expected: str
+) -> None:
+    assert verdict(probability, likeness, LIMITS, second=second) == expected
+
+
 def test_more_of_either_sign_never_turns_fruit_into_none() -> None:
     grid = [step / 20 for step in range(21)]
     for likeness in grid:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from orchard.training.threshold import UNSEEN_SHARE, cost_curve, least_cost, weigh
+from orchard.training.threshold import UNSEEN_SHARE, Two, cost_curve, least_cost, weigh
 
 KNOWN = np.linspace(0.005, 0.995, 100)
 RIGHT = np.arange(100) >= 40  # below 0.4 always wrong, above always right
@@ -53,3 +53,11 @@ def test_the_cost_is_what_it_says() -> None:
 def test_a_threshold_nobody_reaches_answers_nothing() -> None:
     found = weigh(KNOWN, RIGHT, NONE, 1.1, 5.0)
     assert (found.answered, found.right, found.cost) == (0, 1, 1)
+
+
+def test_two_species_are_named_where_they_are_sure_together() -> None:
+    p = np.array([[0.5, 0.4, 0.1], [0.5, 0.4, 0.1], [0.9, 0.1, 0.0], [0.4, 0.3, 0.3]])
+    assert Two.of(p, np.array([1, 2, 0, 0]), 0.8) == Two(named=0.5, right=0.5)
+    assert Two.of(p, np.array([1, 2, 0, 0]), 0.95) == Two(named=0.25, right=1.0)
+    assert Two.of(p, np.array([1, 2, 0, 0]), 2.0) == Two(named=0.0, right=1.0)
+    assert Two.of(np.zeros((0, 3)), np.zeros(0, np.intp), 0.5) == Two(named=0.0, right=1.0)

@@ -37,6 +37,7 @@ def test_every_word_asked_for_is_there_and_every_one_there_is_asked_for() -> Non
     asked |= set(re.findall(r'fact\("(\w+)"\)', SCRIPTS))
     asked |= {f"season_{place}" for place in re.findall(r'season\("(\w+)"\)', SCRIPTS)}
     asked |= {"unlike", "unlike_more", "unlike_title", "unlike_title_vowel"}
+    asked |= {"either", "either_more"}
     asked |= {"sure", "not_sure", "not_a_fruit", "not_sure_more", "not_a_fruit_more", "error_other"}
     places = re.findall(r"^  (\w+): \{ x:", TEXTS["crop.js"], re.M)
     asked |= {f"part_{place}" for place in ["whole", "touched", *places]}

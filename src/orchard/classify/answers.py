@@ -14,7 +14,8 @@ from orchard.records import Failure, Reason
 from orchard.storage import Storage
 
 STDIN = "-"
-_NOTE = "Looks like {} {}, though unlike those I know"
+_UNLIKE = "Looks like {}, though unlike those I know"
+_EITHER = "{} or {}"
 
 
 def answer(
@@ -87,11 +88,11 @@ def row(path: str, prediction: Prediction) -> dict[str, Any]:
     if prediction.failure is not None:
         reason = prediction.failure.reason.value
         return {"path": path, "error": {"reason": reason, "detail": prediction.failure.detail}}
-    note = {"note": _note(prediction.species[0].label)} if prediction.answer == "unlike" else {}
+    note = _note(prediction)
     return {
         "path": path,
         "answer": prediction.answer,
-        **note,
+        **({"note": note} if note else {}),
         "species": [_guess(guess) for guess in prediction.species],
         "varieties": [_guess(guess) for guess in prediction.varieties],
         "nearest": [
@@ -102,8 +103,14 @@ def row(path: str, prediction: Prediction) -> dict[str, Any]:
     }
 
 
-def _note(species: str) -> str:
-    return _NOTE.format("an" if species[0] in "aeiou" else "a", species)
+def _note(prediction: Prediction) -> str | None:
+    named = [f"{'an' if s.label[0] in 'aeiou' else 'a'} {s.label}" for s in prediction.species[:2]]
+    if prediction.answer == "unlike":
+        return _UNLIKE.format(named[0])
+    # With --top 1 the other one is not told.
+    if prediction.answer == "either" and len(named) == 2:
+        return _EITHER.format(*named).capitalize()
+    return None
 
 
 def _guess(guess: Any) -> dict[str, Any]:

@@ -41,7 +41,8 @@ class Prediction:
     """What is known of one image.
 
     answer: "sure" if the best species is the answer, "unlike" if it is, though the image is unlike
-    the training images, "not_sure" if it is only a guess, "not_a_fruit" if the image resembles
+    the training images, "either" if it is one of the two best, "not_sure" if the best is only a
+    guess, "not_a_fruit" if the image resembles
     nothing in the training images. species, varieties: the
     most probable, best first; the answer is about the species. varieties is empty if the classifier
     knows only species. nearest: known images, nearest first. seconds: "decode", "network" and
@@ -183,16 +184,18 @@ class Predictor:
         np.add.at(of_species, self._species_of, seen.p)
         (nearest,) = self._gallery.nearest(seen.direction[None], top)
         seen.seconds["answer"] += time.perf_counter() - started
+        species = _best(of_species, self.species.tolist(), max(top, 2))
         return Prediction(
-            self._verdict(float(of_species.max()), seen.likeness),
-            _best(of_species, self.species.tolist(), top),
+            self._verdict(species, seen.likeness),
+            species[:top],
             _best(seen.p, self.card.classes, top) if self.card.label == "fine" else (),
             nearest,
             seen.seconds,
         )
 
-    def _verdict(self, probability: float, likeness: float) -> Answer:
-        return verdict(probability, likeness, self.card.limits)
+    def _verdict(self, species: Sequence[Guess], likeness: float) -> Answer:
+        best, second = (*(guess.probability for guess in species), 0.0)[:2]
+        return verdict(best, likeness, self.card.limits, second=second)
 
 
 def _best(p: NDArray[np.float64], names: Sequence[str], top: int) -> tuple[Guess, ...]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Answer = Literal["sure", "unlike", "not_sure", "not_a_fruit"]
+Answer = Literal["sure", "unlike", "either", "not_sure", "not_a_fruit"]
 CONFIDENCE = 0.1  # what a sure answer adds to the likeness
 
 
@@ -28,10 +28,14 @@ class Limits:
     confidence: float = CONFIDENCE
 
 
-def verdict(probability: float, likeness: float, limits: Limits) -> Answer:
-    """probability: of the best species, 0 to 1. likeness: at most 2."""
+def verdict(probability: float, likeness: float, limits: Limits, *, second: float = 0.0) -> Answer:
+    """probability: of the best species, 0 to 1; second: of the next. likeness: at most 2.
+
+    "either": neither of the two is sure, but it is sure that it is one of them.
+    """
     if likeness + limits.confidence * probability < limits.fruit:
         return "not_a_fruit"
-    if probability < limits.sure:
-        return "not_sure"
-    return "sure" if likeness >= limits.familiar else "unlike"
+    is_familiar = likeness >= limits.familiar
+    if probability >= limits.sure:
+        return "sure" if is_familiar else "unlike"
+    return "either" if is_familiar and probability + second >= limits.sure else "not_sure"

@@ -52,9 +52,10 @@ def predict_command(
     """Say what is in pictures, using the classifier in OUTPUT: one line of JSON each.
 
     Sources are files, folders, globs or s3:// addresses; - is one image on standard input. A line
-    holds path, answer (sure, unlike, not_sure, not_a_fruit), species, varieties, nearest and
-    seconds; for an image that cannot be read, or a source that is not there, path and error with
-    its reason. unlike: the answer is sure, though the image is unlike those that it was trained on.
+    holds path, answer (sure, unlike, either, not_sure, not_a_fruit), species, varieties, nearest
+    and seconds; for an image that cannot be read, or a source that is not there, path and error
+    with its reason. unlike: the answer is sure, though the image is unlike those that it was
+    trained on. either: it is one of the first two species.
     With --together, path is a folder, photos its images, unread the lines of those not read.
     Lines come in the order of the paths, missing sources first. The exit code is 0 if every image
     was read, 7 if some were not, 3 if there was nothing to read.

@@ -41,6 +41,9 @@ def model_card(card: Card, metrics: dict[str, Any]) -> str:
         f"be of a species never seen: {metrics['choice']['answered']:.0%} of known images are "
         f"answered, {metrics['choice']['right']:.1%} of them rightly; "
         f"{metrics['choice']['unseen_answered']:.0%} of images of species left out are answered.",
+        f"- Where the two best species together reach that probability it names both: "
+        f"{metrics['two']['named']:.1%} of known images, {metrics['two']['right']:.1%} of them "
+        "rightly.",
         f"- Below {card.fruit:.3f} of likeness plus {card.confidence:g} times the probability it "
         f"says “not a fruit”: {metrics['familiarity']['known']:.1%} of images in held-out scenes, "
         f"{metrics['familiarity']['unseen']:.1%} of species left out, "

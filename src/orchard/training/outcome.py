@@ -14,7 +14,7 @@ from orchard.training import threshold
 from orchard.training.evaluate import Scores, by_species, confusion, score
 from orchard.training.samples import HeldOut, Samples, Trainer, held_out
 from orchard.training.splits import ALWAYS, Folds, honest_folds, random_folds, unseen_folds
-from orchard.training.threshold import Choice
+from orchard.training.threshold import Choice, Two
 
 UNSEEN_FOLDS = 3
 ENOUGH = 0.5
@@ -46,6 +46,7 @@ class Outcome:
     temperature: float
     curve: list[Choice]
     choice: Choice
+    two: Two
     confusion: pa.Table
     p: NDArray[np.float64]
     rows: NDArray[np.intp]
@@ -100,18 +101,23 @@ def measure(
     helps = splits[plans.decisive].scaled
     temperature = fit_temperature(decisive.logits, y) if helps else 1.0
     p = softmax(decisive.logits, temperature)
+    of_species, _, number = by_species(p, samples.species)
     unseen = np.zeros(0)
     if len(np.unique(samples.species_numbers)) > UNSEEN_FOLDS:
         left_out = ask(plans.unseen)
         unseen = by_species(softmax(left_out.logits, temperature), samples.species)[0].max(axis=1)
-    curve = _curve(samples, p, y, unseen, mistake_cost)
+    right = of_species.argmax(axis=1) == number[y]
+    top = of_species.max(axis=1) if len(y) else np.zeros(0)
+    curve = threshold.cost_curve(top, right, unseen, mistake_cost)
+    choice = threshold.least_cost(curve)
     return Outcome(
         honest=splits["honest"],
         naive=splits["naive"],
         decisive=plans.decisive,
         temperature=temperature,
         curve=curve,
-        choice=threshold.least_cost(curve),
+        choice=choice,
+        two=Two.of(of_species, number[y], choice.threshold),
         confusion=confusion(y, p.argmax(axis=1), samples.classes),
         p=p,
         rows=decisive.rows,
@@ -140,13 +146,3 @@ def _split(found: HeldOut, samples: Samples) -> Split:
         scaled=scaled,
         n_unheld=len(np.setdiff1d(np.unique(samples.y), y)),
     )
-
-
-def _curve(
-    samples: Samples, p: NDArray[np.float64], y: NDArray[np.intp], unseen: NDArray[np.float64],
-    mistake_cost: float,
-) -> list[Choice]:  # fmt: skip
-    summed, _, number = by_species(p, samples.species)
-    right = summed.argmax(axis=1) == number[y]
-    top = summed.max(axis=1) if len(y) else np.zeros(0)
-    return threshold.cost_curve(top, right, unseen, mistake_cost)

@@ -166,6 +166,7 @@ def _metrics(
         "temperature": outcome.temperature,
         "familiarity": asdict(familiar) | {"n_made": MADE_PICTURES},
         "choice": asdict(outcome.choice),
+        "two": asdict(outcome.two),
         "curve": [asdict(choice) for choice in outcome.curve],
         "search": [asdict(trial) for trial in trials],
         "seconds": log.close()["seconds"],

@@ -31,6 +31,30 @@ class Choice:
     unseen_answered: float
 
 
+@dataclass(frozen=True, slots=True)
+class Two:
+    """What naming the two best species does, where the best alone is not sure.
+
+    named: share of held-out images that get such an answer; right: share of these that are of one
+    of the two.
+    """
+
+    named: float
+    right: float
+
+    @classmethod
+    def of(cls, p: NDArray[np.floating], actual: NDArray[np.intp], threshold: float) -> Two:
+        """p: (n, s) probabilities of species; actual: (n,) the images' species by number."""
+        order = np.argsort(-p, axis=1, kind="stable")[:, :2]
+        two = np.take_along_axis(p, order, axis=1)
+        told = (two[:, 0] < threshold) & (two.sum(axis=1) >= threshold)
+        right = (order[told] == actual[told, None]).any(axis=1)
+        return cls(
+            named=float(told.mean()) if len(told) else 0.0,
+            right=float(right.mean()) if told.any() else 1.0,
+        )
+
+
 def weigh(
     known: NDArray[np.floating],
     right: NDArray[np.bool_],

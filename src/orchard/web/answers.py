@@ -23,10 +23,11 @@ def answer(
     """What `POST /api/identify` returns of images that were read; see openapi.json.
 
     The card is that of the best species, also where it is a guess only; null where the image shows
-    none, and where the label is of no species that has one. seconds: what was spent besides the
-    prediction's own. failures: of each photo that has no say in the answer.
+    none or one of two, and where the label is of no species that has one. seconds: what was spent
+    besides the prediction's own. failures: of each photo that has no say in the answer.
     """
-    best = prediction.species[0].label if prediction.answer != "not_a_fruit" else None
+    names_one = prediction.answer not in ("not_a_fruit", "either")
+    best = prediction.species[0].label if names_one else None
     spent = seconds | prediction.seconds
     return {
         "answer": prediction.answer,

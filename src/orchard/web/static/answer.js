@@ -1,6 +1,7 @@
 // What the classifier found, in the words of a language: the form that the API answers in.
 import { about, cards } from "./device.js";
 
+const NAMES_ONE = new Set(["sure", "unlike", "not_sure"]);
 let known = {}; // cards of the language that was last asked for
 let knownIn = "";
 
@@ -14,7 +15,7 @@ export async function worded(found, language) {
     answer: found.answer,
     species: found.species.map((guess) => species(guess, language)),
     varieties: found.varieties.map((guess) => variety(guess, language)),
-    card: found.answer === "not_a_fruit" ? null : (known[best] ?? null),
+    card: NAMES_ONE.has(found.answer) ? (known[best] ?? null) : null,
     nearest: found.nearest ?? [],
   };
 }

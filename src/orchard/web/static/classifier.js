@@ -39,7 +39,8 @@ export class Classifier {
             top,
           )
         : [];
-    const answer = heard(species[0].probability, likeness, this.about);
+    const [one, other] = best([...bySpecies], 2).map(({ probability }) => probability);
+    const answer = heard(one, likeness, this.about, other);
     return { answer, species, varieties, likeness, probabilities };
   }
 
@@ -130,10 +131,11 @@ function best(pairs, top) {
 }
 
 // orchard.classify.verdict: what both signs together allow to be said.
-export function heard(probability, likeness, { sure, familiar, fruit, confidence }) {
+export function heard(probability, likeness, { sure, familiar, fruit, confidence }, second = 0) {
   if (likeness + confidence * probability < fruit) return "not_a_fruit";
-  if (probability < sure) return "not_sure";
-  return likeness >= familiar ? "sure" : "unlike";
+  const isFamiliar = likeness >= familiar;
+  if (probability >= sure) return isFamiliar ? "sure" : "unlike";
+  return isFamiliar && probability + second >= sure ? "either" : "not_sure";
 }
 
 // Several photos of one fruit, [{probabilities, likeness}], as one: what a verdict is made of.

@@ -2,7 +2,7 @@
 import { nameOf } from "./answer.js";
 import { Classifier } from "./classifier.js";
 import { about, identify, state } from "./device.js";
-import { title } from "./show.js";
+import { share, title } from "./show.js";
 import { Steady } from "./steady.js";
 import { language, percent, t } from "./texts.js";
 
@@ -58,8 +58,8 @@ async function follow(own) {
 
 function words({ answer, species }) {
   if (answer === "not_a_fruit") return t("live_not_a_fruit");
-  const name = nameOf(species[0].label, language);
-  return `${title(answer, name)} · ${percent(species[0].probability)}`;
+  const named = species.map((one) => ({ ...one, name: nameOf(one.label, language) }));
+  return `${title(answer, named)} · ${percent(share(answer, named))}`;
 }
 
 async function moment() {

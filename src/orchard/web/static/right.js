@@ -31,7 +31,6 @@ export async function say(photos, answer, said) {
 export function wasRight(answer, photos, tell) {
   const said = photos.some((one) => one.said);
   const told = el("p", { className: "note", role: "status" }, said ? t("right_thanks") : "");
-  const yes = el("button", { type: "button", className: "small" }, t("right_yes"));
   const other = choice();
   const consent = el("div", { hidden: true });
   const send = async (id) => {
@@ -46,8 +45,11 @@ export function wasRight(answer, photos, tell) {
     consent.hidden = false;
     told.textContent = "";
   };
-  const own = answer.answer === "not_a_fruit" ? OTHER : answer.species[0].id;
-  yes.addEventListener("click", () => chosen(own));
+  const yes = confirmed(answer).map(({ id, name }) => {
+    const button = el("button", { type: "button", className: "small" }, name);
+    button.addEventListener("click", () => chosen(id));
+    return button;
+  });
   other.addEventListener("change", () => other.value && chosen(other.value));
   return el(
     "section",
@@ -56,12 +58,18 @@ export function wasRight(answer, photos, tell) {
     el(
       "div",
       { className: "says" },
-      yes,
+      ...yes,
       el("label", { className: "part" }, el("span", {}, t("right_is")), " ", other),
     ),
     consent,
     told,
   );
+}
+
+// What the person can say of the answer with one press: [{id, name}], name: on the button.
+function confirmed({ answer, species: [best, second] }) {
+  if (answer === "either") return [best, second];
+  return [{ id: answer === "not_a_fruit" ? OTHER : best.id, name: t("right_yes") }];
 }
 
 function choice() {

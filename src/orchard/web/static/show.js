@@ -22,14 +22,20 @@ export function details(answer, seconds) {
 
 // What a screen reader is told without being asked: the answer alone, not the whole card.
 export function summary({ answer, species }) {
-  const [best] = species;
   if (answer === "not_a_fruit") return t("not_a_fruit_title");
-  return `${title(answer, best.name)}, ${percent(best.probability)}`;
+  return `${title(answer, species)}, ${percent(share(answer, species))}`;
 }
 
-// The answer in a line, of the species of that name.
-export function title(answer, name) {
+// The probability that the title is right.
+export function share(answer, [best, second]) {
+  return answer === "either" ? best.probability + second.probability : best.probability;
+}
+
+// The answer in a line, of the species with their names, best first.
+export function title(answer, [{ name }, second]) {
   if (answer === "sure") return name;
+  if (answer === "either")
+    return t("either_title", { name, other: second.name.toLocaleLowerCase() });
   if (answer === "not_sure") return t("not_sure_title", { name });
   if (answer === "not_a_fruit") return t("not_a_fruit_title");
   const inside = name.toLocaleLowerCase();
@@ -43,9 +49,9 @@ export function verdict({ answer, species, varieties, card }) {
       ? null
       : el("p", { className: "note" }, t(`${answer}_more`, { name: best.name }));
   const known = answer !== "not_a_fruit";
-  const heading = el("h1", {}, title(answer, best.name));
+  const heading = el("h1", {}, title(answer, species));
   const latin =
-    known && best.binomial
+    known && answer !== "either" && best.binomial
       ? el("p", {}, el("i", { lang: "la" }, best.binomial), ` · ${best.family}`)
       : null;
   const guesses = known

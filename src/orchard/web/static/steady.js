@@ -28,5 +28,7 @@ export class Steady {
   }
 }
 
-const heading = ({ answer, species }) =>
-  answer === "not_a_fruit" ? answer : `${answer} ${species[0].label}`;
+const heading = ({ answer, species: [best, second] }) => {
+  if (answer === "not_a_fruit") return answer;
+  return `${answer} ${best.label} ${answer === "either" ? second.label : ""}`;
+};
