@@ -319,6 +319,24 @@ def test_a_photo_is_answered_without_being_sent_and_the_page_is_usable_by_all(
     expect(page.locator("article")).to_be_visible()
 
 
+def test_a_photo_that_is_faster_than_the_description_of_the_network_waits_for_it(
+    visit: Visit, browser: Browser, apple: Path
+) -> None:
+    page = visit(browser)
+    page.evaluate("navigator.serviceWorker.ready.then((one) => one.unregister())")
+    held: list[Any] = []
+    page.route("**/classifier.json", lambda route: held.append(route))
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    page.set_input_files("#file", apple)
+    expect(page.locator("#result")).to_have_attribute("aria-busy", "true")
+    page.wait_for_timeout(200)
+    assert page.locator("#result .verdict").count() == 0
+    for route in held:
+        route.continue_()
+    expect(page.locator("#result .verdict h1")).to_be_visible()
+
+
 def controlled(page: Page) -> Page:
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     page.wait_for_function("navigator.serviceWorker.controller !== null")

@@ -43,6 +43,28 @@ def test_every_image_that_goes_is_near_the_one_that_stays() -> None:
     assert (between < NEAR_COSINE).all()
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_pairs_join_whatever_is_grouped(seed: int) -> None:
+    """Clouds of some hundred images, wider than near: stars within stars."""
+    rng = np.random.default_rng(seed)
+    clouds = rng.normal(size=(5, 6))[rng.integers(5, size=800)]
+    vectors = (clouds + 0.12 * rng.normal(size=(800, 6))).astype(np.float32)
+    way = directions(vectors)
+    found = close_pairs(way, nearest(vectors, 15))
+    none = duplicates.exact(np.arange(800))
+    best = rng.permutation(800)
+    groups, pairs = duplicates.near([(found.left, found.right)], none, best, vectors, way)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    assert (np.einsum("ij,ij->i", unit, unit[groups.kept]) >= NEAR_COSINE - 1e-3).all()
+    assert (groups.kept[groups.kept] == groups.kept).all()
+    kept = np.unique(groups.kept)
+    between = unit[kept] @ unit[kept].T - 2 * np.eye(len(kept))
+    assert (between >= NEAR_COSINE + 1e-3).mean() < 0.002, "hardly any two that stay are near"
+    joined = duplicates.connected(800, pairs)
+    assert (joined == joined[groups.kept]).all()
+    assert len(kept) < 400
+
+
 def test_of_more_images_alike_than_neighbours_are_compared_one_stays() -> None:
     rng = np.random.default_rng(1)
     alike = np.float32(5) + 0.01 * rng.normal(size=(90, 8)).astype(np.float32)

@@ -4,13 +4,19 @@ import { json } from "./parts.js";
 const asked = new Map(); // questions that wait, by number
 let number = 0;
 let worker = null;
+let begun = Promise.resolve(); // once the worker is there, or will not be
 let description;
 
 export const state = { progress: 0, ready: false, failed: false };
 export let about;
 
 // told: called whenever `state` has changed.
-export async function start(told) {
+export function start(told) {
+  begun = open(told);
+  return begun;
+}
+
+async function open(told) {
   Object.assign(state, { progress: 0, ready: false, failed: false });
   worker?.terminate();
   try {
@@ -27,8 +33,9 @@ export async function start(told) {
 }
 
 // photo: a Blob or an ImageBitmap. part: of it, see crop.js. → what the classifier found, or {problem}.
-export function identify(photo, part = null) {
-  if (state.failed || !worker) return Promise.resolve({ problem: "device" });
+export async function identify(photo, part = null) {
+  await begun; // a photo may be faster than what describes the network
+  if (state.failed || !worker) return { problem: "device" };
   const id = ++number;
   const transfer = photo instanceof ImageBitmap ? [photo] : [];
   return new Promise((resolve) => {
