@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from orchard.report.filters import STEPS, UNKNOWN, filters_of
-from orchard.report.noted import WRONG, Noted, of_table
-from orchard.report.points import Images
+from orchard.report.noted import WRONG, of_table
+from orchard.report.points import Images, places_of
 from tests.report.test_findings import written
 
 
@@ -17,7 +17,6 @@ def test_rows_of_a_table_of_findings_take_their_place(tmp_path: Path) -> None:
     vectors = np.random.default_rng(5).normal(size=(8, 12)).astype(np.float32)
     images = Images.read(written(tmp_path, ["apple"] * 8, vectors))
     here = images.rows["path"][4].as_py()
-    wrong = Noted(here, WRONG, 0.9, label="apple", suggested_label="plum")
     table = pa.table(
         {
             "path": pa.array([here, "/gone.png", None]),
@@ -29,7 +28,19 @@ def test_rows_of_a_table_of_findings_take_their_place(tmp_path: Path) -> None:
             "suggested_label": ["plum"] * 3,
         }
     )
-    assert of_table(table, images) == (wrong,)
+    notes = of_table(table, images)
+    assert notes.at.tolist() == [4]
+    assert notes.kinds == (WRONG,)
+    assert notes.rows.to_pylist() == table.drop_columns("path").slice(0, 1).to_pylist()
+    assert notes.of_kind("dark").at.tolist() == []
+
+
+def test_paths_are_found_among_ascending_ones() -> None:
+    paths = pa.array(["a", "b", "d", "é", "\U0001f34e"])
+    assert places_of(pa.array(["d", "b", "c"]), paths).to_pylist() == [2, 1, None]
+    assert places_of(pa.array(["\U0001f34e", "é", "zz"]), paths).to_pylist() == [4, 3, None]
+    assert places_of(pa.array([], pa.string()), paths).to_pylist() == []
+    assert places_of(pa.array(["0"]), paths).to_pylist() == [None]
 
 
 def test_a_filter_has_steps_from_the_lowest_value_to_the_highest() -> None:

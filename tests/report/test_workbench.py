@@ -183,6 +183,20 @@ def test_filters_show_what_was_found_and_what_lies_between(seen: Visit) -> None:
     assert seen.page.locator("#status").text_content() == "1 images shown"
 
 
+def test_many_findings_travel_as_bits(
+    launch: Callable[..., Any], spoiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = Path(shutil.copytree(spoiled, tmp_path / "copy"))
+    monkeypatch.setattr("orchard.report.bench.MANY", 1)
+    build(Tables(Output.at(copy)))
+    seen = Visit(launch(), copy / "report" / "index.html", "desktop")
+    assert '"bits"' in seen.page.content()
+    test_filters_show_what_was_found_and_what_lies_between(seen)
+    test_a_card_says_why_and_takes_a_decision(seen)
+    seen.context.close()
+    assert seen.errors == []
+
+
 def test_a_link_restores_view_filters_search_and_selection(seen: Visit) -> None:
     seen.page.fill("#search", "lemon")
     seen.page.locator("#results .class").click()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from orchard.machine import available_cores
-from orchard.report.neighbours import Neighbours, nearest
+from orchard.report.neighbours import Neighbours, nearest, smallest
 
 EXACT = 50_000  # vectors: up to here all pairs are compared, which takes 5 s on two cores
 ROWS_A_CELL = 256
@@ -100,7 +100,7 @@ def _among(
     rough = squares - 2 * (vectors[rows] @ candidates.T)
     rough[others[None] == rows[:, None]] = np.inf
     k = min(k, len(others) - 1)
-    best = np.argpartition(rough, k - 1, axis=1)[:, :k] if k else np.zeros((len(rows), 0), np.int64)
+    best = smallest(rough, k) if k else np.zeros((len(rows), 0), np.int64)
     apart = candidates[best] - vectors[rows, None]
     distances = np.sqrt(np.einsum("ijk,ijk->ij", apart, apart))
     order = np.argsort(distances, axis=1, kind="stable")

@@ -19,6 +19,7 @@ from orchard.findings.vectors import room
 from orchard.images.thumbnail import opened
 from orchard.machine import available_cores
 from orchard.report.neighbours import ClosePairs, cosines_of, directions
+from orchard.report.points import places_of
 from orchard.store import contents
 from orchard.store.tables import Tables
 
@@ -53,12 +54,12 @@ class Stored:
 
     @classmethod
     def read(cls, tables: Tables, rows: pa.Table) -> Stored:
-        """rows: path and sha256 of each image."""
+        """rows: path and sha256 of each image, by path."""
         at, n = np.full(len(rows), -1, np.int64), 0
         chunks = [pa.array([], pa.binary())]
         paths, digests = (rows[name].combine_chunks() for name in ("path", "sha256"))
         for part in contents.batches_of(tables["thumbnails"], ["path", "sha256", "jpeg"]):
-            place = pc.index_in(part["path"].combine_chunks(), value_set=paths)
+            place = places_of(part["path"].combine_chunks(), paths)
             same = pc.fill_null(
                 pc.equal(digests.take(place), part["sha256"].combine_chunks()), False
             )

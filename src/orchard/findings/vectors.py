@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
@@ -33,11 +34,13 @@ def read(tables: Tables, n_leading: int) -> tuple[Images, NDArray[np.float32], N
     parts = [SCHEMAS["features"].empty_table().select(META)]
 
     def kept() -> Iterator[pa.Table]:
-        for rows in contents.batches_of(tables["features"], [*META, "features"], ROWS):
+        for rows in _ahead(contents.batches_of(tables["features"], [*META, "features"], ROWS)):
             parts.append(rows.select(META))
             yield rows
 
-    found: NDArray[np.int16] = gathered(kept(), "features", paths, directions, room=room)
+    found: NDArray[np.int16] = gathered(
+        kept(), "features", paths, directions, room=room, are_ascending=True
+    )
     images = Images.of(pa.concat_tables(parts).sort_by("path"), projected)
     own = images.rows["path"].combine_chunks()
     components = _ordered(stored, pc.index_in(own, value_set=projected.combine_chunks()))
@@ -57,6 +60,15 @@ def _components(tables: Tables, n_leading: int) -> tuple[pa.ChunkedArray, NDArra
         start += len(values)
         chunks += rows["path"].chunks
     return pa.chunked_array(chunks), found
+
+
+def _ahead(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The same, the next part decoded while one is worked on."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, parts, None)
+        while (part := coming.result()) is not None:
+            coming = pool.submit(next, parts, None)
+            yield part
 
 
 def _ordered(vectors: NDArray[V], places: pa.Array) -> NDArray[V]:

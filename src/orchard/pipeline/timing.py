@@ -26,10 +26,11 @@ WARMING_IMAGES = 8
 BYTES_PER_VALUE = 4
 # From the records of runs on two cores; benchmarks/curve.py holds the sum of them against runs.
 OVERHEAD_SECONDS = 9.5  # starting Spark and its workers, PCA, commits, stopping
-FITTING_SECONDS = 0.00015  # an image, to merge moments and project
-REPORT_SECONDS = 2.0
-REPORT_SECONDS_A_POINT = 0.0004
-REPORT_POINTS = 25_000  # that a report draws at most
+FITTING_SECONDS = 0.00005  # an image, to merge moments and project
+FINDINGS_SECONDS, FINDINGS_SECONDS_AN_IMAGE = 1.5, 0.000115
+REPORT_SECONDS, REPORT_SECONDS_AN_IMAGE = 1.0, 0.00002
+POINT_SECONDS = 0.00045  # an image that t-SNE places, with its thumbnail
+POINTS = 25_000  # that it places at most
 # What those seconds took: a megabyte packed on each of these cores, while nothing else ran.
 PACKING_SECONDS = 0.0265
 PACKED_BYTES, PACKED_TIMES = 1_000_000, 8
@@ -111,8 +112,11 @@ def _slowness(pool: ThreadPoolExecutor, at_once: int) -> float:
 
 def _rest(n_images: int, has_report: bool) -> float:
     """Seconds of a run of so many images besides embedding them, at the constants' pace."""
-    drawing = REPORT_SECONDS + REPORT_SECONDS_A_POINT * min(n_images, REPORT_POINTS)
-    return OVERHEAD_SECONDS + FITTING_SECONDS * n_images + (drawing if has_report else 0.0)
+    findings = FINDINGS_SECONDS + FINDINGS_SECONDS_AN_IMAGE * n_images
+    report = REPORT_SECONDS + REPORT_SECONDS_AN_IMAGE * n_images
+    report += POINT_SECONDS * min(n_images, POINTS)
+    fitting = OVERHEAD_SECONDS + FITTING_SECONDS * n_images
+    return fitting + findings + (report if has_report else 0.0)
 
 
 def _local_slots(master: str) -> int | None:

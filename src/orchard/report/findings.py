@@ -33,7 +33,7 @@ from orchard.report.cost import Costs, costs
 from orchard.report.embedding_2d import Embedding2D
 from orchard.report.known import Known, Vectors
 from orchard.report.neighbours import NearDuplicates, Neighbours
-from orchard.report.noted import Noted, of_table, shown_large
+from orchard.report.noted import Notes, of_table, shown_large
 from orchard.report.placing import Others, Placing
 from orchard.report.placing import place as place_others
 from orchard.report.points import (
@@ -83,7 +83,7 @@ class Findings:
     images: Images
     placed: Placed
     duplicates: summarise.Duplicates
-    noted: tuple[Noted, ...]
+    notes: Notes
     classes: Classes
     errors: list[dict[str, Any]]
     variance: dict[str, Any]
@@ -120,7 +120,7 @@ def find(
     if with_thumbnails:
         say("report: drawing the thumbnails")
         shown = _highlights(placed, duplicates, described)
-        shown += shown_large(notes, images)
+        shown += shown_large(notes)
         pictures = thumbnails.make(tables, images.rows, placed.points, shown)
         pictures.errors = thumbnails.of_errors(tables, examples)
     return Findings(
@@ -128,7 +128,7 @@ def find(
         images=images,
         placed=placed,
         duplicates=duplicates,
-        noted=notes,
+        notes=notes,
         classes=described,
         errors=reasons,
         variance=summarise.variance(pca),

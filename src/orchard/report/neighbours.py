@@ -56,7 +56,7 @@ def nearest(vectors: NDArray[np.float32], k: int) -> Neighbours:
         products = left[rows] @ right
         own = np.arange(rows.start, rows.stop)
         products[np.arange(len(own)), own] = np.inf
-        found = _smallest(products, min(k + SPARE, n - 1))
+        found = smallest(products, min(k + SPARE, n - 1))
         apart = vectors[found] - vectors[rows, None]
         squared = np.einsum("ijk,ijk->ij", apart, apart)
         order = np.lexsort((found, squared), axis=1)[:, :k]
@@ -70,7 +70,7 @@ def nearest(vectors: NDArray[np.float32], k: int) -> Neighbours:
     return Neighbours(np.concatenate(indices), np.concatenate(distances))
 
 
-def _smallest(values: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+def smallest(values: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     """(n, k): where in each row the k smallest are, in any order.
 
     Of columns in groups of GROUP, the k smallest lie in the k groups of smallest minimum: most
@@ -104,7 +104,8 @@ class NearDuplicates:
 def directions(vectors: NDArray[np.float32]) -> NDArray[np.int16]:
     """Vectors of length ONE, in half the memory: cosines of them are right to four digits."""
     length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
-    return np.rint(vectors * (ONE / np.maximum(length, 1e-300))[:, None]).astype(np.int16)
+    scale = (ONE / np.maximum(length, 1e-30)).astype(np.float32)
+    return np.rint(vectors * scale[:, None]).astype(np.int16)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,7 @@
-"""Findings about single images, as the page's workbench takes them: what, how sure, what to do.
-
-The fields are the columns of the table `findings/`.
-"""
+"""Findings about single images, as the page's workbench takes them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,42 +16,31 @@ LARGE = 24  # images of a kind that the page holds at the size they are stored i
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
-    """path: of the image. kind: of the finding. score: within a kind, the larger the more so.
-    group: of duplicates, those that belong together; keep: the one of them to keep.
-    suggested_label: in place of `label`, where the kind is WRONG."""
+class Notes:
+    """rows: of the table of findings, those of images. at: (n,) the row in `Images` of each. kinds:
+    in the order of the table."""
 
-    path: str
-    kind: str
-    score: float
-    group: int | None = None
-    keep: bool | None = None
-    label: str | None = None
-    suggested_label: str | None = None
+    rows: pa.Table
+    at: NDArray[np.int64]
+    kinds: tuple[str, ...]
 
-
-def shown_large(found: Iterable[Noted], images: Images) -> list[int]:
-    """Rows of the images that the galleries begin with: LARGE of each kind that has one."""
-    left = dict.fromkeys((EXACT, NEAR, WRONG), LARGE)
-    paths = []
-    for one in found:
-        if left.get(one.kind, 0):
-            left[one.kind] -= 1
-            paths.append(one.path)
-    return positions(images, paths).tolist()
+    def of_kind(self, kind: str) -> Notes:
+        """Those of a kind, the worst first, duplicates group by group."""
+        chosen = pc.equal(self.rows["kind"], kind).combine_chunks()
+        mask = chosen.to_numpy(zero_copy_only=False)
+        return Notes(self.rows.filter(chosen), self.at[mask], (kind,))
 
 
-def positions(images: Images, paths: list[str]) -> NDArray[np.int64]:
-    """(n,) the row of each path, which must be one of the images'."""
-    found = pc.index_in(
-        pa.array(paths, pa.string()), value_set=images.rows["path"].combine_chunks()
-    )
-    return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
-
-
-def of_table(rows: pa.Table, images: Images) -> tuple[Noted, ...]:
+def of_table(rows: pa.Table, images: Images) -> Notes:
     """rows: of the table of findings. Those of classes, which have no path, are left out, and those
     of images that are not there."""
-    known = images.rows["path"].combine_chunks()
-    there = rows.filter(pc.is_in(rows["path"], value_set=known))
-    return tuple(Noted(**row) for row in there.select(list(Noted.__slots__)).to_pylist())
+    at = pc.index_in(rows["path"].combine_chunks(), value_set=images.rows["path"].combine_chunks())
+    there = at.is_valid()
+    rows = rows.filter(there).drop_columns("path")
+    kinds = pc.unique(rows["kind"]).to_pylist()
+    return Notes(rows, at.filter(there).to_numpy().astype(np.int64), tuple(kinds))
+
+
+def shown_large(notes: Notes) -> list[int]:
+    """Rows of the images that the galleries begin with: LARGE of each kind that has one."""
+    return [row for kind in (EXACT, NEAR, WRONG) for row in notes.of_kind(kind).at[:LARGE].tolist()]

@@ -13,6 +13,7 @@ from orchard.report.findings import Findings
 
 PAGE_BYTES = 25_000_000  # of a page with images that t-SNE did not place; base64 takes a quarter
 THE_REST = 3_500_000  # scripts, text, and the data of those it placed
+FINDING_BYTES = 2.2  # of many
 
 
 def columns_of(found: Findings, start: str, filters: list[Filter]) -> dict[str, Column]:
@@ -36,7 +37,8 @@ def _room(found: Findings, columns: dict[str, Column]) -> int:
     pictures = found.thumbnails
     taken = sum(len(column.data) for column in columns.values()) + sum(map(len, pictures.sheets))
     taken += sum(map(len, (*pictures.large.values(), *pictures.errors.values())))
-    return max(0, PAGE_BYTES * 3 // 4 - taken - THE_REST)
+    taken += FINDING_BYTES * found.notes.rows.num_rows
+    return max(0, int(PAGE_BYTES * 3 / 4 - taken - THE_REST))
 
 
 def number_of(found: Findings) -> NDArray[np.int64]:

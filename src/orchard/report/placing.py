@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from orchard.machine import available_cores
-from orchard.report.neighbours import _smallest
+from orchard.report.neighbours import smallest
 
 K = 5
 PROBES = 5
@@ -69,7 +69,7 @@ class Placing:
         self, vectors: Floats, candidates: NDArray[np.int64]
     ) -> tuple[Floats, NDArray[np.int64]]:
         squared = _squared(vectors, self._points[candidates])
-        found = _smallest(squared, min(K, len(candidates)))
+        found = smallest(squared, min(K, len(candidates)))
         apart = np.maximum(np.take_along_axis(squared, found, axis=1), 1e-12)
         weights = apart.min(axis=1, keepdims=True) / apart
         weights /= weights.sum(axis=1, keepdims=True)

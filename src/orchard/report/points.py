@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -150,21 +151,38 @@ def gathered(
     part_of: Callable[[NDArray[np.float32]], NDArray[V]],
     *,
     room: Callable[..., NDArray[V]] = np.zeros,
+    are_ascending: bool = False,
 ) -> NDArray[V]:
     """(n, k) what `part_of` takes of the vectors of the given paths, in their order.
 
     batches: of rows with `path` and the column, so that memory holds little beside the values asked
-    for. room: makes the array, of a shape and a dtype.
+    for. room: makes the array, of a shape and a dtype. are_ascending: the paths, which makes many
+    of them quick to find.
     """
     found = part_of(np.zeros((0, 0), np.float32))
     for rows in batches:
-        places = pc.index_in(rows["path"].combine_chunks(), value_set=paths)
+        own = rows["path"].combine_chunks()
+        places = places_of(own, paths) if are_ascending else pc.index_in(own, value_set=paths)
         wanted = places.is_valid().to_numpy(zero_copy_only=False)
         if not wanted.any():
             continue
-        values = part_of(vectors_of(rows[column])[wanted])
+        vectors = vectors_of(rows[column])
+        values = part_of(vectors if wanted.all() else vectors[wanted])
         if not len(found):
             found = room((len(paths), values.shape[1]), values.dtype)
         found[places.drop_null().to_numpy()] = values
     release_memory()
     return found
+
+
+def places_of(some: pa.Array, paths: pa.Array) -> pa.Array:
+    """(m,) where each of some paths is among others, which are ascending; null where it is not.
+
+    Only those between the first and the last of them are looked at: a file holds neighbours.
+    """
+    ends = pc.min_max(some).as_py()
+    if ends["min"] is None:
+        return pc.index_in(some, value_set=paths)
+    start = bisect_left(paths, ends["min"], key=pa.StringScalar.as_py)
+    stop = bisect_right(paths, ends["max"], key=pa.StringScalar.as_py)
+    return pc.add(pc.index_in(some, value_set=paths.slice(start, stop - start)), start)

@@ -1,11 +1,45 @@
 // What is known of one image: what was found about it, what its nearest are, its file.
 const reasons = (() => {
   const found = Object.entries(bench.found).map(([kind, one]) => {
-    const at = new Uint32Array(bytesOf(one.points)),
-      scores = new Float32Array(bytesOf(one.scores));
-    return { kind, n: one.n, at, scores, rank: new Map([...at].map((point, k) => [point, k])) };
+    const at = one.bits ? positions(new Uint8Array(bytesOf(one.bits))) : numbers(one.points);
+    return { kind, n: one.n, at, scores: one.bits ? scaled(one) : floats(one.scores) };
   });
   const suggested = new Map(bench.wrong.map(([member, , label]) => [member, label]));
+
+  function numbers(packed) {
+    return new Uint32Array(bytesOf(packed));
+  }
+
+  function floats(packed) {
+    return new Float32Array(bytesOf(packed));
+  }
+
+  // The numbers of the bits that are set, ascending.
+  function positions(bits) {
+    const found = new Uint32Array(8 * bits.length);
+    let n = 0;
+    for (let i = 0; i < 8 * bits.length; i++) if ((bits[i >> 3] >> (i & 7)) & 1) found[n++] = i;
+    return found.slice(0, n);
+  }
+
+  function scaled({ levels, low, high }) {
+    return Float32Array.from(
+      new Uint16Array(bytesOf(levels)),
+      (level) => low + (level / 65535) * (high - low),
+    );
+  }
+
+  // Where a number stands among ascending ones, or -1.
+  function placeOf(number, at) {
+    let low = 0,
+      high = at.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (at[middle] < number) low = middle + 1;
+      else high = middle;
+    }
+    return at[low] === number ? low : -1;
+  }
 
   function nameOf(kind) {
     return words[`js_kind_${kind}`] ? t(`js_kind_${kind}`) : kind;
@@ -15,15 +49,17 @@ const reasons = (() => {
   function of(point) {
     if (point < 0) return [];
     const said = [];
-    for (const { kind, scores, rank } of found)
-      if (rank.has(point)) {
-        const score = scores[rank.get(point)].toLocaleString(language, {
+    for (const { kind, at, scores } of found) {
+      const place = placeOf(point, at);
+      if (place >= 0) {
+        const score = scores[place].toLocaleString(language, {
           maximumFractionDigits: 3,
         });
         const key = `js_why_${kind}`;
         const label = suggested.get(point) ?? "";
         said.push(words[key] ? t(key, { score, label }) : `${nameOf(kind)}: ${score}`);
       }
+    }
     said.push(neighbours(point));
     return said;
   }
