@@ -85,8 +85,8 @@ class Work:
 
     def first_result(self) -> Path:
         """What `run` left, or the same made again."""
-        self.rendered()
         if not (self.result() / "report/drawn.json").exists():
+            self.rendered()
             self.run("run", str(self.shards), self.result())
         return self.result()
 
@@ -140,6 +140,7 @@ def run(work: Work) -> Figures:
 def stopped(work: Work) -> Figures:
     """Ctrl-C at half, SIGKILL at three quarters, then to the end: the same as in one go?"""
     whole, result = work.first_result(), work.result("stopped")
+    work.rendered()
     shutil.rmtree(result, ignore_errors=True)
     staged = Staged(result)
     half = work.run(

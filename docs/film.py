@@ -82,10 +82,12 @@ def play(page: Page, decisions: Path) -> None:
 
 def trained(page: Page, result: Path, number: int) -> None:
     """Train, print how many held-out images are told right, and show what is confused."""
-    fine = train(TrainConfig(output=str(result))).metrics["naive"]["fine"]
-    print(f"{result.name}: {fine['top1']:.3f} of {fine['n']} held-out images")
+    metrics = train(TrainConfig(output=str(result))).metrics
+    fine, search = metrics[metrics["decisive"]]["fine"], metrics["search"][0]
+    print(f"{result.name}: {fine['top1']:.3f} of {fine['n']} held-out images are told right, "
+          f"log loss {search['log_loss']:.3f}")  # fmt: skip
     page.goto((result / "report" / "classifier.html").as_uri())
-    show(page, "h2:last-of-type")
+    page.get_by_role("heading", name="Worst pairs").evaluate("node => node.scrollIntoView()")
     shoot(page, number)
 
 
