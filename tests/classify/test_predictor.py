@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from orchard.classify.answers import row
 from orchard.classify.files import load_classifier
-from orchard.classify.predictor import Guess, Predictor
+from orchard.classify.predictor import Guess, Prediction, Predictor
 from orchard.errors import ClassifierError
 from orchard.records import Reason, vectors_of
 from orchard.store.erase import erase
@@ -113,6 +114,13 @@ def test_thresholds_make_the_answer(rendered_result: Path, trained: Trained) -> 
     assert predictor._verdict([guess, unlikely], 2.0) == "not_sure"
     assert predictor._verdict([guess, Guess("fig", 1e-5)], 2.0) == "either"
     assert predictor._verdict([Guess("apple", sure)], -1.0) == "not_a_fruit"
+
+
+def test_a_note_names_both_where_either_is_the_answer() -> None:
+    species = (Guess("McIntosh", 0.5), Guess("apple", 0.4))
+    assert row("a", Prediction("either", species))["note"] == "Either a McIntosh or an apple"
+    assert "note" not in row("a", Prediction("either", species[:1]))
+    assert "note" not in row("a", Prediction("sure", species))
 
 
 def test_several_photos_of_one_fruit_give_one_answer(

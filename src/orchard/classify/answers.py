@@ -15,7 +15,7 @@ from orchard.storage import Storage
 
 STDIN = "-"
 _UNLIKE = "Looks like {}, though unlike those I know"
-_EITHER = "{} or {}"
+_EITHER = "Either {} or {}"
 
 
 def answer(
@@ -109,7 +109,7 @@ def _note(prediction: Prediction) -> str | None:
         return _UNLIKE.format(named[0])
     # With --top 1 the other one is not told.
     if prediction.answer == "either" and len(named) == 2:
-        return _EITHER.format(*named).capitalize()
+        return _EITHER.format(*named)
     return None
 
 

@@ -42,12 +42,11 @@ class Prediction:
 
     answer: "sure" if the best species is the answer, "unlike" if it is, though the image is unlike
     the training images, "either" if it is one of the two best, "not_sure" if the best is only a
-    guess, "not_a_fruit" if the image resembles
-    nothing in the training images. species, varieties: the
-    most probable, best first; the answer is about the species. varieties is empty if the classifier
-    knows only species. nearest: known images, nearest first. seconds: "decode", "network" and
-    "answer", wall time. failure: why the image could not be read; all else is then empty and the
-    answer "not_sure".
+    guess, "not_a_fruit" if the image resembles nothing in the training images. species, varieties:
+    the most probable, best first; the answer is about the species. varieties is empty if the
+    classifier knows only species. nearest: known images, nearest first. seconds: "decode",
+    "network" and "answer", wall time. failure: why the image could not be read; all else is then
+    empty and the answer "not_sure".
     """
 
     answer: Answer

@@ -168,8 +168,12 @@ def place(
     release_memory()
     say(f"report: placing {len(points):,} points on the map")
     embedding = embedding_2d.embed(components, near_by)
-    parts = vectors_by_row(tables, images, ROWS_AT_ONCE) if vectors is None else _by_row(vectors)
-    others = _others(parts, len(images), points, shown, Placing(components, embedding.xy))
+    others = Others.none()
+    if len(images) > len(points):
+        parts = (
+            vectors_by_row(tables, images, ROWS_AT_ONCE) if vectors is None else _by_row(vectors)
+        )
+        others = _others(parts, len(images), points, shown, Placing(components, embedding.xy))
     return Placed(points, components, embedding, near_by, near, _unusual(near_by), others)
 
 

@@ -31,7 +31,7 @@ export class Classifier {
     classes.forEach(({ species }, number) => {
       bySpecies.set(species, (bySpecies.get(species) ?? 0) + probabilities[number]);
     });
-    const species = best([...bySpecies], top);
+    const species = best([...bySpecies], Math.max(top, 2));
     const varieties =
       label === "fine"
         ? best(
@@ -39,9 +39,9 @@ export class Classifier {
             top,
           )
         : [];
-    const [one, other] = best([...bySpecies], 2).map(({ probability }) => probability);
-    const answer = heard(one, likeness, this.about, other);
-    return { answer, species, varieties, likeness, probabilities };
+    const [one, other] = species;
+    const answer = heard(one.probability, likeness, this.about, other?.probability);
+    return { answer, species: species.slice(0, top), varieties, likeness, probabilities };
   }
 
   // The head's inputs; likeness: 1 - |x - x̂|² / |x|², x̂ what projection leaves of the features,
