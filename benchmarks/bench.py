@@ -99,7 +99,8 @@ def against_notebooks(bench: Bench) -> str:
 def against_peers(bench: Bench) -> str:
     from orchard.model import load_model
 
-    (bench.scratch / "model.onnx").write_bytes(load_model(bench.weights).onnx)
+    model = load_model(bench.weights, precision=bench.precision)
+    (bench.scratch / "model.onnx").write_bytes(model.onnx)
     peers = {"multiprocessing": "multiprocessing", "ray": "Ray Data", "daft": "Daft"}
     runs: dict[str, Seconds] = {"ours": bench.until_embedded}
     runs |= {name: partial(bench.peer, name) for name in peers}
@@ -112,8 +113,8 @@ def against_peers(bench: Bench) -> str:
 
 
 def against_loop(bench: Bench) -> str:
-    options = ("--limit", str(bench.n_images), "--rounds", str(bench.rounds))
-    return bench.script("embedding.py", bench.photos, "--weights", bench.weights, *options)
+    options = ("--limit", str(bench.n_images), *bench.options)
+    return bench.script("embedding.py", bench.photos, *options)
 
 
 def against_mllib(bench: Bench) -> str:
@@ -131,24 +132,25 @@ def against_full_decoding(bench: Bench) -> str:
 
 
 def against_the_disk(bench: Bench) -> str:
-    options = ("--weights", bench.weights, "--rounds", str(bench.rounds))
-    return bench.script("latency.py", bench.photos, *options)
+    return bench.script("latency.py", bench.photos, *bench.options)
 
 
 def of_every_day(bench: Bench) -> str:
+    with_report = bench.driver_with_report()
     record = bench.orchard()
     again = [*ORCHARD, "run", bench.photos, str(bench.scratch / "orchard"), "--quiet"]
     again += ["--weights", bench.weights, "--components", str(COMPONENTS), "--no-report"]
     nothing_new = [timed(again) for _ in range(bench.rounds)]
     helping = [timed([*ORCHARD, "--help"]) for _ in range(3 * bench.rounds)]
     driver, worker = record["driver"], record["embedding"]["worker_peak_memory"]
-    memory = (driver["peak_memory"], driver["jvm_peak_memory"], worker)
-    python, jvm, slot = (f"{value / 2**20:,.0f} MiB" for value in memory)
+    memory = (with_report, driver["peak_memory"], driver["jvm_peak_memory"], worker)
+    report, python, jvm, slot = (f"{value / 2**20:,.0f} MiB" for value in memory)
     rows = (
         "| | measured | target |\n|---|---|---|",
         f"| `orchard run` with nothing new, s | {spread(nothing_new)} | ≤ 10 |",
         f"| `orchard --help`, s | {spread(helping)} | ≤ 0.3 |",
         f"| peak memory of the driver: Python, and its JVM | {python}, {jvm} | ≤ 1.5 GiB |",
+        f"| the same with the report, in {bench.precision}: Python | {report} | ≤ 0.6 GB |",
         f"| peak memory of a worker slot | {slot} | ≤ 500 MiB |",
     )
     return "\n".join(rows)
@@ -165,15 +167,18 @@ def against_before(bench: Bench) -> str:
         for title, photos in ("all images", bench.photos), ("100 images", str(few)):
             runs: dict[str, Seconds] = {
                 "ours": partial(bench.by_default, photos),
-                "before": partial(bench.by_default, photos, source),
+                "ours in int8": partial(bench.by_default, photos, "--precision", "int8"),
+                "before": partial(bench.by_default, photos, source=source),
             }
-            times = bench.alternate(runs, bench.rounds)
-            rows.append(row(f"default run, {title}", "≥ 1.0", times["ours"], times["before"]))
+            float32, int8, before = bench.alternate(runs, bench.rounds).values()
+            rows.append(row(f"default run, {title}", "≥ 1.0", float32, before))
+            rows.append(row(f"the same in int8, {title}", "≥ 2.5", int8, before))
     return "\n".join((HEAD, *rows, "", f"Theirs is the version at commit {commit}."))
 
 
 def cost_curve(bench: Bench) -> str:
-    return bench.script("curve.py", "--weights", bench.weights)
+    options = ("--weights", bench.weights, "--precision", bench.precision)
+    return bench.script("curve.py", *options)
 
 
 SECTIONS: dict[str, tuple[str, Callable[[Bench], str]]] = {
@@ -195,7 +200,8 @@ TOP = """# Speed, measured side by side
 
 `make bench` writes this page, a section at a time, on the machine that it runs on. Ratios are
 theirs / ours, round by round: median (least to most). Seconds are medians of whole processes, start
-included, ours without its report; of the embedding rows, ours is the run less its reduction.
+included, ours without its findings and report unless a table says so; of the embedding rows, ours
+is the run less its reduction.
 """
 
 
@@ -215,7 +221,12 @@ def main() -> None:
     )
     parser.add_argument("sections", nargs="*", help=f"of {', '.join(SECTIONS)}; default: all")
     parser.add_argument("--photos", help="a folder of .jpg; default: rendered fruit")
-    parser.add_argument("--weights", default="fruit", help="Keras' .h5 for the notebooks' chain")
+    parser.add_argument("--weights", default="fruit")
+    parser.add_argument("--keras", default="", help="an .h5, for the notebooks' chain")
+    parser.add_argument(
+        "--precision", default="int8", choices=("float32", "int8"),
+        help="of peers, loop, bucket, curve (default int8)",
+    )  # fmt: skip
     parser.add_argument("--images", type=int, default=2000, help="to render (default 2000)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--slow-rounds", type=int, default=1, help="with the notebooks' chain")
@@ -226,16 +237,19 @@ def main() -> None:
     names = args.sections or list(SECTIONS)
     if unknown := set(names) - set(SECTIONS):
         parser.error(f"{', '.join(unknown)}: no such section; there are {', '.join(SECTIONS)}")
-    if args.weights == "fruit" and "notebooks" in names:
+    if not args.keras and "notebooks" in names:
         names.remove("notebooks")
-        print("notebooks: left out; Keras needs its own weights, --weights FILE.h5")
+        print("notebooks: left out; they need --weights imagenet --keras FILE.h5, of one network")
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         photos = args.photos or str(scratch / "photos")
         if not args.photos:
             timed([*ORCHARD, "sample", photos, "--count", str(args.images)])
         rounds = (args.rounds, args.slow_rounds)
-        bench = Bench(photos, args.weights, *rounds, args.environments, scratch, args.before)
+        bench = Bench(
+            photos, args.weights, *rounds, args.environments, scratch, args.before,
+            args.precision, args.keras,
+        )  # fmt: skip
         bench.n_images = list_images((photos,)).images.num_rows
         for path in Path(photos).rglob("*.jpg"):
             path.read_bytes()  # into the disk's cache
@@ -247,6 +261,7 @@ def main() -> None:
             of_photos = f", {bench.n_images:,} images, {COMPONENTS} components"
             about = f"{date.today()}{'' if name in WITHOUT_PHOTOS else of_photos}"
             text = measure(bench)
+            command += " --keras WEIGHTS" if name == "notebooks" else ""
             told = f"{about}; {machine()}; {versions()}.\n\n    python benchmarks/{command}"
             write(args.page, name, f"{told}\n\n{text}")
     print(f"written: {args.page}")

@@ -20,6 +20,7 @@ import tempfile
 import time
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -32,10 +33,17 @@ from orchard.progress import Reporter
 from orchard.samples.turntable import write_sample
 
 
+class Network(NamedTuple):
+    weights: str
+    size: int
+    precision: Literal["float32", "int8"]
+
+
 def bare_loop(
-    paths: list[str], weights: str, size: int, ready: Barrier, half: Barrier, over: Barrier
+    paths: list[str], network: Network, ready: Barrier, half: Barrier, over: Barrier
 ) -> None:
-    embedder = Embedder(load_model(weights, size))
+    size = network.size
+    embedder = Embedder(load_model(*network))
     batch = np.random.default_rng(0).integers(0, 256, (BATCH_SIZE, size, size, 3), np.uint8)
     embedder(batch)
     ready.wait()
@@ -61,13 +69,13 @@ def n_calls(n_images: int) -> int:
     return max(1, n_images // (4 * BATCH_SIZE))
 
 
-def bare_rates(paths: list[str], weights: str, size: int, slots: int) -> tuple[float, float]:
+def bare_rates(paths: list[str], network: Network, slots: int) -> tuple[float, float]:
     """Images a second of the network alone, and of the loop, all slots together."""
     context = multiprocessing.get_context("spawn")
     barriers = [context.Barrier(slots + 1) for _ in range(3)]
     parts = [paths[k::slots] for k in range(slots)]
     processes = [
-        context.Process(target=bare_loop, args=(part, weights, size, *barriers)) for part in parts
+        context.Process(target=bare_loop, args=(part, network, *barriers)) for part in parts
     ]
     for process in processes:
         process.start()
@@ -82,15 +90,14 @@ def bare_rates(paths: list[str], weights: str, size: int, slots: int) -> tuple[f
     return n_alone / (half - ready), len(paths) / (over - half)
 
 
-def orchard_rate(
-    sources: tuple[str, ...], weights: str, size: int, slots: int, limit: int
-) -> float:
+def orchard_rate(sources: tuple[str, ...], network: Network, slots: int, limit: int) -> float:
     with tempfile.TemporaryDirectory() as output:
         config = orchard.RunConfig(
             sources=sources,
             output=output,
-            weights=weights,
-            size=size,
+            weights=network.weights,
+            size=network.size,
+            precision=network.precision,
             limit=limit,
             master=f"local[{slots}]",
             report=False,
@@ -104,6 +111,7 @@ def main() -> None:
     parser.add_argument("source", nargs="*", help="folders of images; default: rendered fruit")
     parser.add_argument("--weights", default="fruit")
     parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--precision", choices=("float32", "int8"), default="float32")
     parser.add_argument("--limit", type=int, default=12000, help="images (default 12000)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--slots", type=int, default=len(os.sched_getaffinity(0)))
@@ -115,10 +123,11 @@ def main() -> None:
         listing = list_images(sources, Selection(limit=args.limit))
         paths = listing.images["path"].to_pylist()
         ratios, of_network = [], []
+        network = Network(args.weights, args.size, args.precision)
         print(f"{len(paths)} images, {args.slots} slots, {Path(args.weights).name} at {args.size}")
         for number in range(1, args.rounds + 1):
-            alone, loop = bare_rates(paths, args.weights, args.size, args.slots)
-            ours = orchard_rate(sources, args.weights, args.size, args.slots, args.limit)
+            alone, loop = bare_rates(paths, network, args.slots)
+            ours = orchard_rate(sources, network, args.slots, args.limit)
             ratios.append(ours / loop)
             of_network.append(ours / alone)
             print(

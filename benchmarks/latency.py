@@ -4,7 +4,8 @@
 
 The bucket is a server on loopback that holds the images in memory and answers each request after
 the delay, from a process that shares the cores: its own CPU time is printed, for it is time that
-the network does not get. Compared are the embed stages of whole runs, in turn.
+the network does not get. Whole runs with their reports are compared in turn, and their embed
+stages.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ import os
 import resource
 import statistics
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -108,33 +111,31 @@ def bucket_of(paths: list[str], delay: float) -> Iterator[tuple[str, Connection]
         process.join()
 
 
-def rate(source: str, weights: str, limit: int, endpoint: str | None = None) -> float:
-    """Images a second of the embed stage."""
+def rates(config: orchard.RunConfig, n: int) -> tuple[float, float]:
+    """Images a second of the embed stage, and of the whole run, report included."""
     with tempfile.TemporaryDirectory() as output:
-        config = orchard.RunConfig(
-            sources=(source,),
-            output=output,
-            weights=weights,
-            limit=limit,
-            report=False,
-            endpoint_url=endpoint,
-        )
-        record = orchard.run(config, Reporter(quiet=True)).record
-    return float(record["embedding"]["images_per_second"])
+        started = time.perf_counter()
+        record = orchard.run(replace(config, output=output), Reporter(quiet=True)).record
+        seconds = time.perf_counter() - started
+    return float(record["embedding"]["images_per_second"]), n / seconds
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos")
     parser.add_argument("--weights", default="fruit")
+    parser.add_argument("--precision", choices=("float32", "int8"), default="float32")
     parser.add_argument("--limit", type=int, default=6000, help="images (default 6000)")
     parser.add_argument("--milliseconds", type=float, default=30)
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     os.environ |= KEYS
     listed = list_images((args.photos,), Selection(limit=args.limit)).images
-    ratios = []
+    embedding, whole = [], []
+    network = {"weights": args.weights, "precision": args.precision}
+    near = orchard.RunConfig(sources=(args.photos,), output="-", limit=len(listed), **network)
     with bucket_of(listed["path"].to_pylist(), args.milliseconds / 1000) as (endpoint, pipe):
+        far = replace(near, sources=("s3://fruits/photos",), endpoint_url=endpoint)
 
         def cpu_seconds() -> float:
             pipe.send(None)
@@ -142,19 +143,22 @@ def main() -> None:
 
         print(f"{listed.num_rows:,} images, {args.milliseconds:g} ms a request")
         for number in range(1, args.rounds + 1):
-            disk = rate(args.photos, args.weights, args.limit)
+            disk, disk_whole = rates(near, listed.num_rows)
             before = cpu_seconds()
-            late = rate("s3://fruits/photos", args.weights, args.limit, endpoint)
+            late, late_whole = rates(far, listed.num_rows)
             used = cpu_seconds() - before
-            ratios.append(late / disk)
+            embedding.append(late / disk)
+            whole.append(late_whole / disk_whole)
             print(
                 f"round {number}: disk {disk:.1f} images/s, bucket {late:.1f} images/s "
-                f"(its server took {used:.1f} s of CPU), ratio {ratios[-1]:.3f}"
+                f"(its server took {used:.1f} s of CPU), ratio {embedding[-1]:.3f}; "
+                f"whole runs {disk_whole:.1f} and {late_whole:.1f}, ratio {whole[-1]:.3f}"
             )
-    print(
-        f"bucket against disk: median {statistics.median(ratios):.3f} "
-        f"(from {min(ratios):.3f} to {max(ratios):.3f})"
-    )
+    for title, ratios in (("embedding", embedding), ("whole run with its report", whole)):
+        print(
+            f"bucket against disk, {title}: median {statistics.median(ratios):.3f} "
+            f"(from {min(ratios):.3f} to {max(ratios):.3f})"
+        )
 
 
 if __name__ == "__main__":

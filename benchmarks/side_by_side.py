@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 HERE = Path(__file__).resolve().parent
 COMPONENTS = 200
@@ -51,7 +51,15 @@ class Bench:
     environments: Path
     scratch: Path
     before: str = ""
+    precision: Literal["float32", "int8"] = "int8"
+    keras: str = ""
     n_images: int = 0
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """For the scripts that embed by themselves."""
+        named = ("--weights", self.weights, "--precision", self.precision)
+        return (*named, "--rounds", str(self.rounds))
 
     def fresh(self, name: str) -> Path:
         folder = self.scratch / name
@@ -62,29 +70,35 @@ class Bench:
         """Seconds of the whole process, and the run's record."""
         output = self.fresh("orchard")
         command = [*ORCHARD, "run", self.photos, str(output), "--weights", weights or self.weights]
-        # Nobody else draws a report.
-        shared = ["--components", str(COMPONENTS), "--quiet", "--no-report"]
+        # Nobody else looks for duplicates, or draws a report.
+        shared = ["--components", str(COMPONENTS), "--quiet", "--no-findings", "--no-report"]
         seconds = timed([*command, *shared, *options])
         (record,) = (output / "runs").glob("*.json")
         return {"process": seconds, **json.loads(record.read_text(encoding="utf-8"))}
 
     def until_embedded(self) -> float:
         """Seconds of a whole process less those of the reduction: what the peers do too."""
-        run = self.orchard()
+        run = self.orchard("--precision", self.precision)
         after = ("moments", "PCA", "project", "report")
         return float(run["process"] - sum(run["seconds"].get(stage, 0) for stage in after))
 
-    def by_default(self, photos: str, source: Path = HERE.parent / "src") -> float:
+    def by_default(self, photos: str, *options: str, source: Path = HERE.parent / "src") -> float:
         """Seconds of a whole run as a user's is, report and all, by the code in `source`."""
         words = [*ORCHARD, "run", photos, str(self.fresh("default")), "--weights", self.weights]
-        return timed([*words, "--quiet"], PYTHONPATH=str(source))
+        return timed([*words, *options, "--quiet"], PYTHONPATH=str(source))
+
+    def driver_with_report(self) -> int:
+        """Most bytes that the driver's Python held in a whole run with its report."""
+        self.by_default(self.photos, "--precision", self.precision)
+        (record,) = (self.scratch / "default" / "runs").glob("*.json")
+        return int(json.loads(record.read_text(encoding="utf-8"))["driver"]["peak_memory"])
 
     def notebook(self, how: str) -> dict[str, Any]:
         """Seconds of the whole process, and what it says: seconds by stage, variance explained."""
         output = self.fresh(how)
         python = self.environments / "notebook_chain" / "bin" / "python"
         script = str(HERE / "notebook_chain.py")
-        command = [str(python), script, how, self.photos, str(output), self.weights]
+        command = [str(python), script, how, self.photos, str(output), self.keras]
         seconds, said = finished([*command, str(COMPONENTS)])
         return {"process": seconds, **json.loads(said.splitlines()[-1])}
 

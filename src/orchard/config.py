@@ -94,8 +94,8 @@ class RunConfig:
     - max_errors: a number of images ("12"), or a share of them ("5%"), that may fail.
     - endpoint_url, region: of S3, where they are not what the environment says.
     - retry_errors: try again every image that failed, not only those whose reason can pass.
-    - thumbnails: keep small pictures of the images, which the report shows. report: make the
-      report at the end.
+    - thumbnails: keep small pictures of the images, which the report shows. findings: compare the
+      images at the end, for duplicates and wrong labels. report: make the report at the end.
     - replace: recompute OUTPUT. dry_run: list, plan and estimate, write nothing.
 
     A field takes what can be read as its type: paths for text, "224" and NumPy's numbers for
@@ -164,6 +164,7 @@ class RunConfig:
     region: str | None = None
     retry_errors: bool = False
     thumbnails: bool = True
+    findings: bool = True
     report: bool = True
     replace: bool = False
     dry_run: bool = False

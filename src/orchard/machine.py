@@ -12,6 +12,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+_M_ARENA_MAX = -8  # of glibc's malloc.h
+
 
 def available_cores() -> int:
     """Cores this process may run on; all of the machine's where the system does not say."""
@@ -44,6 +46,15 @@ def release_memory() -> None:
     if sys.platform == "linux":
         with suppress(AttributeError):  # another C library
             ctypes.CDLL(None).malloc_trim(0)
+
+
+def few_arenas() -> None:
+    """Have all threads of this process share two of glibc's heaps. By default it makes eight for
+    each core, and each keeps some of what threads that have ended held: a sixth of the memory that
+    a report takes. MALLOC_ARENA_MAX decides where it is set (mallopt(3))."""
+    if sys.platform == "linux" and "MALLOC_ARENA_MAX" not in os.environ:
+        with suppress(AttributeError):  # another C library
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 def isolated(program: str, *arguments: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -74,6 +75,22 @@ def test_findings_that_are_missing_or_damaged_are_made_again(copy: Path) -> None
         orchard.open(copy).findings()
     called("findings", copy)
     assert findings.read(output).equals(before)
+
+
+def test_a_run_may_leave_the_findings_to_the_command(
+    run: Callable[..., orchard.Result], photos: Path, tmp_path: Path
+) -> None:
+    result = tmp_path / "out"
+    run(photos, result, limit=20)
+    assert (result / findings.PATH).exists()
+    run(photos, result, findings=False, report=True)
+    assert not (result / "findings").exists(), "those of before are of other images"
+    assert (result / "report/index.html").exists()
+    modified = (result / "report/index.html").stat().st_mtime_ns
+    run(photos, result, findings=False, report=True)
+    assert (result / "report/index.html").stat().st_mtime_ns == modified, "nothing is new"
+    called("findings", result)
+    assert orchard.open(result).findings().num_rows
 
 
 def test_findings_of_other_components_are_not_shown_as_those_of_the_present(copy: Path) -> None:

@@ -292,6 +292,7 @@ def test_the_command_is_the_one_that_was_given(monkeypatch: pytest.MonkeyPatch) 
         endpoint_url="http://127.0.0.1:9000",
         region="eu-west-3",
         thumbnails=False,
+        findings=False,
         report=False,
     )
     same = [f.name for f in fields(config) if getattr(config, f.name) == f.default]

@@ -60,6 +60,9 @@ def main() -> None:
       orchard run fruits result           features, PCA, tables in result/
       orchard export result --format csv  the components as one CSV
     """
+    from orchard.machine import few_arenas
+
+    few_arenas()
 
 
 for command in (

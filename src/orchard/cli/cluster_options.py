@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 # Options of `orchard run` that a run on AWS has as well.
 _SHARED = (
     *("weights", "size", "components", "no_standardize", "pca", "label", "include", "exclude"),
-    *("limit", "broadcast", "max_errors", "retry_errors", "replace", "thumbnails", *MANIFEST),
+    *("limit", "broadcast", "max_errors", "retry_errors", "replace", "thumbnails", "findings"),
+    *MANIFEST,
     *("precision", "view", "decode", "colour", "damaged", "max_pixels"),
 )
 SOURCE_OPTIONS = ("include", "exclude", "limit", "manifest", "labels")

@@ -147,6 +147,13 @@ from orchard.errors import ConfigError
     help="Keep small pictures of the images in thumbnails/, for the report to show.",
 )
 @click.option(
+    "--findings/--no-findings",
+    default=True,
+    show_default=True,
+    help="Compare the images at the end, for duplicates and wrong labels; `orchard findings OUTPUT`"
+    " does it later.",
+)
+@click.option(
     "--report/--no-report",
     default=True,
     show_default=True,

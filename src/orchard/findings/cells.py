@@ -24,6 +24,7 @@ ROWS_A_CELL = 256
 CELLS_SEARCHED = 10
 ROUNDS = 2
 ROWS_A_BLOCK = 4096
+ROWS_A_LOOK = 512  # compared with all centres: a block that a core's cache holds
 
 
 def nearest_of_many(vectors: NDArray[np.float32], k: int) -> Neighbours:
@@ -54,9 +55,12 @@ def _in_cells(vectors: NDArray[np.float32], k: int, seed: int) -> Neighbours:
     def search(number: int) -> None:
         own = members[number]
         others = np.concatenate([own, *(members[other] for other in near_by[number])])
+        candidates = vectors[others]
+        right = _right(candidates)
         for start in range(0, len(own), ROWS_A_BLOCK):
-            rows = own[start : start + ROWS_A_BLOCK]
-            found, apart = _among(vectors, rows, others, k)
+            stop = min(start + ROWS_A_BLOCK, len(own))
+            places, apart = _among(candidates, right, np.arange(start, stop), k)
+            rows, found = own[start:stop], others[places]
             indices[rows, : found.shape[1]], distances[rows, : found.shape[1]] = found, apart
 
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(available_cores()) as pool:
@@ -84,25 +88,39 @@ def _merged(one: Neighbours, other: Neighbours) -> Neighbours:
 def _nearest_centre(
     vectors: NDArray[np.float32], centres: NDArray[np.float32]
 ) -> NDArray[np.int64]:
-    squares = np.einsum("ij,ij->i", centres, centres)
+    right = _right(centres)
     found = np.empty(len(vectors), np.int64)
-    for start in range(0, len(vectors), 2048):
-        rows = slice(start, start + 2048)
-        found[rows] = (squares - 2 * (vectors[rows] @ centres.T)).argmin(axis=1)
+
+    def look(start: int) -> None:
+        rows = slice(start, start + ROWS_A_LOOK)
+        found[rows] = (_left(vectors[rows]) @ right).argmin(axis=1)
+
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(available_cores()) as pool:
+        list(pool.map(look, range(0, len(vectors), ROWS_A_LOOK)))
     return found
 
 
 def _among(
-    vectors: NDArray[np.float32], rows: NDArray[np.int64], others: NDArray[np.int64], k: int
+    candidates: NDArray[np.float32], right: NDArray[np.float32], own: NDArray[np.int64], k: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    candidates = vectors[others]
-    squares = np.einsum("ij,ij->i", candidates, candidates)
-    rough = squares - 2 * (vectors[rows] @ candidates.T)
-    rough[others[None] == rows[:, None]] = np.inf
-    k = min(k, len(others) - 1)
-    best = smallest(rough, k) if k else np.zeros((len(rows), 0), np.int64)
-    apart = candidates[best] - vectors[rows, None]
+    """Places of the k nearest of some of the candidates, and how far they are. right: `_right` of
+    all candidates. own: places of those whose nearest are asked for."""
+    rough = _left(candidates[own]) @ right
+    rough[np.arange(len(own)), own] = np.inf
+    k = min(k, len(candidates) - 1)
+    best = smallest(rough, k) if k else np.zeros((len(own), 0), np.int64)
+    apart = candidates[best] - candidates[own, None]
     distances = np.sqrt(np.einsum("ijk,ijk->ij", apart, apart))
     order = np.argsort(distances, axis=1, kind="stable")
-    found = np.take_along_axis(others[best], order, axis=1)
-    return found, np.take_along_axis(distances, order, axis=1)
+    return np.take_along_axis(best, order, axis=1), np.take_along_axis(distances, order, axis=1)
+
+
+def _left(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, d + 1), whose product with `_right` is the squared distance less the vector's square."""
+    return np.concatenate([vectors, np.ones((len(vectors), 1), np.float32)], axis=1)
+
+
+def _right(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(d + 1, m)"""
+    squares = np.einsum("ij,ij->i", vectors, vectors)
+    return np.concatenate([-2 * vectors, squares[:, None]], axis=1).T.copy()

@@ -7,17 +7,16 @@ duplicates too if their small pictures are: by the correlation of their luma at 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from PIL import Image
 
 from orchard.findings.vectors import room
-from orchard.images.thumbnail import opened
-from orchard.machine import available_cores
+from orchard.images.thumbnail import luma_of
 from orchard.report.neighbours import ClosePairs, cosines_of, directions
 from orchard.report.points import places_of
 from orchard.store import contents
@@ -46,27 +45,28 @@ class Smalls:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The small pictures as they are stored. jpegs: of some images. at: (n,) the place there of
-    each image's, -1 of those that have none of the same bytes."""
+    """The small pictures that are stored. lumas: (m, 784), 0 of one that cannot be read. at: (n,)
+    the place there of each image's, -1 of those that have none of the same bytes."""
 
-    jpegs: pa.ChunkedArray
+    lumas: NDArray[np.uint8]
     at: NDArray[np.int64]
 
     @classmethod
     def read(cls, tables: Tables, rows: pa.Table) -> Stored:
         """rows: path and sha256 of each image, by path."""
         at, n = np.full(len(rows), -1, np.int64), 0
-        chunks = [pa.array([], pa.binary())]
+        lumas: list[NDArray[np.uint8]] = []
         paths, digests = (rows[name].combine_chunks() for name in ("path", "sha256"))
         for part in contents.batches_of(tables["thumbnails"], ["path", "sha256", "jpeg"]):
             place = places_of(part["path"].combine_chunks(), paths)
             same = pc.fill_null(
                 pc.equal(digests.take(place), part["sha256"].combine_chunks()), False
             )
-            chunks.append(part["jpeg"].combine_chunks().filter(same))
-            at[place.filter(same).to_numpy()] = np.arange(n, n + len(chunks[-1]))
-            n += len(chunks[-1])
-        return cls(pa.chunked_array(chunks), at)
+            jpegs = part["jpeg"].filter(same).to_pylist()
+            lumas += map(luma, jpegs)
+            at[place.filter(same).to_numpy()] = np.arange(n, n + len(jpegs))
+            n += len(jpegs)
+        return cls(np.stack(lumas) if n else np.zeros((0, SIDE**2), np.uint8), at)
 
     def smalls(self, wanted: NDArray[np.int64]) -> Smalls:
         """Of these images, each once; of the others none."""
@@ -74,11 +74,9 @@ class Stored:
         pictures: NDArray[np.int16] = room((len(wanted) + 1, SIDE**2), np.int16)
         at = np.zeros(len(self.at), np.int64)
         at[wanted] = np.arange(1, len(wanted) + 1)
-        with ThreadPoolExecutor(available_cores()) as pool:
-            for start in range(0, len(wanted), AT_ONCE):
-                part = wanted[start : start + AT_ONCE]
-                jpegs = self.jpegs.take(pa.array(self.at[part])).to_pylist()
-                pictures[at[part]] = directions(np.stack(list(pool.map(luma, jpegs))))
+        for start in range(0, len(wanted), AT_ONCE):
+            part = wanted[start : start + AT_ONCE]
+            pictures[at[part]] = directions(centred(self.lumas[self.at[part]]))
         return Smalls(pictures, at)
 
 
@@ -87,10 +85,17 @@ def are_copies(pairs: ClosePairs, small: Smalls) -> NDArray[np.bool_]:
     return small.correlations(pairs.left, pairs.right) >= CORRELATION
 
 
-def luma(jpeg: bytes) -> NDArray[np.float32]:
-    """(784,), centred; zeros of a picture that cannot be read, or of one colour."""
-    image = opened(jpeg, SIDE)
-    if image is None:
-        return np.zeros(SIDE**2, np.float32)
-    values = np.asarray(image.convert("L").resize((SIDE, SIDE)), np.float32).ravel()
-    return values - values.mean()
+def luma(jpeg: bytes) -> NDArray[np.uint8]:
+    """(784,); zeros of a picture that cannot be read."""
+    found = luma_of(jpeg, SIDE)
+    if found is None:
+        return np.zeros(SIDE**2, np.uint8)
+    if found.shape != (SIDE, SIDE):
+        found = np.asarray(Image.fromarray(found).resize((SIDE, SIDE)))
+    return found.ravel()
+
+
+def centred(lumas: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(m, 784), each less its mean: zeros of a picture of one colour."""
+    values = lumas.astype(np.float32)
+    return values - values.mean(axis=1, keepdims=True)

@@ -63,6 +63,7 @@ class Seen:
         near_by = nearest_of_many(np.ascontiguousarray(components[:, :DIMENSIONS]), k)
         digests = _codes(rows["sha256"], rows["path"])
         stored = copies.Stored.read(tables, rows)
+        release_memory()
         loosely = copies.LEAST_COSINE, stored.at >= 0
         pairs = close_pairs(directions, near_by, digests, loosely=loosely)
         is_close = pairs.cosines >= NEAR_COSINE

@@ -39,8 +39,12 @@ def draw(run: Run, tables: Tables, pca: PCA, model: Model, say: Callable[[str], 
     models.write_variance(run.output, pca)
     title = f"{pca.n_samples:,} images, {model.notice or model.name}"
     run.output.put(VARIANCE_PICTURE, variance_picture(pca, title))
-    say("findings: comparing the images")
-    known = _find(run, tables)
+    known = None
+    if run.config.findings:
+        say("findings: comparing the images")
+        known = _find(run, tables)
+    else:
+        findings.delete(run.output)  # those of before are of other images
     if run.config.report:
         _report(run, tables, say, known)
     run.output.put_json(DRAWN, _components(tables))
@@ -79,5 +83,5 @@ def _report(run: Run, tables: Tables, say: Callable[[str], None], known: Known |
 
 
 def _components(tables: Tables) -> dict[str, Any]:
-    """findings: that a run tried to make them; a report of an older version does not say so."""
+    """findings: that the run knew of them; a report of an older version does not say so."""
     return {"components_of_run": tables["components"].facts["orchard.run_id"], "findings": True}

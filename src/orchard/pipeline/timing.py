@@ -91,7 +91,7 @@ class Estimate:
             slower = (slower + _slowness(pool, at_once)) / 2  # before and after
         # More slots than cores share them.
         embedding = n / rate / (min(slots, at_once) if slots else 1)
-        seconds = embedding + slower * _rest(n_all, config.report)
+        seconds = embedding + slower * _rest(n_all, config.findings, config.report)
         return cls(len(spread), rate, slots, seconds, n * model.dim * BYTES_PER_VALUE)
 
 
@@ -110,13 +110,13 @@ def _slowness(pool: ThreadPoolExecutor, at_once: int) -> float:
     return (time.perf_counter() - started) / PACKED_TIMES / PACKING_SECONDS
 
 
-def _rest(n_images: int, has_report: bool) -> float:
+def _rest(n_images: int, has_findings: bool, has_report: bool) -> float:
     """Seconds of a run of so many images besides embedding them, at the constants' pace."""
     findings = FINDINGS_SECONDS + FINDINGS_SECONDS_AN_IMAGE * n_images
     report = REPORT_SECONDS + REPORT_SECONDS_AN_IMAGE * n_images
     report += POINT_SECONDS * min(n_images, POINTS)
     fitting = OVERHEAD_SECONDS + FITTING_SECONDS * n_images
-    return fitting + findings + (report if has_report else 0.0)
+    return fitting + (findings if has_findings else 0.0) + (report if has_report else 0.0)
 
 
 def _local_slots(master: str) -> int | None:

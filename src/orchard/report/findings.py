@@ -123,6 +123,7 @@ def find(
         shown += shown_large(notes)
         pictures = thumbnails.make(tables, images.rows, placed.points, shown)
         pictures.errors = thumbnails.of_errors(tables, examples)
+        release_memory()
     return Findings(
         record=record,
         images=images,

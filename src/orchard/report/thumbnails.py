@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,7 +32,7 @@ SHEET_BYTES = 7_200_000  # 9.6 MB as base64, of the page's 15
 MANY, SHEET_BYTES_OF_MANY = 200_000, 5_500_000  # images whose points and paths need more of its 25
 _PROBE = 192
 _REQUESTS_AT_ONCE = 16
-_COLUMNS = ["path", "sha256", "jpeg"]
+_NAMES = ["path", "sha256"]
 Key = TypeVar("Key", int, str)
 
 
@@ -63,26 +63,34 @@ def make(
     """
     made = Thumbnails(np.full(len(points), -1, np.int32))
     special = np.unique(np.fromiter(highlights, np.int64))
-    known, pictures = _stored(tables, rows, np.union1d(points, special))
+    known, places, pictures = _stored(tables, rows, np.union1d(points, special))
     at = np.flatnonzero(np.isin(known, special))
-    made.large = _whole(known[at].tolist(), pictures.take(pa.array(at)))
+    made.large = _whole(known[at].tolist(), [pictures[n] for n in places[at].tolist()])
     tiled = np.flatnonzero(np.isin(points, known))
     if len(tiled) < len(points):
         is_empty = not tables["thumbnails"].n_rows
         made.missed["none" if is_empty else "left_out"] += len(points) - len(tiled)
     if len(tiled):
-        tiles = pictures.take(pa.array(np.searchsorted(known, points[tiled])))
-        _draw(made, tiled, tiles, SHEET_BYTES_OF_MANY if rows.num_rows > MANY else SHEET_BYTES)
+        tiles = places[np.searchsorted(known, points[tiled])]
+        most = SHEET_BYTES_OF_MANY if rows.num_rows > MANY else SHEET_BYTES
+        _draw(made, tiled, pictures, tiles, most)
     return made
 
 
-def _draw(made: Thumbnails, tiled: NDArray[np.int64], pictures: pa.Array, most: int) -> None:
-    """Put the pictures of some of the points on sheets, of so many bytes at most."""
-    made.tile = _tile_size(pictures, most)
+def _draw(
+    made: Thumbnails,
+    tiled: NDArray[np.int64],
+    pictures: Sequence[bytes],
+    places: NDArray[np.int64],
+    most: int,
+) -> None:
+    """Put the pictures of some of the points, which lie at `places`, on sheets, of so many bytes at
+    most."""
+    made.tile = _tile_size(pictures, places, most)
     n = PER_SIDE**2
-    parts = [pictures.slice(start, n) for start in range(0, len(pictures), n)]
+    parts = [places[start : start + n] for start in range(0, len(places), n)]
     with ThreadPoolExecutor(min(4, available_cores())) as pool:
-        drawn = list(pool.map(partial(_sheet, side=made.tile), parts))
+        drawn = list(pool.map(partial(_sheet, pictures, side=made.tile), parts))
     made.sheets = [sheet for sheet, _ in drawn]
     is_whole = np.concatenate([whole for _, whole in drawn])
     made.place[tiled] = np.where(is_whole, np.arange(len(tiled)), -1)
@@ -94,61 +102,68 @@ def of_errors(tables: Tables, rows: pa.Table) -> dict[str, bytes]:
     """JPEG by path, of failed images of which something is stored. rows: of the errors table."""
     if not rows.num_rows:
         return {}
-    found = _rows_of(tables, rows["path"].combine_chunks())
-    found = found.filter(found["sha256"].is_null())
-    return _whole(found["path"].to_pylist(), found["jpeg"])
+    found, pictures = _rows_of(tables, rows["path"].combine_chunks())
+    failed = np.flatnonzero(found["sha256"].is_null().to_numpy()).tolist()
+    paths = found["path"].take(pa.array(failed, pa.int64())).to_pylist()
+    return _whole(paths, [pictures[number] for number in failed])
 
 
-def _whole(keys: list[Key], pictures: pa.Array | pa.ChunkedArray) -> dict[Key, bytes]:
+def _whole(keys: list[Key], pictures: list[bytes]) -> dict[Key, bytes]:
     """Those that can be read."""
-    pairs = zip(keys, pictures.to_pylist(), strict=True)
+    pairs = zip(keys, pictures, strict=True)
     return {key: data for key, data in pairs if opened(data, SIDE) is not None}
 
 
 def _stored(
     tables: Tables, rows: pa.Table, wanted: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], pa.Array]:
-    """Which of the wanted rows have a thumbnail of the same bytes, in their order, and those."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64], list[bytes]]:
+    """Which of the wanted rows have a thumbnail of the same bytes, where it is among those that are
+    stored of any of them, and these."""
     asked = rows.select(["path", "sha256"]).take(pa.array(wanted)).combine_chunks()
-    found = _rows_of(tables, asked["path"].combine_chunks())
+    found, pictures = _rows_of(tables, asked["path"].combine_chunks())
     at = pc.index_in(asked["path"], value_set=found["path"].combine_chunks())
     same = pc.fill_null(pc.equal(asked["sha256"], found["sha256"].take(at)), False)
     kept = np.flatnonzero(same.to_numpy())
-    return wanted[kept], found["jpeg"].take(at.take(pa.array(kept))).combine_chunks()
+    places = at.take(pa.array(kept)).to_numpy().astype(np.int64)
+    return wanted[kept], places, pictures
 
 
-def _rows_of(tables: Tables, paths: pa.Array) -> pa.Table:
-    """The stored rows of some paths; each file is read once, and little of it kept."""
+def _rows_of(tables: Tables, paths: pa.Array) -> tuple[pa.Table, list[bytes]]:
+    """Path and sha256 of the stored rows of some paths, and their pictures; each file is read once,
+    and little of it kept."""
     output, table = tables.output, tables["thumbnails"]
 
-    def chosen(file: TableFile) -> pa.Table:
-        rows = contents.read_named(output, file, _COLUMNS)
-        return rows.filter(pc.is_in(rows["path"], value_set=paths))
+    def chosen(file: TableFile) -> tuple[pa.Table, list[bytes]]:
+        rows = contents.read_named(output, file, [*_NAMES, "jpeg"])
+        rows = rows.filter(pc.is_in(rows["path"], value_set=paths))
+        return rows.select(_NAMES), rows["jpeg"].to_pylist()
 
     with ThreadPoolExecutor(1 if output.is_local else _REQUESTS_AT_ONCE) as pool:
         found = list(pool.map(chosen, table.files))
-    none = THUMBNAILS.empty_table().select(_COLUMNS)
-    return pa.concat_tables([none, *found])
+    none = THUMBNAILS.empty_table().select(_NAMES)
+    rows = pa.concat_tables([none, *(table for table, _ in found)])
+    return rows, [jpeg for _, jpegs in found for jpeg in jpegs]
 
 
-def _tile_size(pictures: pa.Array, most: int) -> int:
+def _tile_size(pictures: Sequence[bytes], places: NDArray[np.int64], most: int) -> int:
     """The largest of TILES whose sheets are expected to fit, from a part of the images."""
-    probe = pictures.take(pa.array(np.arange(0, len(pictures), max(1, len(pictures) // _PROBE))))
-    probe = probe.slice(0, PER_SIDE**2)
+    probe = places[:: max(1, len(places) // _PROBE)][: PER_SIDE**2]
     for side in TILES:
-        sheet, _ = _sheet(probe, side)
-        if len(sheet) / len(probe) * len(pictures) <= most:
+        sheet, _ = _sheet(pictures, probe, side)
+        if len(sheet) / len(probe) * len(places) <= most:
             return side
     return TILES[-1]
 
 
-def _sheet(pictures: pa.Array, side: int) -> tuple[bytes, NDArray[np.bool_]]:
+def _sheet(
+    pictures: Sequence[bytes], places: NDArray[np.int64], side: int
+) -> tuple[bytes, NDArray[np.bool_]]:
     """At most PER_SIDE² pictures as one, and which of them could be read: others stay white."""
-    height = -(-len(pictures) // PER_SIDE) * side
+    height = -(-len(places) // PER_SIDE) * side
     canvas = Image.new("RGB", (PER_SIDE * side, height), "white")
-    is_whole = np.zeros(len(pictures), np.bool_)
-    for number, data in enumerate(pictures.to_pylist()):
-        image = opened(data, side)
+    is_whole = np.zeros(len(places), np.bool_)
+    for number, place in enumerate(places.tolist()):
+        image = opened(pictures[place], side)
         if image is not None:
             row, column = divmod(number, PER_SIDE)
             tile = image.resize((side, side), Image.Resampling.BILINEAR)
