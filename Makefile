@@ -257,7 +257,7 @@ docs: $(DEVELOPING) $(LIVE)
 
 bench: $(DEVELOPING) .venv-bench/notebook_chain/installed .venv-bench/peers/installed
 	$(BIN)/python benchmarks/bench.py $(SECTIONS) $(if $(PHOTOS),--photos $(PHOTOS)) $(if $(WEIGHTS),--weights $(WEIGHTS)) \
-	  $(if $(BEFORE),--before $(BEFORE))
+	  $(if $(KERAS),--keras $(KERAS)) $(if $(BEFORE),--before $(BEFORE))
 
 .venv-bench/%/installed: benchmarks/%.txt
 	$(PYTHON) -m venv --clear $(@D)

@@ -1,7 +1,7 @@
 """Everything that speed is held against, side by side on this machine; writes RESULTS.md.
 
     make bench                                     rendered fruit, the embedded network
-    make bench PHOTOS=folder WEIGHTS=file.h5       your photos, Keras's weights
+    make bench PHOTOS=folder WEIGHTS=imagenet KERAS=file.h5   your photos; the notebooks' chain too
     make bench SECTIONS="peers loop" PHOTOS=...    these sections alone; the page keeps the others
     make bench SECTIONS=before BEFORE=commit       against another version of Orchard
     python benchmarks/bench.py --help
