@@ -262,6 +262,7 @@ def main() -> None:
             about = f"{date.today()}{'' if name in WITHOUT_PHOTOS else of_photos}"
             text = measure(bench)
             command += " --keras WEIGHTS" if name == "notebooks" else ""
+            command += "" if args.precision == "int8" else f" --precision {args.precision}"
             told = f"{about}; {machine()}; {versions()}.\n\n    python benchmarks/{command}"
             write(args.page, name, f"{told}\n\n{text}")
     print(f"written: {args.page}")

@@ -111,13 +111,14 @@ def bucket_of(paths: list[str], delay: float) -> Iterator[tuple[str, Connection]
         process.join()
 
 
-def rates(config: orchard.RunConfig, n: int) -> tuple[float, float]:
+def rates(config: orchard.RunConfig) -> tuple[float, float]:
     """Images a second of the embed stage, and of the whole run, report included."""
     with tempfile.TemporaryDirectory() as output:
         started = time.perf_counter()
         record = orchard.run(replace(config, output=output), Reporter(quiet=True)).record
         seconds = time.perf_counter() - started
-    return float(record["embedding"]["images_per_second"]), n / seconds
+    embedding = record["embedding"]
+    return float(embedding["images_per_second"]), embedding["images"] / seconds
 
 
 def main() -> None:
@@ -133,7 +134,7 @@ def main() -> None:
     listed = list_images((args.photos,), Selection(limit=args.limit)).images
     embedding, whole = [], []
     network = {"weights": args.weights, "precision": args.precision}
-    near = orchard.RunConfig(sources=(args.photos,), output="-", limit=len(listed), **network)
+    near = orchard.RunConfig(sources=(args.photos,), output="-", limit=args.limit, **network)
     with bucket_of(listed["path"].to_pylist(), args.milliseconds / 1000) as (endpoint, pipe):
         far = replace(near, sources=("s3://fruits/photos",), endpoint_url=endpoint)
 
@@ -143,9 +144,9 @@ def main() -> None:
 
         print(f"{listed.num_rows:,} images, {args.milliseconds:g} ms a request")
         for number in range(1, args.rounds + 1):
-            disk, disk_whole = rates(near, listed.num_rows)
+            disk, disk_whole = rates(near)
             before = cpu_seconds()
-            late, late_whole = rates(far, listed.num_rows)
+            late, late_whole = rates(far)
             used = cpu_seconds() - before
             embedding.append(late / disk)
             whole.append(late_whole / disk_whole)

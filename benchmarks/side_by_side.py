@@ -162,8 +162,10 @@ def spread(values: Sequence[float]) -> str:
 
 
 def machine() -> str:
-    cpu = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    information = Path("/proc/cpuinfo").read_text()
+    cpu = re.search(r"^model name\s*: (.*)$", information, re.MULTILINE)
     name = cpu[1] if cpu else platform.machine()
+    name += " with VNNI" if "_vnni" in information else ""
     return f"{name}, {len(os.sched_getaffinity(0))} cores, {platform.system()}"
 
 

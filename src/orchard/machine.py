@@ -50,8 +50,8 @@ def release_memory() -> None:
 
 def few_arenas() -> None:
     """Have all threads of this process share two of glibc's heaps. By default it makes eight for
-    each core, and each keeps some of what threads that have ended held: a sixth of the memory that
-    a report takes. MALLOC_ARENA_MAX decides where it is set (mallopt(3))."""
+    each core, and each keeps some of what threads that have ended held: an eighth of the memory
+    that a report took. MALLOC_ARENA_MAX decides where it is set (mallopt(3))."""
     if sys.platform == "linux" and "MALLOC_ARENA_MAX" not in os.environ:
         with suppress(AttributeError):  # another C library
             ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)

@@ -476,10 +476,12 @@ def test_print_cli_shows_the_aws_command_and_starts_nothing(aws: None, photos: P
 def test_a_run_on_aws_reads_and_computes_as_a_local_one_may(cluster: Cluster, photos: Path) -> None:
     words = [str(photos), "result", "--precision", "int8", "--colour", "ignore", "--view", "zoom"]
     words += ["--damaged", "keep", "--max-pixels", "9000000", "--decode", "scaled"]
+    words += ["--no-findings", "--no-thumbnails"]
     options = cluster_group.commands["submit"].make_context("submit", words).params
     run = Context(cluster.account, cluster.config, cluster).run_config(options["paths"], options)
     assert (run.precision, run.colour, run.damaged) == ("int8", "ignore", "keep")
     assert (run.view, run.max_pixels, run.decode) == (("zoom",), 9_000_000, "scaled")
+    assert (run.findings, run.thumbnails) == (False, False)
 
 
 def test_a_precision_that_the_archive_does_not_bring_is_refused(photos: Path) -> None:

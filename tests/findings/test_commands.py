@@ -90,7 +90,12 @@ def test_a_run_may_leave_the_findings_to_the_command(
     run(photos, result, findings=False, report=True)
     assert (result / "report/index.html").stat().st_mtime_ns == modified, "nothing is new"
     called("findings", result)
-    assert orchard.open(result).findings().num_rows
+    made = orchard.open(result).findings()
+    assert made.num_rows
+    (result / "report/drawn.json").unlink()
+    run(photos, result, findings=False, report=True)
+    assert (result / "report/drawn.json").exists()
+    assert orchard.open(result).findings().equals(made), "they are of these images"
 
 
 def test_findings_of_other_components_are_not_shown_as_those_of_the_present(copy: Path) -> None:

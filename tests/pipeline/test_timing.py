@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -39,15 +41,47 @@ def test_where_the_system_does_not_say_it_is_all_of_the_machine(
     assert available_cores() == 7
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's heaps")
+@pytest.mark.parametrize(("given", "at_most"), [({}, 2), ({"MALLOC_ARENA_MAX": "5"}, 5)])
+def test_threads_share_two_heaps_unless_the_environment_says_how_many(
+    given: dict[str, str], at_most: int
+) -> None:
+    program = """if True:
+        import ctypes, threading
+        from orchard.machine import few_arenas
+        few_arenas()
+        together = threading.Barrier(8)
+        def work():
+            together.wait()
+            ctypes.CDLL(None).malloc(100_000)
+            together.wait()
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+        libc = ctypes.CDLL(None)
+        libc.fdopen.restype = ctypes.c_void_p
+        out = ctypes.c_void_p(libc.fdopen(1, b"w"))
+        libc.malloc_info(0, out)
+        libc.fflush(out)
+    """
+    environment = {k: v for k, v in os.environ.items() if k != "MALLOC_ARENA_MAX"} | given
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count("<heap nr=") == at_most
+
+
 def test_what_surrounds_the_embedding_is_scaled_by_the_machines_pace(
     photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listing = list_images((str(photos),), Selection(), DEFAULT)
     model = load_model("fruit", 32)
 
-    def seconds(pace: float, report: bool) -> float:
+    def seconds(pace: float, report: bool, findings: bool = True) -> float:
         monkeypatch.setattr(timing, "_slowness", lambda *_: pace)
-        config = RunConfig(sources=("a",), output="b", master="local[2]", report=report)
+        config = RunConfig(
+            sources=("a",), output="b", master="local[2]", report=report, findings=findings
+        )
         found = Estimate.measure(listing.images, model, config, 20_000)
         return found.seconds - found.images_per_second**-1 * 40 / min(2, available_cores())
 
@@ -56,6 +90,7 @@ def test_what_surrounds_the_embedding_is_scaled_by_the_machines_pace(
     assert rest == pytest.approx(timing.OVERHEAD_SECONDS + fitting + findings + report)
     assert seconds(3, report=True) == pytest.approx(3 * rest)
     assert seconds(1, report=False) == pytest.approx(rest - report)
+    assert seconds(1, report=True, findings=False) == pytest.approx(rest - findings)
 
 
 def test_the_pace_is_measured_on_as_many_cores_as_the_run_takes() -> None:

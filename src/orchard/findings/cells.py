@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from orchard.machine import available_cores
-from orchard.report.neighbours import Neighbours, nearest, smallest
+from orchard.report.neighbours import Neighbours, left_of, nearest, right_of, smallest
 
 EXACT = 50_000  # vectors: up to here all pairs are compared, which takes 5 s on two cores
 ROWS_A_CELL = 256
@@ -56,7 +56,7 @@ def _in_cells(vectors: NDArray[np.float32], k: int, seed: int) -> Neighbours:
         own = members[number]
         others = np.concatenate([own, *(members[other] for other in near_by[number])])
         candidates = vectors[others]
-        right = _right(candidates)
+        right = right_of(candidates)
         for start in range(0, len(own), ROWS_A_BLOCK):
             stop = min(start + ROWS_A_BLOCK, len(own))
             places, apart = _among(candidates, right, np.arange(start, stop), k)
@@ -88,12 +88,12 @@ def _merged(one: Neighbours, other: Neighbours) -> Neighbours:
 def _nearest_centre(
     vectors: NDArray[np.float32], centres: NDArray[np.float32]
 ) -> NDArray[np.int64]:
-    right = _right(centres)
+    right = right_of(centres)
     found = np.empty(len(vectors), np.int64)
 
     def look(start: int) -> None:
         rows = slice(start, start + ROWS_A_LOOK)
-        found[rows] = (_left(vectors[rows]) @ right).argmin(axis=1)
+        found[rows] = (left_of(vectors[rows]) @ right).argmin(axis=1)
 
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(available_cores()) as pool:
         list(pool.map(look, range(0, len(vectors), ROWS_A_LOOK)))
@@ -103,9 +103,9 @@ def _nearest_centre(
 def _among(
     candidates: NDArray[np.float32], right: NDArray[np.float32], own: NDArray[np.int64], k: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Places of the k nearest of some of the candidates, and how far they are. right: `_right` of
+    """Places of the k nearest of some of the candidates, and how far they are. right: `right_of` of
     all candidates. own: places of those whose nearest are asked for."""
-    rough = _left(candidates[own]) @ right
+    rough = left_of(candidates[own]) @ right
     rough[np.arange(len(own)), own] = np.inf
     k = min(k, len(candidates) - 1)
     best = smallest(rough, k) if k else np.zeros((len(own), 0), np.int64)
@@ -113,14 +113,3 @@ def _among(
     distances = np.sqrt(np.einsum("ijk,ijk->ij", apart, apart))
     order = np.argsort(distances, axis=1, kind="stable")
     return np.take_along_axis(best, order, axis=1), np.take_along_axis(distances, order, axis=1)
-
-
-def _left(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n, d + 1), whose product with `_right` is the squared distance less the vector's square."""
-    return np.concatenate([vectors, np.ones((len(vectors), 1), np.float32)], axis=1)
-
-
-def _right(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(d + 1, m)"""
-    squares = np.einsum("ij,ij->i", vectors, vectors)
-    return np.concatenate([-2 * vectors, squares[:, None]], axis=1).T.copy()

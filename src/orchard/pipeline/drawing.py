@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ def draw(run: Run, tables: Tables, pca: PCA, model: Model, say: Callable[[str], 
     if run.config.findings:
         say("findings: comparing the images")
         known = _find(run, tables)
-    else:
+    elif not _has_findings(tables):
         findings.delete(run.output)  # those of before are of other images
     if run.config.report:
         _report(run, tables, say, known)
@@ -65,6 +66,13 @@ def _find(run: Run, tables: Tables) -> Known | None:
         return None
     run.log.record["findings"] = counts(rows)
     return seen.known(rows)
+
+
+def _has_findings(tables: Tables) -> bool:
+    """Whether they are of the present components."""
+    with suppress(DamagedError):
+        return findings.read_current(tables) is not None
+    return False
 
 
 def _report(run: Run, tables: Tables, say: Callable[[str], None], known: Known | None) -> None:

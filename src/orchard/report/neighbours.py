@@ -48,9 +48,7 @@ def nearest(vectors: NDArray[np.float32], k: int) -> Neighbours:
     n = len(vectors)
     vectors = np.ascontiguousarray(vectors - vectors.mean(axis=0), np.float32)
     k = min(k, n - 1)
-    squares = np.einsum("ij,ij->i", vectors, vectors)
-    right = np.concatenate([-2 * vectors, squares[:, None]], axis=1).T.copy()
-    left = np.concatenate([vectors, np.ones((n, 1), np.float32)], axis=1)
+    left, right = left_of(vectors), right_of(vectors)
 
     def of(rows: slice) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         products = left[rows] @ right
@@ -68,6 +66,18 @@ def nearest(vectors: NDArray[np.float32], k: int) -> Neighbours:
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(available_cores()) as pool:
         indices, distances = zip(*pool.map(of, blocks), strict=True)
     return Neighbours(np.concatenate(indices), np.concatenate(distances))
+
+
+def left_of(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, d + 1), whose product with `right_of` others is the squared distances, less the squares
+    of these: enough to tell which are near, in one pass."""
+    return np.concatenate([vectors, np.ones((len(vectors), 1), np.float32)], axis=1)
+
+
+def right_of(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(d + 1, m), for `left_of`."""
+    squares = np.einsum("ij,ij->i", vectors, vectors)
+    return np.concatenate([-2 * vectors, squares[:, None]], axis=1).T.copy()
 
 
 def smallest(values: NDArray[np.float32], k: int) -> NDArray[np.int64]:

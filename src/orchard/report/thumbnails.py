@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -63,34 +63,26 @@ def make(
     """
     made = Thumbnails(np.full(len(points), -1, np.int32))
     special = np.unique(np.fromiter(highlights, np.int64))
-    known, places, pictures = _stored(tables, rows, np.union1d(points, special))
+    known, pictures = _stored(tables, rows, np.union1d(points, special))
     at = np.flatnonzero(np.isin(known, special))
-    made.large = _whole(known[at].tolist(), [pictures[n] for n in places[at].tolist()])
+    made.large = _whole(known[at].tolist(), _chosen(pictures, at))
     tiled = np.flatnonzero(np.isin(points, known))
     if len(tiled) < len(points):
         is_empty = not tables["thumbnails"].n_rows
         made.missed["none" if is_empty else "left_out"] += len(points) - len(tiled)
     if len(tiled):
-        tiles = places[np.searchsorted(known, points[tiled])]
-        most = SHEET_BYTES_OF_MANY if rows.num_rows > MANY else SHEET_BYTES
-        _draw(made, tiled, pictures, tiles, most)
+        tiles = _chosen(pictures, np.searchsorted(known, points[tiled]))
+        _draw(made, tiled, tiles, SHEET_BYTES_OF_MANY if rows.num_rows > MANY else SHEET_BYTES)
     return made
 
 
-def _draw(
-    made: Thumbnails,
-    tiled: NDArray[np.int64],
-    pictures: Sequence[bytes],
-    places: NDArray[np.int64],
-    most: int,
-) -> None:
-    """Put the pictures of some of the points, which lie at `places`, on sheets, of so many bytes at
-    most."""
-    made.tile = _tile_size(pictures, places, most)
+def _draw(made: Thumbnails, tiled: NDArray[np.int64], pictures: list[bytes], most: int) -> None:
+    """Put the pictures of some of the points on sheets, of so many bytes at most."""
+    made.tile = _tile_size(pictures, most)
     n = PER_SIDE**2
-    parts = [places[start : start + n] for start in range(0, len(places), n)]
+    parts = [pictures[start : start + n] for start in range(0, len(pictures), n)]
     with ThreadPoolExecutor(min(4, available_cores())) as pool:
-        drawn = list(pool.map(partial(_sheet, pictures, side=made.tile), parts))
+        drawn = list(pool.map(partial(_sheet, side=made.tile), parts))
     made.sheets = [sheet for sheet, _ in drawn]
     is_whole = np.concatenate([whole for _, whole in drawn])
     made.place[tiled] = np.where(is_whole, np.arange(len(tiled)), -1)
@@ -103,9 +95,9 @@ def of_errors(tables: Tables, rows: pa.Table) -> dict[str, bytes]:
     if not rows.num_rows:
         return {}
     found, pictures = _rows_of(tables, rows["path"].combine_chunks())
-    failed = np.flatnonzero(found["sha256"].is_null().to_numpy()).tolist()
-    paths = found["path"].take(pa.array(failed, pa.int64())).to_pylist()
-    return _whole(paths, [pictures[number] for number in failed])
+    failed = np.flatnonzero(found["sha256"].is_null().to_numpy())
+    paths = found["path"].take(pa.array(failed)).to_pylist()
+    return _whole(paths, _chosen(pictures, failed))
 
 
 def _whole(keys: list[Key], pictures: list[bytes]) -> dict[Key, bytes]:
@@ -116,16 +108,18 @@ def _whole(keys: list[Key], pictures: list[bytes]) -> dict[Key, bytes]:
 
 def _stored(
     tables: Tables, rows: pa.Table, wanted: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], list[bytes]]:
-    """Which of the wanted rows have a thumbnail of the same bytes, where it is among those that are
-    stored of any of them, and these."""
+) -> tuple[NDArray[np.int64], list[bytes]]:
+    """Which of the wanted rows have a thumbnail of the same bytes, in their order, and those."""
     asked = rows.select(["path", "sha256"]).take(pa.array(wanted)).combine_chunks()
     found, pictures = _rows_of(tables, asked["path"].combine_chunks())
     at = pc.index_in(asked["path"], value_set=found["path"].combine_chunks())
     same = pc.fill_null(pc.equal(asked["sha256"], found["sha256"].take(at)), False)
     kept = np.flatnonzero(same.to_numpy())
-    places = at.take(pa.array(kept)).to_numpy().astype(np.int64)
-    return wanted[kept], places, pictures
+    return wanted[kept], _chosen(pictures, at.take(pa.array(kept)).to_numpy())
+
+
+def _chosen(pictures: list[bytes], places: NDArray[np.integer[Any]]) -> list[bytes]:
+    return [pictures[place] for place in places.tolist()]
 
 
 def _rows_of(tables: Tables, paths: pa.Array) -> tuple[pa.Table, list[bytes]]:
@@ -145,25 +139,23 @@ def _rows_of(tables: Tables, paths: pa.Array) -> tuple[pa.Table, list[bytes]]:
     return rows, [jpeg for _, jpegs in found for jpeg in jpegs]
 
 
-def _tile_size(pictures: Sequence[bytes], places: NDArray[np.int64], most: int) -> int:
+def _tile_size(pictures: list[bytes], most: int) -> int:
     """The largest of TILES whose sheets are expected to fit, from a part of the images."""
-    probe = places[:: max(1, len(places) // _PROBE)][: PER_SIDE**2]
+    probe = pictures[:: max(1, len(pictures) // _PROBE)][: PER_SIDE**2]
     for side in TILES:
-        sheet, _ = _sheet(pictures, probe, side)
-        if len(sheet) / len(probe) * len(places) <= most:
+        sheet, _ = _sheet(probe, side)
+        if len(sheet) / len(probe) * len(pictures) <= most:
             return side
     return TILES[-1]
 
 
-def _sheet(
-    pictures: Sequence[bytes], places: NDArray[np.int64], side: int
-) -> tuple[bytes, NDArray[np.bool_]]:
+def _sheet(pictures: list[bytes], side: int) -> tuple[bytes, NDArray[np.bool_]]:
     """At most PER_SIDE² pictures as one, and which of them could be read: others stay white."""
-    height = -(-len(places) // PER_SIDE) * side
+    height = -(-len(pictures) // PER_SIDE) * side
     canvas = Image.new("RGB", (PER_SIDE * side, height), "white")
-    is_whole = np.zeros(len(places), np.bool_)
-    for number, place in enumerate(places.tolist()):
-        image = opened(pictures[place], side)
+    is_whole = np.zeros(len(pictures), np.bool_)
+    for number, data in enumerate(pictures):
+        image = opened(data, side)
         if image is not None:
             row, column = divmod(number, PER_SIDE)
             tile = image.resize((side, side), Image.Resampling.BILINEAR)
